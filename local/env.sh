@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Makes .venv in the repository root and installs espnet_sentiment there, editable.
+# Does nothing where that is up to date; goes on where it was cut off.
+#
+#   local/env.sh [EXTRA]    with an extra of setup.cfg, such as test
+#
+# Environment variables:
+#   PYTHON            the Python to make .venv with, if it is 3.12 or 3.13
+#   UV_TORCH_BACKEND  the build of PyTorch, as uv names it. "cpu" takes PyTorch's own
+#                     CPU build, which needs no CUDA packages; .venv remembers it.
+# Package indexes and caches are those that uv and pip are configured for.
+set -euo pipefail
+
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  exit 0
+fi
+extra=${1-}
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$(pwd -P)
+venv=$root/.venv
+log=$venv/install.log
+ready=$venv/.ready
+
+# What .venv was made for: "PLACE|BUILD OF PYTORCH". Neither can change in place.
+made_for=
+if [[ -f $venv/.made_for ]]; then made_for=$(<"$venv/.made_for"); fi
+backend=${UV_TORCH_BACKEND:-${made_for##*|}}
+unset UV_TORCH_BACKEND # uv refuses an empty one
+if [[ $backend ]]; then export UV_TORCH_BACKEND=$backend; fi
+purpose="$root|$backend"
+
+say() { echo "[env] $*"; }
+
+fail() {
+  printf '[env] %s\n' "$@" >&2
+  exit 1
+}
+
+logged() {
+  "$@" &>>"$log" && return
+  tail -n 20 "$log" >&2
+  fail "installation failed; the lines above end $log" \
+    "Mend the cause and run the same command again."
+}
+
+# What an installation depends on.
+key() { echo "$purpose|$(cat setup.cfg pyproject.toml "$venv/pyvenv.cfg" 2>/dev/null | cksum)"; }
+
+up_to_date() {
+  local stamp=$ready${extra:+-$extra}
+  [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$(key)" ]]
+}
+
+# Prints the version and path of the Python $1 if it fits: its base interpreter's
+# path, since $1 may be in the .venv that is to be remade.
+probe() {
+  "$1" -c 'import ensurepip, sys
+if not (3, 12) <= sys.version_info < (3, 14):
+    sys.exit(1)
+print("%d.%d.%d" % sys.version_info[:3], sys._base_executable)' 2>/dev/null
+}
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON-}" python3.12 python3.13 python3 python \
+    "${PYENV_ROOT:-${HOME-}/.pyenv}"/versions/3.1[23].*/bin/python; do
+    if [[ $candidate ]] && probe "$candidate"; then return; fi
+  done
+  # Run, because a shim may be there without uv.
+  uv --version &>/dev/null || return
+  uv python install 3.12 >&2 && probe "$(uv python find --managed-python 3.12)"
+}
+
+# A .venv whose filling was cut off may hold halves of packages.
+reusable() {
+  [[ -f $venv/pyvenv.cfg && ! -e $venv/.unfinished ]] &&
+    [[ ${made_for:-$purpose} == "$purpose" ]] &&
+    probe "$venv/bin/python" >/dev/null
+}
+
+make_venv() {
+  local version python
+  read -r version python < <(find_python) || fail \
+    "no Python 3.12 or 3.13 (with venv and ensurepip) on PATH, under pyenv or from uv" \
+    "Install one, for example by 'pyenv install 3.12' or 'uv python install 3.12'," \
+    "or name it: PYTHON=/path/to/python3.12"
+  say "Python $version at $python"
+  rm -rf "$venv"
+  mkdir "$venv"
+  touch "$venv/.unfinished"
+  logged "$python" -m venv "$venv"
+}
+
+install() {
+  local target=.${extra:+[$extra]} pip=("$venv/bin/python" -m pip) uv=uv
+  "${pip[@]}" --version || "$venv/bin/python" -m ensurepip || return
+  if ! uv --version; then
+    uv=$venv/bin/uv
+    [[ -x $uv ]] || "${pip[@]}" install uv
+  fi
+  "$uv" pip install --python "$venv/bin/python" --editable "$target" && return
+  # pip knows no backend and would take the CUDA build.
+  [[ -z $backend ]] && "${pip[@]}" install --editable "$target"
+}
+
+if up_to_date; then exit; fi
+
+exec 9>"$venv.lock"
+if command -v flock >/dev/null && ! flock --nonblock 9; then
+  say "waiting for another installation into $venv"
+  flock 9
+  # From the start, since that one may have chosen the build of PyTorch.
+  exec "$root/local/env.sh" "$@"
+fi
+
+SECONDS=0
+reusable || make_venv
+touch "$venv/.unfinished"
+rm -f "$ready"*
+size=6
+if [[ $backend == cpu || $OSTYPE != linux* ]]; then size=2; fi
+say "installing espnet_sentiment${extra:+[$extra]}: about $size GB, minutes if not cached" \
+  "(its progress: $log)"
+logged install
+echo "$purpose" >"$venv/.made_for"
+for stamp in "$ready" "$ready${extra:+-$extra}"; do key >"$stamp"; done
+rm "$venv/.unfinished"
+say "ready in $SECONDS s"
