@@ -1,0 +1,1 @@
+"""Sentiment decoders: one file each."""
