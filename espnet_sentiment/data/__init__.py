@@ -1,0 +1,1 @@
+"""Kaldi directories, folds, audio and the feature store."""

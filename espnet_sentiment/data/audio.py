@@ -1,0 +1,134 @@
+"""Reading recordings, with errors that name the file and the remedy."""
+
+import dataclasses
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import soundfile
+
+from espnet_sentiment.data.files import DataError, PathLike
+
+CHANNELS = ("0", "1", "mix")
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioInfo:
+    """What a recording's header says.
+
+    Args:
+        sample_rate: Samples a second.
+        channels: Number of channels.
+        frames: Samples a channel.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int
+
+
+def audio_info(path: PathLike, channel: Optional[str] = None) -> AudioInfo:
+    """Read and check a recording's header.
+
+    Args:
+        path: Any file that libsndfile reads.
+        channel: Which channel of a recording with several is wanted: ``0``, ``1``
+            or ``mix`` (their mean); None refuses such recordings.
+
+    Raises:
+        DataError: The file is missing, unreadable, empty, cut short, or has
+            several channels while ``channel`` is None.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: check the corpus or rerun stage 0")
+    try:
+        info = soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        raise DataError(
+            f"{path} cannot be read as audio ({error.error_string}): restore it from "
+            "the corpus or take its utterance out of the data directory"
+        ) from None
+    if info.frames == 0:
+        raise DataError(f"{path} holds no samples: restore it from the corpus")
+    if info.channels > 1 and channel is None:
+        raise DataError(
+            f"{path} has {info.channels} channels: choose one with --channel 0 or "
+            "--channel 1, or average them with --channel mix"
+        )
+    expected = _declared_bytes(path)
+    if expected is not None and expected > path.stat().st_size:
+        raise DataError(
+            f"{path} is cut short: its header promises {expected} bytes, but it has "
+            f"{path.stat().st_size}: restore it from the corpus"
+        )
+    return AudioInfo(info.samplerate, info.channels, info.frames)
+
+
+def _declared_bytes(path: Path) -> Optional[int]:
+    """Size that a RIFF/WAVE header declares; libsndfile silently shortens it."""
+    with open(path, "rb") as stream:
+        if stream.read(4) != b"RIFF" or len(stream.read(4)) < 4:
+            return None
+        stream.seek(12)
+        position = 12
+        while len(header := stream.read(8)) == 8:
+            size = int.from_bytes(header[4:], "little")
+            # Streams of unknown length write 0 or the largest number.
+            if header[:4] == b"data":
+                return None if size in (0, 0xFFFFFFFF) else position + 8 + size
+            position += 8 + size + size % 2
+            stream.seek(position)
+    return None
+
+
+def read_audio(
+    path: PathLike,
+    sample_rate: int,
+    channel: Optional[str] = None,
+    start: Optional[float] = None,
+    end: Optional[float] = None,
+) -> np.ndarray:
+    """Read a recording, or a segment of one, as mono float32 (N,).
+
+    Args:
+        path: Any file that libsndfile reads.
+        sample_rate: Rate to resample to, in Hz.
+        channel: See :func:`audio_info`.
+        start: Start of the segment in seconds; None for the whole recording.
+        end: End of the segment in seconds.
+
+    Raises:
+        DataError: As :func:`audio_info`, or the segment is empty, lies outside the
+            recording, or holds samples that are not finite.
+    """
+    info = audio_info(path, channel)
+    first, last = 0, info.frames
+    if start is not None:
+        first, last = round(start * info.sample_rate), round(end * info.sample_rate)
+        # Segment times are rounded; a few samples past the end are no error.
+        if first < 0 or first >= last or last > info.frames + info.sample_rate // 10:
+            raise DataError(
+                f"{path}: segment {start}-{end} s does not lie in the recording of "
+                f"{info.frames / info.sample_rate:.3f} s: mend the segments file"
+            )
+    samples, _ = soundfile.read(
+        str(path), start=first, stop=min(last, info.frames), dtype="float32", always_2d=True
+    )
+    one_channel = info.channels > 1 and channel in ("0", "1")
+    mono = samples[:, int(channel)] if one_channel else samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise DataError(f"{path} holds samples that are not numbers: restore it")
+    return resample(mono, info.sample_rate, sample_rate)
+
+
+def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Resample (N,) float32 from ``source`` to ``target`` Hz by torchaudio."""
+    if source == target:
+        return samples
+    import torch
+    import torchaudio
+
+    return torchaudio.functional.resample(
+        torch.from_numpy(samples), source, target
+    ).numpy()

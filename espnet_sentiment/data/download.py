@@ -1,0 +1,92 @@
+"""Downloads that resume, and archives that stay inside their folder."""
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Optional
+
+import requests
+from tqdm import tqdm
+
+from espnet_sentiment.data.files import DataError, PathLike
+
+TIMEOUT = 30  # seconds without an answer
+CHUNK = 1 << 20
+
+
+def download(url: str, path: PathLike, session: Optional[requests.Session] = None) -> Path:
+    """Download a file; an interrupted download continues where it stopped.
+
+    Args:
+        url: What to fetch.
+        path: Where to put it; it appears when it is complete.
+        session: Connection settings, for proxies and the like.
+
+    Raises:
+        DataError: The server cannot be reached, refuses, or sends too little.
+    """
+    path = Path(path)
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    try:
+        with (session or requests.Session()).get(
+            url, headers=headers, stream=True, timeout=TIMEOUT
+        ) as answer:
+            if answer.status_code == 416:  # nothing is left to send
+                part.replace(path)
+                return path
+            answer.raise_for_status()
+            resumed = answer.status_code == 206
+            total = int(answer.headers.get("Content-Length", 0)) + have * resumed
+            with (
+                open(part, "ab" if resumed else "wb") as stream,
+                tqdm(
+                    total=total or None,
+                    initial=have * resumed,
+                    desc=path.name,
+                    unit="B",
+                    unit_scale=True,
+                ) as bar,
+            ):
+                for chunk in answer.iter_content(CHUNK):
+                    stream.write(chunk)
+                    bar.update(len(chunk))
+    except requests.RequestException as error:
+        raise DataError(
+            f"{url} cannot be downloaded ({type(error).__name__}): run the same command "
+            f"again to continue {part}, or give a local copy"
+        ) from error
+    if total and part.stat().st_size != total:
+        raise DataError(f"{url}: the download broke off: run the same command again")
+    part.replace(path)
+    return path
+
+
+def unpack(archive: PathLike, folder: PathLike) -> Path:
+    """Unpack a zip or tar archive; the folder appears when it is complete.
+
+    Raises:
+        DataError: The archive is broken, or an entry would leave the folder.
+    """
+    archive, folder = Path(archive), Path(folder)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as stream:
+                for name in stream.namelist():
+                    if not (part / name).resolve().is_relative_to(part.resolve()):
+                        raise DataError(f"{archive}: entry {name!r} leaves its folder")
+                stream.extractall(part)
+        else:
+            shutil.unpack_archive(archive, part, filter="data")
+    except (OSError, shutil.ReadError, zipfile.BadZipFile, ValueError) as error:
+        raise DataError(
+            f"{archive} cannot be unpacked ({error}): delete it and download it again"
+        ) from error
+    part.replace(folder)
+    return folder

@@ -1,0 +1,112 @@
+"""Stage 1: one file or matrix an utterance, in the form that an encoder eats."""
+
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from espnet_sentiment.data.ark import write_ark
+from espnet_sentiment.data.audio import audio_info, read_audio
+from espnet_sentiment.data.files import (
+    DataError,
+    PathLike,
+    atomic_path,
+    read_table,
+    write_table,
+)
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+
+SAMPLE_RATE = 16000
+UTTS_PER_ARK = 500
+
+
+def check_audio(data: KaldiDir, channel: Optional[str]) -> None:
+    """Check the header of every recording before any long work starts.
+
+    Raises:
+        DataError: Some are unusable; the message names all of them, up to 20.
+    """
+    errors = []
+    for path in data.wav_scp.values():
+        try:
+            audio_info(path, channel)
+        except DataError as error:
+            errors.append(str(error))
+    if errors:
+        more = [f"... and {len(errors) - 20} more"] if len(errors) > 20 else []
+        head = f"{data.path}: {len(errors)} of {len(data.wav_scp)} recordings unusable"
+        raise DataError("\n  ".join([head, *errors[:20], *more]))
+
+
+def _read_utterance(data: KaldiDir, utt: str, channel: Optional[str]) -> np.ndarray:
+    if not data.segments:
+        return read_audio(data.wav_scp[utt], SAMPLE_RATE, channel)
+    recording, start, end = data.segments[utt].split()
+    path = data.wav_scp[recording]
+    return read_audio(path, SAMPLE_RATE, channel, float(start), float(end))
+
+
+def dump_audio(data: KaldiDir, out: PathLike, channel: Optional[str] = None) -> None:
+    """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio.
+
+    A recording that already is 16 kHz mono and uncut is referred to where it lies;
+    others are converted to FLAC below ``out/wav``.
+    """
+    out = Path(out)
+    wav_scp: Dict[str, str] = {}
+    num_samples: Dict[str, str] = {}
+    for utt in tqdm(data.utts, desc="audio", unit="utt"):
+        source = None if data.segments else data.wav_scp[utt]
+        info = source and audio_info(source, channel)
+        if not info or (info.sample_rate, info.channels) != (SAMPLE_RATE, 1):
+            source = out / "wav" / f"{utt}.flac"
+            if not source.exists():
+                samples = _read_utterance(data, utt, channel)
+                with atomic_path(source) as temporary:
+                    soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC")
+            info = audio_info(source)
+        wav_scp[utt], num_samples[utt] = str(source), str(info.frames)
+    write_table(out / "utt2num_samples", num_samples)
+    write_table(out / "wav.scp", wav_scp)
+
+
+def dump_fbank(data: KaldiDir, out: PathLike, channel: Optional[str] = None) -> None:
+    """Write 80-d fbank as ``feats.scp``, ``feats.<n>.ark`` and ``utt2num_frames``.
+
+    Finished arks of an interrupted run are kept.
+    """
+    import torch
+
+    from espnet_sentiment.encoder.fbank import fbank
+
+    out = Path(out)
+    scp: Dict[str, str] = {}
+    num_frames: Dict[str, str] = {}
+    utts = data.utts
+    with tqdm(total=len(utts), desc="fbank", unit="utt") as bar:
+        for begin in range(0, len(utts), UTTS_PER_ARK):
+            part: List[str] = utts[begin : begin + UTTS_PER_ARK]
+            number = begin // UTTS_PER_ARK + 1
+            part_scp = out / f"feats.{number}.scp"
+            part_frames = out / f"utt2num_frames.{number}"
+            if not part_scp.exists():
+                feats = {}
+                for utt in part:
+                    samples = torch.from_numpy(_read_utterance(data, utt, channel))
+                    feats[utt] = fbank(samples, SAMPLE_RATE).numpy()
+                    if len(feats[utt]) == 0:
+                        raise DataError(
+                            f"utterance {utt} of {data.path} has {len(samples)} "
+                            "samples, less than one 25 ms frame: take it out"
+                        )
+                    bar.update()
+                write_table(part_frames, {u: str(len(m)) for u, m in feats.items()})
+                write_ark(out / f"feats.{number}.ark", part_scp, feats)
+            else:
+                bar.update(len(part))
+            scp.update(read_table(part_scp))
+            num_frames.update(read_table(part_frames))
+    write_table(out / "utt2num_frames", num_frames)
+    write_table(out / "feats.scp", scp)

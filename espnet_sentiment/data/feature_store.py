@@ -1,0 +1,189 @@
+"""The feature store: what a frozen encoder said, kept for all folds and decoders.
+
+A store is a folder of safetensors shards, each written atomically, and an
+``index.json`` that appears when the last shard is complete. Shards are mapped into
+memory, so folds, decoders and processes share one copy in the page cache.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from espnet_sentiment.data.files import (
+    DataError,
+    PathLike,
+    atomic_path,
+    read_json,
+    write_json,
+)
+
+INDEX = "index.json"
+PLAN = "plan.json"
+
+
+def shard_path(root: PathLike, number: int) -> Path:
+    """Return the path of a shard."""
+    return Path(root) / f"shard.{number:05d}.safetensors"
+
+
+def is_complete(root: PathLike, meta: Mapping) -> bool:
+    """Tell whether a store is complete and was made from ``meta``."""
+    index = Path(root) / INDEX
+    return index.exists() and read_json(index)["meta"] == meta
+
+
+class StoreWriter:
+    """Write a store shard by shard; finished shards of an earlier run are kept.
+
+    Args:
+        root: Folder of the store.
+        shards: The utterance ids of every shard.
+        meta: What defines the features (encoder, audio, augmentation); shards that
+            another ``meta`` left behind are removed.
+    """
+
+    def __init__(
+        self, root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping
+    ):
+        self.root, self.shards, self.meta = Path(root), shards, dict(meta)
+        plan = {"meta": self.meta, "shards": [list(shard) for shard in shards]}
+        path = self.root / PLAN
+        if not path.exists() or read_json(path) != plan:
+            (self.root / INDEX).unlink(missing_ok=True)
+            for old in self.root.glob("shard.*.safetensors"):
+                old.unlink()
+            write_json(path, plan)
+
+    def has(self, number: int) -> bool:
+        """Tell whether a shard is written."""
+        return shard_path(self.root, number).exists()
+
+    def write(self, number: int, features: Mapping[str, np.ndarray]) -> None:
+        """Write the features (T, D) of a shard's utterances as float16.
+
+        Raises:
+            DataError: A value is not finite.
+        """
+        arrays = {u: np.ascontiguousarray(f, np.float16) for u, f in features.items()}
+        for utt, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise DataError(
+                    f"{self.root}: the features of utterance {utt} are not finite: "
+                    "look at its recording, and at the encoder's range (the store "
+                    "keeps float16)"
+                )
+        with atomic_path(shard_path(self.root, number)) as temporary:
+            save_file(arrays, temporary)
+
+    def finish(self) -> None:
+        """Write the index: from now on the store is complete."""
+        utterances = {}
+        for number, utts in enumerate(self.shards):
+            with safe_open(shard_path(self.root, number), framework="np") as shard:
+                for utt in utts:
+                    length, dim = shard.get_slice(utt).get_shape()
+                    utterances[utt] = [number, length]
+        index = {"meta": self.meta, "dim": dim, "utterances": utterances}
+        write_json(self.root / INDEX, index)
+
+
+class FeatureStore(Mapping):
+    """Read a complete store: a mapping from utterance id to features (T, D) float16.
+
+    Args:
+        root: Folder of the store.
+
+    Raises:
+        DataError: The store is missing or not complete.
+    """
+
+    def __init__(self, root: PathLike):
+        self.root = Path(root)
+        if not (self.root / INDEX).exists():
+            raise DataError(f"{self.root} is not a complete feature store: run stage 3")
+        index = read_json(self.root / INDEX)
+        self.meta = index["meta"]
+        self.dim: int = index["dim"]
+        self._index: Dict[str, Tuple[int, int]] = index["utterances"]
+        self._shards: dict = {}
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def n_frames(self, utt: str) -> int:
+        """Return the frames T of an utterance without reading them."""
+        return self._index[utt][1]
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        number, _ = self._index[utt]
+        if number not in self._shards:
+            path = shard_path(self.root, number)
+            try:
+                self._shards[number] = safe_open(path, framework="np").__enter__()
+            except (OSError, SafetensorError) as error:
+                raise DataError(
+                    f"{path} cannot be read ({error}): delete {self.root} and rerun "
+                    "stage 3"
+                ) from None
+        return self._shards[number].get_tensor(utt)
+
+
+class FeatureViews(Mapping):
+    """Several stores of the same utterances; reading draws one of them at random.
+
+    The draw uses numpy's global generator, which ESPnet's Trainer seeds for every
+    epoch: a resumed training sees the same views as an uninterrupted one.
+
+    Args:
+        roots: Folders of the stores, separated by commas.
+    """
+
+    def __init__(self, roots: str):
+        self.stores: List[FeatureStore] = [FeatureStore(r) for r in roots.split(",")]
+
+    def __len__(self) -> int:
+        return len(self.stores[0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stores[0])
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        return self.stores[np.random.randint(len(self.stores))][utt]
+
+
+def register_data_type() -> None:
+    """Let ESPnet's datasets read stores: type ``feature_views``."""
+    from espnet2.train.dataset import DATA_TYPES
+
+    DATA_TYPES["feature_views"] = {
+        "func": FeatureViews,
+        "kwargs": [],
+        "help": "Comma-separated feature stores of espnet_sentiment; "
+        "each access draws one of them",
+    }
+
+
+def feature_statistics(store: FeatureStore, utts: Sequence[str]) -> Dict[str, np.ndarray]:
+    """Sum up the features of some utterances in ESPnet's ``feats_stats`` form.
+
+    Args:
+        store: A store of clean features.
+        utts: Training utterances only, so that nothing leaks from the tested ones.
+
+    Returns:
+        ``count`` (), ``sum`` (D,) and ``sum_square`` (D,) in float64.
+    """
+    count, total, square = 0, np.zeros(store.dim), np.zeros(store.dim)
+    for utt in utts:
+        frames = store[utt].astype(np.float32)
+        count += len(frames)
+        total += frames.sum(axis=0, dtype=np.float64)
+        square += np.einsum("td,td->d", frames, frames, dtype=np.float64)
+    return {"count": np.array(count), "sum": total, "sum_square": square}

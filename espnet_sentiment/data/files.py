@@ -1,0 +1,98 @@
+"""Atomic writes, hashes and plain-text tables."""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Dict, Iterator, Mapping, Union
+
+PathLike = Union[str, Path]
+
+
+class DataError(RuntimeError):
+    """Bad input: the message names the file and says what to do about it."""
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it on success.
+
+    A reader sees the old file or the whole new one; after an error or a kill the
+    old one stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: PathLike, data) -> None:
+    """Write JSON atomically, one key a line."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: PathLike):
+    """Read a JSON file.
+
+    Raises:
+        DataError: The file is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: run the stage that writes it") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON ({error}): delete it and rerun") from None
+
+
+def write_table(path: PathLike, rows: Mapping[str, str]) -> None:
+    """Write a Kaldi text table, a sorted ``key value`` a line."""
+    write_text(path, "".join(f"{key} {rows[key]}".rstrip() + "\n" for key in sorted(rows)))
+
+
+def read_table(path: PathLike) -> Dict[str, str]:
+    """Read a Kaldi text table.
+
+    Raises:
+        DataError: The file is missing, not UTF-8, or names a key twice.
+    """
+    rows: Dict[str, str] = {}
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                fields = line.split(maxsplit=1)
+                if not fields:
+                    continue
+                if fields[0] in rows:
+                    raise DataError(
+                        f"{path}:{number}: {fields[0]!r} stands there twice: "
+                        "keep one of its lines"
+                    )
+                rows[fields[0]] = fields[1].strip() if len(fields) > 1 else ""
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: run stage 0 (data preparation)") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 ({error}): convert it with iconv") from None
+    return rows
+
+
+def read_list(path: PathLike) -> list:
+    """Read one entry a line, for example a fold's utterance ids."""
+    return list(read_table(path))
+
+
+def sha256_of(data) -> str:
+    """Return the SHA-256 of any JSON-like value, keys in a fixed order."""
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,155 @@
+"""Kaldi data directories of labelled utterances.
+
+``data/<set>/`` holds ``wav.scp text utt2spk spk2utt utt2label`` and, where the
+corpus has them, ``segments utt2votes``; see
+https://kaldi-asr.org/doc/data_prep.html for the shared files.
+"""
+
+import dataclasses
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Dict, Iterable, List, Optional, Sequence
+
+from espnet_sentiment.data.files import DataError, PathLike, read_table, write_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Utterance:
+    """One labelled utterance.
+
+    Args:
+        utt: Utterance id; by Kaldi's custom it starts with the speaker.
+        wav: Path of the recording.
+        speaker: Speaker id.
+        label: Class name without spaces; None for a transcribed-only utterance.
+        text: Transcript, may be empty.
+        start: Start in the recording in seconds; None takes the whole recording.
+        end: End in the recording in seconds.
+        votes: The annotators' single votes.
+    """
+
+    utt: str
+    wav: str
+    speaker: str
+    label: Optional[str] = None
+    text: str = ""
+    start: Optional[float] = None
+    end: Optional[float] = None
+    votes: Sequence[str] = ()
+
+    @property
+    def recording(self) -> str:
+        """Recording id: the utterance's own, or the file name when it is cut."""
+        return self.utt if self.start is None else Path(self.wav).stem
+
+
+def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
+    """Validate utterances and write their Kaldi data directory, sorted.
+
+    Raises:
+        DataError: No utterance, a duplicate id, an id or label with a space, or a
+            recording that does not exist.
+    """
+    path = Path(path)
+    utterances = sorted(utterances, key=lambda u: u.utt)
+    _validate(path, utterances)
+    spk2utt = defaultdict(list)
+    for u in utterances:
+        spk2utt[u.speaker].append(u.utt)
+    tables: Dict[str, Dict[str, str]] = {
+        "wav.scp": {u.recording: u.wav for u in utterances},
+        "text": {u.utt: u.text for u in utterances},
+        "utt2spk": {u.utt: u.speaker for u in utterances},
+        "spk2utt": {speaker: " ".join(utts) for speaker, utts in spk2utt.items()},
+        "utt2label": {u.utt: u.label for u in utterances if u.label is not None},
+        "utt2votes": {u.utt: " ".join(u.votes) for u in utterances if u.votes},
+        "segments": {
+            u.utt: f"{u.recording} {u.start:.3f} {u.end:.3f}"
+            for u in utterances
+            if u.start is not None
+        },
+    }
+    for name, rows in tables.items():
+        if rows:
+            write_table(path / name, rows)
+        else:
+            (path / name).unlink(missing_ok=True)
+
+
+def _validate(path: Path, utterances: List[Utterance]) -> None:
+    if not utterances:
+        raise DataError(f"{path}: no utterance was found: check the corpus path")
+    for utt, count in Counter(u.utt for u in utterances).items():
+        if count > 1:
+            raise DataError(f"{path}: utterance id {utt!r} occurs {count} times")
+    recordings: Dict[str, str] = {}
+    for u in utterances:
+        if len(u.utt.split()) != 1 or len(u.speaker.split()) != 1:
+            raise DataError(f"{path}: ids may not be empty or hold spaces: {u}")
+        if u.label is not None and len(u.label.split()) != 1:
+            raise DataError(f"{path}: utterance {u.utt}: bad label {u.label!r}")
+        if recordings.setdefault(u.recording, u.wav) != u.wav:
+            raise DataError(
+                f"{path}: two recordings share the id {u.recording!r}: "
+                f"{recordings[u.recording]} and {u.wav}"
+            )
+    for wav in recordings.values():
+        if not Path(wav).is_file():
+            raise DataError(f"{wav} does not exist, but {path} needs it")
+
+
+@dataclasses.dataclass(frozen=True)
+class KaldiDir:
+    """The tables of a Kaldi data directory, keys sorted."""
+
+    path: Path
+    wav_scp: Dict[str, str]
+    text: Dict[str, str]
+    utt2spk: Dict[str, str]
+    utt2label: Dict[str, str]
+    segments: Dict[str, str]
+    utt2votes: Dict[str, str]
+
+    @property
+    def utts(self) -> List[str]:
+        """Utterance ids, sorted."""
+        return list(self.utt2spk)
+
+    @property
+    def classes(self) -> List[str]:
+        """Class names, sorted."""
+        return sorted(set(self.utt2label.values()))
+
+
+def read_kaldi_dir(path: PathLike) -> KaldiDir:
+    """Read a Kaldi data directory.
+
+    Raises:
+        DataError: A table is missing or does not fit the others.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"{path} does not exist: run stage 0 (data preparation)")
+
+    def optional(name):
+        return read_table(path / name) if (path / name).exists() else {}
+
+    tables = KaldiDir(
+        path=path,
+        wav_scp=read_table(path / "wav.scp"),
+        text=optional("text"),
+        utt2spk=read_table(path / "utt2spk"),
+        utt2label=optional("utt2label"),
+        segments=optional("segments"),
+        utt2votes=optional("utt2votes"),
+    )
+    keys = tables.segments or tables.wav_scp
+    for name, rows in [("utt2spk", tables.utt2spk), ("utt2label", tables.utt2label)]:
+        for utt in rows:
+            if utt not in keys:
+                raise DataError(
+                    f"{path / name}: utterance {utt} has no audio in "
+                    f"{'segments' if tables.segments else 'wav.scp'}: "
+                    "mend the table or rerun stage 0"
+                )
+    return tables

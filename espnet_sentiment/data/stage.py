@@ -1,0 +1,101 @@
+"""Stages that know whether their outputs still fit their inputs."""
+
+import hashlib
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Iterable, Mapping, Optional
+
+from espnet_sentiment.data.files import PathLike, read_json, write_json
+
+
+def content_hash(paths: Iterable[PathLike]) -> str:
+    """Hash the contents of small files; a missing one counts as absent."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes() if path.exists() else b"\0absent")
+    return digest.hexdigest()
+
+
+def stat_hash(paths: Iterable[PathLike]) -> str:
+    """Hash path, size and modification time of files too many or large to read."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        stat = path.stat() if path.exists() else None
+        key = (str(path), stat and stat.st_size, stat and stat.st_mtime_ns)
+        digest.update(repr(key).encode())
+    return digest.hexdigest()
+
+
+class Stage:
+    """Remembers, beside a stage's outputs, the inputs that they were made from.
+
+    Args:
+        name: What the stage calls itself in messages.
+        stamp: File that is written when the stage is complete.
+        inputs: JSON-like description of all inputs, config included.
+    """
+
+    def __init__(self, name: str, stamp: PathLike, inputs: Mapping):
+        self.name, self.stamp, self.inputs = name, Path(stamp), dict(inputs)
+        self._begin = time.perf_counter()
+
+    def is_done(self) -> bool:
+        """Tell whether an earlier run was complete and its inputs are unchanged."""
+        if not self.stamp.exists():
+            return False
+        stamp = read_json(self.stamp)
+        if stamp["inputs"] != self.inputs or not all(
+            Path(path).exists() for path in stamp["outputs"]
+        ):
+            return False
+        self.say("up to date")
+        return True
+
+    def say(self, message: str) -> None:
+        """Print a line of progress."""
+        print(f"[{self.name}] {message}", file=sys.stderr, flush=True)
+
+    def start(self, output: Optional[PathLike] = None) -> None:
+        """Begin or continue the work.
+
+        Args:
+            output: Folder of partial outputs. It is emptied when an earlier run of the
+                stage filled it from other inputs, and kept when an interrupted run can
+                continue from them.
+        """
+        plan = self.stamp.with_suffix(".plan.json")
+        if output is not None and plan.exists() and read_json(plan) != self.inputs:
+            shutil.rmtree(output)
+        self.stamp.unlink(missing_ok=True)
+        write_json(plan, self.inputs)
+        self._begin = time.perf_counter()
+
+    def finish(
+        self, message: Optional[str] = "done", outputs: Iterable[PathLike] = ()
+    ) -> None:
+        """Mark the stage as complete.
+
+        Args:
+            message: What to say, if anything.
+            outputs: Files without which the stage has to run again.
+        """
+        seconds = round(time.perf_counter() - self._begin, 2)
+        write_json(
+            self.stamp,
+            {
+                "inputs": self.inputs,
+                "outputs": [str(path) for path in outputs],
+                "seconds": seconds,
+            },
+        )
+        if message is not None:
+            self.say(f"{message} in {seconds:.1f} s")
+
+
+def stage_seconds(stamps: Iterable[PathLike]) -> Optional[float]:
+    """Return the seconds that complete stages took together, None if none has run."""
+    seconds = [read_json(stamp)["seconds"] for stamp in stamps if Path(stamp).exists()]
+    return round(sum(seconds), 2) if seconds else None
