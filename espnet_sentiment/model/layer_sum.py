@@ -1,0 +1,33 @@
+"""Learned weighted sum of an encoder's layers."""
+
+import torch
+
+
+class WeightedLayerSum(torch.nn.Module):
+    """Mix layers by softmax weights that start equal.
+
+    The form is SUPERB's (Yang et al., 2021, https://arxiv.org/abs/2105.01051). Single
+    layers are badly scaled, so normalise every one before summing.
+
+    Args:
+        n_layers: Number of layers L; with 1 the input passes unchanged.
+    """
+
+    def __init__(self, n_layers: int):
+        super().__init__()
+        self.n_layers = n_layers
+        if n_layers > 1:
+            self.logits = torch.nn.Parameter(torch.zeros(n_layers))
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """Weights (L,), summing to one."""
+        return self.logits.softmax(dim=0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Mix (B, T, L * D), layers one after another, to (B, T, D)."""
+        if self.n_layers == 1:
+            return x
+        return torch.einsum(
+            "l,btld->btd", self.weights, x.unflatten(2, (self.n_layers, -1))
+        )

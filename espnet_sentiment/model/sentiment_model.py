@@ -1,0 +1,152 @@
+"""The sentiment classifier on a frozen ASR encoder (paper, Figure 1)."""
+
+from collections.abc import Sequence
+
+import torch
+from espnet2.asr.encoder.abs_encoder import AbsEncoder
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
+from espnet2.asr.specaug.abs_specaug import AbsSpecAug
+from espnet2.cls.decoder.abs_decoder import AbsDecoder
+from espnet2.layers.abs_normalize import AbsNormalize
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from typeguard import typechecked
+
+from espnet_sentiment.encoder.freezing import FrozenEncoder
+from espnet_sentiment.model.layer_sum import WeightedLayerSum
+
+
+class SentimentModel(AbsESPnetModel):
+    """frontend -> SpecAugment -> frozen encoder -> normalise -> layers -> decoder.
+
+    The encoder normalises its own input as it was trained to; ``normalize`` is for
+    what the decoder reads. Without an encoder, ``speech`` holds features that the
+    frozen encoder gave earlier (the feature store).
+
+    Args:
+        token_list: Class names; the label is an index into them.
+        frontend: Waveform (B, N) to the frames that the encoder eats.
+        specaug: Augments those frames while training.
+        encoder: Pre-trained encoder; it is frozen here.
+        normalize: Normalises the encoder's output (B, T, L * D).
+        decoder: Frames (B, T, D) to logits (B, n_classes).
+        n_layers: Encoder layers L in its output.
+        class_weights: Cross-entropy weight of every class.
+        label_smoothing: Share of the target spread over all classes.
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        token_list: Sequence[str],
+        frontend: AbsFrontend | None,
+        specaug: AbsSpecAug | None,
+        encoder: AbsEncoder | None,
+        normalize: AbsNormalize | None,
+        decoder: AbsDecoder,
+        n_layers: int = 1,
+        class_weights: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        if class_weights is not None and len(class_weights) != len(token_list):
+            raise ValueError(
+                f"class_weights has {len(class_weights)} values, but there are "
+                f"{len(token_list)} classes: {', '.join(token_list)}"
+            )
+        self.token_list: list[str] = list(token_list)
+        self.specaug = specaug
+        self.normalize = normalize
+        self.layer_sum = WeightedLayerSum(n_layers)
+        self.decoder = decoder
+        self.attach_encoder(frontend, encoder)
+        weight = None if class_weights is None else torch.tensor(class_weights)
+        self.criterion = torch.nn.CrossEntropyLoss(
+            weight=weight, label_smoothing=label_smoothing
+        )
+        n = len(self.token_list)
+        self.register_buffer(
+            "confusion", torch.zeros(n, n, dtype=torch.long), persistent=False
+        )
+
+    def attach_encoder(
+        self, frontend: AbsFrontend | None, encoder: AbsEncoder | None
+    ) -> None:
+        """Put an encoder, frozen, before the decoder: audio comes in from then on."""
+        self.frontend = None if frontend is None else FrozenEncoder(frontend)
+        self.encoder = None if encoder is None else FrozenEncoder(encoder)
+
+    def forward(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        label: torch.Tensor,
+        **kwargs,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """Compute the loss of a batch.
+
+        Args:
+            speech: Audio (B, N), or features (B, T, L * D) when there is no encoder.
+            speech_lengths: Valid samples or frames (B,).
+            label: Class indices (B, 1).
+            kwargs: What else ESPnet's loaders pass (``utt_id``, ``label_lengths``).
+
+        Returns:
+            Loss (), statistics (loss, acc) and the batch size as their weight. In
+            evaluation mode the confusion matrix is summed up besides.
+        """
+        logits, _ = self.classify(speech, speech_lengths)
+        target = label.squeeze(-1)
+        loss = self.criterion(logits, target)
+        prediction = logits.argmax(dim=-1)
+        if not self.training:
+            self.confusion.index_put_(
+                (target, prediction),
+                torch.ones_like(target),
+                accumulate=True,
+            )
+        stats = {
+            "loss": loss.detach(),
+            "acc": (prediction == target).float().mean(),
+        }
+        return force_gatherable((loss, stats, len(target)), loss.device)
+
+    def classify(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        with_attention: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return logits (B, n_classes) and, on request, attention (B, n_heads, T)."""
+        feats, lengths = self.encode(speech, speech_lengths)
+        if with_attention:
+            return self.decoder.forward_with_attention(feats, lengths)
+        return self.decoder(feats, lengths), None
+
+    def encode(
+        self, speech: torch.Tensor, speech_lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the decoder reads (B, T, D) and its lengths (B,)."""
+        feats, lengths = speech[:, : speech_lengths.max()], speech_lengths
+        if self.frontend is not None:
+            feats, lengths = self.frontend(feats, lengths)
+        if self.encoder is not None:
+            if self.specaug is not None and self.training:
+                feats, lengths = self.specaug(feats, lengths)
+            feats, lengths, _ = self.encoder(feats, lengths)
+        if self.normalize is not None:
+            feats, lengths = self.normalize(feats, lengths)
+        return self.layer_sum(feats), lengths
+
+    def collect_feats(
+        self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
+    ) -> dict[str, torch.Tensor]:
+        """Return the decoder's input, as ESPnet's ``collect_stats`` asks."""
+        feats, lengths = self.encode(speech, speech_lengths)
+        return {"feats": feats, "feats_lengths": lengths}
+
+    def pop_confusion(self) -> torch.Tensor:
+        """Return and clear the confusion matrix (truth, prediction) since the last."""
+        confusion = self.confusion.clone()
+        self.confusion.zero_()
+        return confusion

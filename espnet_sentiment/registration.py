@@ -1,0 +1,36 @@
+"""Our components under their names in ESPnet's own tasks."""
+
+import importlib
+
+import wrapt
+
+_SPECAUG = ("specaug", "specaugment", "specaug.specaugment:SpecAugment")
+_DECODERS = [
+    ("decoder", "mlp_pooling", "decoder.mlp_pooling:MLPPoolingDecoder"),
+    ("decoder", "rnn_pooling", "decoder.rnn_pooling:RNNPoolingDecoder"),
+    ("decoder", "rnn_attention", "decoder.rnn_attention:RNNAttentionDecoder"),
+]
+# ESPnet module -> (ClassChoices, name in a config, class)
+COMPONENTS = {
+    "espnet2.tasks.asr": [_SPECAUG],
+    "espnet2.tasks.asr_transducer": [_SPECAUG],
+    "espnet2.tasks.cls": [_SPECAUG, *_DECODERS],
+}
+
+
+def register() -> None:
+    """Add SpecAugment and the sentiment decoders to ESPnet's tasks.
+
+    A task that is not imported yet gets them when it is: importing ESPnet's tasks
+    takes many seconds, which nobody should pay for a name. Calling it again changes
+    nothing.
+    """
+    for module in COMPONENTS:
+        wrapt.register_post_import_hook(_add_components, module)
+
+
+def _add_components(module) -> None:
+    for choices, name, target in COMPONENTS[module.__name__]:
+        path, cls = target.split(":")
+        component = getattr(importlib.import_module(f"espnet_sentiment.{path}"), cls)
+        getattr(module, f"{choices}_choices").classes[name] = component

@@ -1,0 +1,1 @@
+"""How a model is built from a config."""

@@ -1,0 +1,74 @@
+"""Train several folds at once: forked processes share imports and features."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+import torch
+from tqdm import tqdm
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
+
+POLL = 0.5  # seconds between two looks at the progress
+
+# A child finds its job here: what fork copies need not be pickled.
+_jobs: list[Callable[[], None]] = []
+
+
+def run_jobs(
+    jobs: Sequence[Callable[[], None]], epochs: Sequence[int], processes: int
+) -> None:
+    """Run training jobs under one progress bar that counts epochs.
+
+    A decoder is so small that one core trains it almost as fast as two, so every job
+    gets one thread, and the numbers do not depend on ``processes``.
+
+    Args:
+        jobs: What to run.
+        epochs: The most epochs that each job trains.
+        processes: Jobs at once; 1 runs them in this process.
+
+    Raises:
+        DataError: A process was killed.
+    """
+    fork = multiprocessing.get_context("fork")
+    counter = fork.Value("i", 0)
+
+    def count() -> None:
+        with counter.get_lock():
+            counter.value += 1
+
+    SentimentTrainer.on_epoch = count
+    with tqdm(total=sum(epochs), desc="train", unit="epoch") as bar:
+        if processes == 1:
+            SentimentTrainer.on_epoch = bar.update
+            _one_thread()
+            for job in jobs:
+                job()
+            return
+        _jobs[:] = jobs
+        with ProcessPoolExecutor(processes, fork, _one_thread) as pool:
+            pending = {pool.submit(_run, index) for index in range(len(jobs))}
+            try:
+                while pending:
+                    done, pending = wait(pending, POLL, FIRST_COMPLETED)
+                    bar.update(counter.value - bar.n)
+                    for future in done:
+                        future.result()
+            except BrokenProcessPool:
+                raise DataError(
+                    "a training process was killed, perhaps for want of memory: run "
+                    "the same command again to continue, with --nj 1 to use less"
+                ) from None
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _run(index: int) -> None:
+    _jobs[index]()

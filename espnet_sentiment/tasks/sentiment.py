@@ -1,0 +1,247 @@
+"""ESPnet task: sentiment of an utterance from a frozen ASR encoder."""
+
+import argparse
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
+from espnet2.asr.frontend.default import DefaultFrontend
+from espnet2.asr.specaug.abs_specaug import AbsSpecAug
+from espnet2.asr.specaug.specaug import SpecAug
+from espnet2.cls.decoder.abs_decoder import AbsDecoder
+from espnet2.cls.decoder.linear_decoder import LinearDecoder
+from espnet2.layers.abs_normalize import AbsNormalize
+from espnet2.layers.global_mvn import GlobalMVN
+from espnet2.layers.utterance_mvn import UtteranceMVN
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from espnet2.train.class_choices import ClassChoices
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import int_or_none, str2bool, str_or_none
+from typeguard import typechecked
+
+from espnet_sentiment.data.feature_store import register_data_type
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
+from espnet_sentiment.decoder.rnn_attention import RNNAttentionDecoder
+from espnet_sentiment.decoder.rnn_pooling import RNNPoolingDecoder
+from espnet_sentiment.encoder.choices import build_encoder, encoder_choices
+from espnet_sentiment.model.sentiment_model import SentimentModel
+from espnet_sentiment.specaug.specaugment import SpecAugment
+from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
+
+frontend_choices = ClassChoices(
+    "frontend",
+    {"default": DefaultFrontend},
+    type_check=AbsFrontend,
+    default=None,
+    optional=True,
+)
+specaug_choices = ClassChoices(
+    "specaug",
+    {"specaugment": SpecAugment, "specaug": SpecAug},
+    type_check=AbsSpecAug,
+    default=None,
+    optional=True,
+)
+normalize_choices = ClassChoices(
+    "normalize",
+    {"global_mvn": GlobalMVN, "utterance_mvn": UtteranceMVN},
+    type_check=AbsNormalize,
+    default=None,
+    optional=True,
+)
+decoder_choices = ClassChoices(
+    "decoder",
+    {
+        "rnn_attention": RNNAttentionDecoder,
+        "rnn_pooling": RNNPoolingDecoder,
+        "mlp_pooling": MLPPoolingDecoder,
+        "linear": LinearDecoder,
+    },
+    type_check=AbsDecoder,
+    default="rnn_attention",
+)
+model_choices = ClassChoices(
+    "model",
+    {"sentiment": SentimentModel},
+    type_check=AbsESPnetModel,
+    default="sentiment",
+)
+
+
+class LabelToIndex:
+    """Turn the text label of an utterance into its class index (1,).
+
+    Args:
+        classes: Class names in the order of the model's outputs.
+    """
+
+    def __init__(self, classes: list[str]):
+        self.index = {name: i for i, name in enumerate(classes)}
+
+    def __call__(self, utt: str, data: dict) -> dict[str, np.ndarray]:
+        """Replace ``data["label"]``.
+
+        Raises:
+            DataError: The label is none of the classes.
+        """
+        label = data.get("label")
+        if label is not None:
+            if label not in self.index:
+                raise DataError(
+                    f"utterance {utt} has the unknown label {label!r}; the classes are "
+                    f"{', '.join(self.index)}: mend utt2label or the token list"
+                )
+            data["label"] = np.array([self.index[label]])
+        return data
+
+
+class SentimentTask(AbsTask):
+    """Trains a sentiment decoder; every part is named in the config.
+
+    The defaults are the paper's (Section 3.1): Adam with learning rate 1e-4 and
+    gradients clipped at norm 4.0. Validation is by UA.
+    """
+
+    num_optimizers = 1
+    class_choices_list = [
+        frontend_choices,
+        specaug_choices,
+        encoder_choices,
+        normalize_choices,
+        decoder_choices,
+        model_choices,
+    ]
+    trainer = SentimentTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser):
+        """Add the task's options to ESPnet's."""
+        group = parser.add_argument_group("Task related")
+        parser.get_default("required").append("token_list")
+        group.add_argument(
+            "--token_list",
+            type=str_or_none,
+            default=None,
+            help="A file with one class name a line",
+        )
+        group.add_argument(
+            "--input_size",
+            type=int_or_none,
+            default=None,
+            help="Channels of stored features; none builds the encoder and takes audio",
+        )
+        group.add_argument(
+            "--views",
+            type=int,
+            default=4,
+            help="SpecAugment views of each utterance in the feature store (stage 3)",
+        )
+        group.add_argument(
+            "--encoder_reference",
+            action=NestedDictAction,
+            default={},
+            help="Name, path and SHA-256 of the encoder that the features come from",
+        )
+        group.add_argument(
+            "--use_preprocessor",
+            type=str2bool,
+            default=True,
+            help="Turn labels into class indices",
+        )
+        for class_choices in cls.class_choices_list:
+            class_choices.add_arguments(group)
+        parser.set_defaults(
+            optim="adam",
+            optim_conf={"lr": 1e-4},
+            grad_clip=4.0,
+            batch_type="unsorted",
+            batch_size=32,
+            shuffle_within_batch=True,
+            max_epoch=30,
+            keep_nbest_models=[5],
+            best_model_criterion=[("valid", "ua", "max")],
+        )
+        register_data_type()
+
+    @classmethod
+    @typechecked
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[
+        [Collection[tuple[str, dict[str, np.ndarray]]]],
+        tuple[list[str], dict[str, torch.Tensor]],
+    ]:
+        """Pad audio or features with zeros."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=-1)
+
+    @classmethod
+    @typechecked
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable | None:
+        """Turn labels into class indices."""
+        return LabelToIndex(cls.classes(args)) if args.use_preprocessor else None
+
+    @classmethod
+    def required_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> tuple[str, ...]:
+        """Name the data that an utterance must have."""
+        return ("speech",) if inference else ("speech", "label")
+
+    @classmethod
+    def optional_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> tuple[str, ...]:
+        """Name the data that an utterance may have."""
+        return ()
+
+    @classmethod
+    def classes(cls, args: argparse.Namespace) -> list[str]:
+        """Return the class names; a file's are copied into ``args``."""
+        if isinstance(args.token_list, (str, Path)):
+            lines = Path(args.token_list).read_text(encoding="utf-8").splitlines()
+            args.token_list = [line.strip() for line in lines if line.strip()]
+        return list(args.token_list)
+
+    @classmethod
+    @typechecked
+    def build_model(cls, args: argparse.Namespace) -> SentimentModel:
+        """Build the model that a config names."""
+        classes = cls.classes(args)
+        n_layers = args.model_conf.get("n_layers", 1)
+        frontend = encoder = specaug = None
+        if args.input_size is None:
+            encoder = build_encoder(args.encoder, args.encoder_conf)
+            n_layers = encoder.n_layers
+            frontend = encoder.frontend
+            if args.frontend is not None:
+                frontend_class = frontend_choices.get_class(args.frontend)
+                frontend = frontend_class(**args.frontend_conf)
+            if args.specaug is not None:
+                specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
+            size = encoder.output_size()
+        else:
+            size = args.input_size
+        normalize = None
+        if args.normalize is not None:
+            normalize = normalize_choices.get_class(args.normalize)(
+                **args.normalize_conf
+            )
+        decoder = decoder_choices.get_class(args.decoder)(
+            len(classes), encoder_output_size=size // n_layers, **args.decoder_conf
+        )
+        return model_choices.get_class(args.model)(
+            token_list=classes,
+            frontend=frontend,
+            specaug=specaug,
+            encoder=encoder,
+            normalize=normalize,
+            decoder=decoder,
+            **{**args.model_conf, "n_layers": n_layers},
+        )

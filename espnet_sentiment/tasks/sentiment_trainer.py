@@ -1,0 +1,48 @@
+"""ESPnet's Trainer, validated by WA and UA over the whole validation set."""
+
+from collections.abc import Callable
+
+import torch
+from espnet2.train.trainer import Trainer
+
+
+def recalls_to_accuracy(confusion: torch.Tensor):
+    """Return WA and UA of a confusion matrix (truth, prediction).
+
+    UA averages the recalls of the classes that occur, as scikit-learn's
+    ``balanced_accuracy_score`` does.
+    """
+    confusion = confusion.double()
+    per_class = confusion.sum(dim=1)
+    recalls = (confusion.diagonal() / per_class)[per_class > 0]
+    return confusion.trace() / confusion.sum(), recalls.mean()
+
+
+class SentimentTrainer(Trainer):
+    """Adds ``wa`` and ``ua`` to the validation statistics.
+
+    UA is no mean over batches, so ESPnet's batch statistics cannot give it: the model
+    sums up a confusion matrix instead.
+    """
+
+    on_epoch: Callable[[], None] | None = None
+
+    @classmethod
+    @torch.no_grad()
+    def validate_one_epoch(
+        cls, model, iterator, reporter, options, distributed_option
+    ) -> None:
+        """Validate, then register WA and UA of the epoch."""
+        module = getattr(model, "module", model)
+        module.pop_confusion()
+        super().validate_one_epoch(
+            model, iterator, reporter, options, distributed_option
+        )
+        confusion = module.pop_confusion()
+        if distributed_option.distributed:
+            torch.distributed.all_reduce(confusion)
+        wa, ua = recalls_to_accuracy(confusion)
+        reporter.register({"wa": wa, "ua": ua})
+        reporter.next()
+        if cls.on_epoch is not None:
+            cls.on_epoch()

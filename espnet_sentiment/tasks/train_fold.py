@@ -1,0 +1,207 @@
+"""Train one fold on stored features with ESPnet's Trainer."""
+
+import argparse
+import contextlib
+import difflib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from espnet2.torch_utils.safe_torch_load import safe_torch_load
+
+from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
+from espnet_sentiment.data.files import DataError, atomic_path, write_json, write_text
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
+from espnet_sentiment.tasks.sentiment import SentimentTask
+
+# What the driver decides, because it draws its own curves and trains in one process.
+FIXED = {
+    "num_workers": 0,
+    "num_att_plot": 0,
+    "use_matplotlib": False,
+    "use_tensorboard": False,
+}
+
+
+def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
+    """Check a sentiment config and complete it with the task's defaults.
+
+    Args:
+        config: Contents of ``conf/sentiment/*.yaml``.
+        path: That file, for messages.
+        extra: ESPnet options that override it, as on a command line.
+
+    Raises:
+        DataError: A key or an option that the task does not know.
+    """
+    parser = SentimentTask.get_parser()
+    known = set(vars(parser.parse_args([])))
+    for key in config:
+        if key not in known:
+            raise DataError(_unknown_key(path, key, known))
+    parser.set_defaults(**config)
+    args, rest = parser.parse_known_args(list(extra))
+    if rest:
+        raise DataError(f"--sentiment_args: unknown option {' '.join(rest)}")
+    return vars(args)
+
+
+def _unknown_key(path: Path, key: str, known) -> str:
+    near = difflib.get_close_matches(key, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see SentimentTask --help"
+    return f"{path}: unknown key {key!r}: {hint}"
+
+
+def train_fold(
+    out: Path,
+    fold: Fold,
+    data: KaldiDir,
+    store: FeatureStore,
+    views: Sequence[Path],
+    encoder: Mapping,
+    options: Mapping,
+    seed: int,
+    ngpu: int = 0,
+) -> None:
+    """Train a fold; a killed training continues from its last epoch.
+
+    Args:
+        out: Folder of the fold; ``sentiment.pth`` appears in it at the end.
+        fold: Utterances to learn from and to validate on; ``test`` is not looked at.
+        data: Labels.
+        store: Clean features.
+        views: Stores to train on, one of which every utterance draws an epoch.
+        encoder: The encoder's config, ``{"encoder": ..., "encoder_conf": ...}``.
+        options: SentimentTask options, complete.
+        seed: Seed of initialisation, order and views.
+        ngpu: 0 trains on the CPU.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
+    _drop_broken_checkpoint(out)
+    options = {**options, **FIXED}
+    options.update(
+        output_dir=str(out),
+        token_list=_write_classes(out, data.classes),
+        input_size=store.dim,
+        **encoder,
+        encoder_reference=reference,
+        # What the store holds is already augmented.
+        specaug=None,
+        specaug_conf={},
+        model_conf=_model_conf(options["model_conf"], fold, data, store),
+        train_data_path_and_name_and_type=_sources(views, data),
+        valid_data_path_and_name_and_type=_sources([store.root], data),
+        train_shape_file=[_write_keys(out / "train_utts", fold.train)],
+        valid_shape_file=[_write_keys(out / "valid_utts", fold.valid)],
+        seed=seed,
+        ngpu=ngpu,
+        resume=True,
+    )
+    if options["normalize"] == "global_mvn":
+        stats = out / "feats_stats.npz"
+        with atomic_path(stats) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, **feature_statistics(store, fold.train))
+        options["normalize_conf"] = {
+            **options["normalize_conf"],
+            "stats_file": str(stats),
+        }
+    with _logging_to(out / "train.log"):
+        SentimentTask.main(argparse.Namespace(**options))
+    _keep_result(out, reference)
+
+
+def _write_classes(out: Path, classes: Sequence[str]) -> str:
+    write_text(out / "tokens.txt", "".join(f"{name}\n" for name in classes))
+    return str(out / "tokens.txt")
+
+
+def _write_keys(path: Path, utts: Sequence[str]) -> str:
+    write_text(path, "".join(f"{utt}\n" for utt in utts))
+    return str(path)
+
+
+def _sources(views: Sequence[Path], data: KaldiDir) -> list[tuple]:
+    return [
+        (",".join(map(str, views)), "speech", "feature_views"),
+        (str(data.path / "utt2label"), "label", "text"),
+    ]
+
+
+def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) -> dict:
+    """Add the store's layers; ``class_weights: balanced`` becomes numbers.
+
+    Balanced weights are those of scikit-learn's ``compute_class_weight``, from the
+    fold's training utterances.
+    """
+    conf = {**conf, "n_layers": store.meta["n_layers"]}
+    if conf.get("class_weights") == "balanced":
+        from sklearn.utils.class_weight import compute_class_weight
+
+        labels = [data.utt2label[utt] for utt in fold.train]
+        weights = compute_class_weight(
+            "balanced", classes=np.array(data.classes), y=labels
+        )
+        conf["class_weights"] = weights.tolist()
+    return conf
+
+
+def _drop_broken_checkpoint(out: Path) -> None:
+    """Remove a checkpoint that a kill left half written: the fold starts again."""
+    checkpoint = out / "checkpoint.pth"
+    if checkpoint.exists():
+        try:
+            safe_torch_load(checkpoint, map_location="cpu")
+        except (RuntimeError, EOFError, OSError):
+            checkpoint.unlink()
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path):
+    """Send ESPnet's log to a file; the terminal keeps its progress bar."""
+    root = logging.getLogger()
+    handler = logging.FileHandler(path)
+    handler.setFormatter(
+        logging.Formatter(
+            "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
+        )
+    )
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        with open(path, "a") as stream, contextlib.redirect_stderr(stream):
+            yield
+    finally:
+        logging.captureWarnings(False)
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def _keep_result(out: Path, reference: dict[str, str]) -> None:
+    """Keep the selected weights and the curves; drop what only resuming needs."""
+    state = safe_torch_load(out / "valid.ua.ave.pth", map_location="cpu")
+    curves = safe_torch_load(out / "checkpoint.pth", map_location="cpu")["reporter"]
+    write_json(out / "history.json", _history(curves["stats"]))
+    save_checkpoint(out / CHECKPOINT, state, reference)
+    for pattern in ("*epoch.pth", "*.best.pth", "valid.*.pth", "train.*.pth"):
+        for path in out.glob(pattern):
+            path.unlink()
+    for name in ("latest.pth", "checkpoint.pth"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _history(stats: Mapping) -> dict[str, list]:
+    """Turn ESPnet's statistics into curves: one value an epoch."""
+    keys = [("train", "loss"), ("train", "acc")]
+    keys += [("valid", key) for key in ("loss", "wa", "ua")]
+    return {
+        f"{phase}_{key}": [stats[epoch][phase].get(key) for epoch in sorted(stats)]
+        for phase, key in keys
+    }
