@@ -1,0 +1,122 @@
+"""Stage 3: what the frozen encoder says, clean and in K SpecAugment views."""
+
+import argparse
+from pathlib import Path
+
+from espnet_sentiment.bin.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+    read_config,
+    run,
+)
+from espnet_sentiment.data.files import read_json, read_table, sha256_of
+from espnet_sentiment.data.stage import Stage
+from espnet_sentiment.encoder.choices import input_kind, load_encoder_config
+from espnet_sentiment.encoder.reference import encoder_reference
+
+PLACES = ("model", "download_dir")  # where files lie, not what they hold
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_experiment_arguments(parser)
+    parser.add_argument(
+        "--encode_batch_size", type=int, default=16, help="utterances encoded together"
+    )
+    return parser
+
+
+def view_dirs(experiment: Experiment) -> dict[Path, dict]:
+    """Return the stores that a sentiment config trains on, with their SpecAugment.
+
+    The first is the clean one; the config's ``views`` SpecAugment views follow.
+    """
+    config = read_config(experiment.sentiment)
+    dirs: dict[Path, dict] = {experiment.store / "clean": {}}
+    if config.get("specaug") is not None:
+        conf = config.get("specaug_conf", {})
+        name = f"{config['specaug']}_{sha256_of(conf)[:8]}"
+        for view in range(1, config.get("views", 4) + 1):
+            dirs[experiment.store / name / f"view{view}"] = {
+                "view": view,
+                "specaug": config["specaug"],
+                "specaug_conf": conf,
+            }
+    return dirs
+
+
+def describe_encoder(config: dict) -> dict:
+    """Return what defines an encoder's output, wherever its files lie."""
+    reference = encoder_reference(config["encoder"], config["encoder_conf"])
+    conf = {k: v for k, v in config["encoder_conf"].items() if k not in PLACES}
+    return {
+        "name": reference["name"],
+        "sha256": reference["sha256"],
+        "encoder_conf": conf,
+    }
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    args = get_parser().parse_args(argv)
+    config = load_encoder_config(args.encoder, args.encoder_model)
+    kind = input_kind(config["encoder"])
+    all_experiments = list(experiments(args))
+    dump = Path(args.dump) / kind / all_experiments[0].corpus
+    wanted: dict[Path, dict] = {}
+    for experiment in all_experiments:
+        wanted.update(view_dirs(experiment))
+    meta = {
+        "encoder": describe_encoder(config),
+        "input": read_json(dump / ".done.json")["inputs"],
+        "batch_size": args.encode_batch_size,
+    }
+    stage = Stage(
+        "stage 3: encode",
+        all_experiments[0].store
+        / f"encode-{sha256_of(sorted(map(str, wanted)))[:8]}.json",
+        {**meta, "views": {str(root): view for root, view in wanted.items()}},
+    )
+    if stage.is_done():
+        return
+    stage.start()
+    _encode(stage, config, kind, dump, wanted, meta, args)
+
+
+def _encode(stage, config, kind, dump, wanted, meta, args) -> None:
+    """Write the stores; the heavy imports wait until there is work to do."""
+    from espnet_sentiment.data.feature_store import StoreWriter
+    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.extract import (
+        DumpReader,
+        View,
+        extract,
+        plan_shards,
+        view_specaug,
+    )
+    from espnet_sentiment.encoder.freezing import FrozenEncoder
+
+    device = "cuda" if args.ngpu > 0 else "cpu"
+    stage.say("loading the encoder")
+    encoder = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
+    encoder.to(device)
+    units = read_table(dump / f"utt2num_{'samples' if kind == 'audio' else 'frames'}")
+    shards = plan_shards(units)
+    meta = {**meta, "n_layers": encoder.encoder.n_layers}
+    views = [
+        View(
+            StoreWriter(root, shards, {**meta, **view}),
+            view_specaug(encoder.encoder, view) if view else None,
+            view.get("view", 0),
+        )
+        for root, view in wanted.items()
+    ]
+    reader = DumpReader(dump, kind, encoder.encoder.sample_rate)
+    extract(encoder.encoder, reader, shards, views, args.encode_batch_size, device)
+    stage.finish(f"{len(views)} views of {len(units)} utterances", wanted)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,125 @@
+"""Options and paths that the stages share."""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from espnet_sentiment.data.files import DataError, PathLike
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which corpus and which encoder."""
+    parser.add_argument("--data_dir", required=True, help="Kaldi data directory")
+    parser.add_argument(
+        "--encoder", required=True, help="encoder config, conf/encoder/*.yaml"
+    )
+    parser.add_argument(
+        "--encoder_model", help="path or name of its weights, instead of the config's"
+    )
+    parser.add_argument("--dump", default="dump", help="folder of features")
+
+
+def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name experiments: one for each config and seed."""
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--sentiment",
+        nargs="+",
+        required=True,
+        help="sentiment configs, conf/sentiment/*.yaml",
+    )
+    parser.add_argument("--seed", nargs="+", type=int, default=[0])
+    parser.add_argument("--tag", default="", help="appended to the experiments' names")
+    parser.add_argument("--exp", default="exp", help="folder of experiments")
+    parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
+
+
+def read_config(path: PathLike) -> dict:
+    """Read a YAML mapping.
+
+    Raises:
+        DataError: The file is missing, not YAML, or not a mapping.
+    """
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist: name a file in conf/") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(config, dict):
+        raise DataError(f"{path} must hold `key: value` lines")
+    return config
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One sentiment config with one seed on one corpus and encoder.
+
+    Args:
+        data_dir: Kaldi data directory ``data/<set>``.
+        encoder: Encoder config.
+        sentiment: Sentiment config.
+        seed: Random seed.
+        tag: Appended to the name.
+        exp: Folder of experiments.
+        dump: Folder of features.
+    """
+
+    data_dir: Path
+    encoder: Path
+    sentiment: Path
+    seed: int
+    tag: str
+    exp: Path
+    dump: Path
+
+    @property
+    def corpus(self) -> str:
+        """Name of the set."""
+        return self.data_dir.name
+
+    @property
+    def name(self) -> str:
+        """Encoder, decoder, tag and seed: what tells experiments apart."""
+        return f"{self.encoder.stem}_{self.label}_seed{self.seed}"
+
+    @property
+    def label(self) -> str:
+        """Name of the sentiment config, and the tag."""
+        return f"{self.sentiment.stem}_{self.tag}" if self.tag else self.sentiment.stem
+
+    @property
+    def dir(self) -> Path:
+        """Folder ``exp/<set>_<name>``."""
+        return self.exp / f"{self.corpus}_{self.name}"
+
+    @property
+    def store(self) -> Path:
+        """Folder of the feature stores of this corpus and encoder."""
+        return self.dump / self.encoder.stem / self.corpus
+
+
+def experiments(args: argparse.Namespace) -> Iterator[Experiment]:
+    """Give the experiments that the options name."""
+    for seed in args.seed:
+        for sentiment in args.sentiment:
+            yield Experiment(
+                data_dir=Path(args.data_dir),
+                encoder=Path(args.encoder),
+                sentiment=Path(sentiment),
+                seed=seed,
+                tag=args.tag,
+                exp=Path(args.exp),
+                dump=Path(args.dump),
+            )
+
+
+def run(main, argv: list[str] = None) -> None:
+    """Run an entry point; bad input ends it with one clear line, not a traceback."""
+    try:
+        main(argv)
+    except DataError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -1,0 +1,42 @@
+"""Stage 2: find or download the pre-trained encoder, and say what it is."""
+
+import argparse
+from pathlib import Path
+
+from espnet_sentiment.bin.experiment import add_common_arguments, run
+from espnet_sentiment.data.files import write_json
+from espnet_sentiment.data.stage import Stage
+from espnet_sentiment.encoder.choices import build_encoder, load_encoder_config
+from espnet_sentiment.encoder.reference import encoder_reference
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_common_arguments(parser)
+    return parser
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    args = get_parser().parse_args(argv)
+    config = load_encoder_config(args.encoder, args.encoder_model)
+    reference = encoder_reference(config["encoder"], config["encoder_conf"])
+    out = Path(args.dump) / Path(args.encoder).stem
+    inputs = {"config": config, "sha256": reference["sha256"]}
+    stage = Stage("stage 2: encoder", out / ".encoder.json", inputs)
+    if stage.is_done():
+        return
+    stage.start()
+    encoder = build_encoder(config["encoder"], config["encoder_conf"])
+    parameters = sum(p.numel() for p in encoder.parameters())
+    write_json(out / "encoder.json", {**reference, **config, "parameters": parameters})
+    stage.finish(
+        f"{encoder.name}: {parameters / 1e6:.1f} M parameters, {encoder.n_layers} "
+        f"layer(s) of {encoder.dim} channels, SHA-256 {reference['sha256'][:12]}",
+        [out / "encoder.json"],
+    )
+
+
+if __name__ == "__main__":
+    run(main)

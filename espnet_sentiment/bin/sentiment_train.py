@@ -1,0 +1,127 @@
+"""Stage 4: train the sentiment decoder, all folds in one process."""
+
+import argparse
+import functools
+import os
+import shlex
+
+from espnet_sentiment.bin.encode import view_dirs
+from espnet_sentiment.bin.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+    read_config,
+    run,
+)
+from espnet_sentiment.data.feature_store import FeatureStore
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.data.folds import Fold, read_folds
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.stage import Stage
+from espnet_sentiment.encoder.choices import load_encoder_config
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_experiment_arguments(parser)
+    parser.add_argument(
+        "--sentiment_args",
+        default="",
+        help="options of SentimentTask that override the config, "
+        'for example "--max_epoch 20 --optim_conf lr=0.001"',
+    )
+    parser.add_argument(
+        "--nj",
+        type=int,
+        default=os.cpu_count(),
+        help="folds trained at once on the CPU, one core each (same numbers)",
+    )
+    return parser
+
+
+def fold_labels(data: KaldiDir, fold: Fold) -> list[str]:
+    """Return ``utterance label`` of what a fold trains and validates on.
+
+    Raises:
+        DataError: An utterance has no label.
+    """
+    for utt in fold.train + fold.valid:
+        if utt not in data.utt2label:
+            raise DataError(
+                f"utterance {utt} of fold {fold.name} has no label in "
+                f"{data.path / 'utt2label'}: add it, or rerun stage 0"
+            )
+    return [f"{utt} {data.utt2label[utt]}" for utt in fold.train + fold.valid]
+
+
+def fold_stage(experiment: Experiment, fold: Fold, inputs: dict) -> Stage:
+    """Return the stage of one fold."""
+    stamp = experiment.dir / f"fold{fold.name}" / ".done.json"
+    name = f"stage 4: {experiment.name} fold {fold.name}"
+    return Stage(name, stamp, inputs)
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    args = get_parser().parse_args(argv)
+    data = read_kaldi_dir(args.data_dir)
+    folds = read_folds(args.data_dir)
+    extra = shlex.split(args.sentiment_args)
+    todo: list[tuple[Experiment, Fold, Stage]] = []
+    all_experiments = list(experiments(args))
+    for experiment in all_experiments:
+        config = read_config(experiment.sentiment)
+        stores = [FeatureStore(root).meta for root in view_dirs(experiment)]
+        inputs = {
+            "config": config,
+            "sentiment_args": extra,
+            "stores": stores,
+            "seed": experiment.seed,
+        }
+        for fold in folds:
+            stage = fold_stage(
+                experiment, fold, {**inputs, "labels": fold_labels(data, fold)}
+            )
+            if not stage.is_done():
+                todo.append((experiment, fold, stage))
+    if todo:
+        encoder = load_encoder_config(args.encoder, args.encoder_model)
+        _train(todo, data, encoder, extra, args)
+
+
+def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
+    """Train what is left; ESPnet's slow imports are paid once, and only here."""
+    from espnet_sentiment.tasks.parallel_folds import run_jobs
+    from espnet_sentiment.tasks.train_fold import task_defaults, train_fold
+
+    options = {
+        experiment: task_defaults(
+            read_config(experiment.sentiment), experiment.sentiment, extra
+        )
+        for experiment, _, _ in todo
+    }
+
+    def job(experiment: Experiment, fold: Fold, stage: Stage) -> None:
+        out = stage.stamp.parent
+        stage.start(out)
+        train_fold(
+            out=out,
+            fold=fold,
+            data=data,
+            store=FeatureStore(experiment.store / "clean"),
+            views=list(view_dirs(experiment)),
+            encoder=encoder,
+            options=options[experiment],
+            seed=experiment.seed,
+            ngpu=args.ngpu,
+        )
+        stage.finish(None, [out / "sentiment.pth", out / "history.json"])
+
+    jobs = [functools.partial(job, *item) for item in todo]
+    epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
+    run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,68 @@
+"""Plots of an experiment, by matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from espnet_sentiment.data.files import atomic_path
+
+
+def _save(figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        # Without the date, the same results give the same file.
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+    plt.close(figure)
+
+
+def plot_confusion(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path
+) -> None:
+    """Plot a confusion matrix: shade by share of the true class, numbers by count."""
+    counts = np.asarray(confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = plt.subplots(figsize=(5, 4.2), layout="constrained")
+    display = ConfusionMatrixDisplay(shares, display_labels=list(classes))
+    display.plot(
+        ax=axes, cmap="Blues", include_values=False, im_kw={"vmin": 0, "vmax": 1}
+    )
+    for i, row in enumerate(counts):
+        for j, count in enumerate(row):
+            color = "white" if shares[i, j] > 0.5 else "black"
+            label = f"{count}\n{100 * shares[i, j]:.0f} %"
+            axes.text(j, i, label, ha="center", va="center", color=color)
+    axes.set(xlabel="prediction", ylabel="truth")
+    _save(figure, path)
+
+
+def plot_learning_curves(histories: Mapping[str, dict[str, list]], path: Path) -> None:
+    """Plot loss, WA and UA by epoch: a thin line a fold, a thick one their mean."""
+    panels = [
+        ("cross-entropy", {"train": "train_loss", "valid": "valid_loss"}),
+        ("WA (%)", {"train": "train_acc", "valid": "valid_wa"}),
+        ("UA (%)", {"valid": "valid_ua"}),
+    ]
+    figure, all_axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    for axes, (title, curves) in zip(all_axes, panels, strict=True):
+        scale = 1 if title == "cross-entropy" else 100
+        for phase, key in curves.items():
+            color = {"train": "tab:blue", "valid": "tab:orange"}[phase]
+            lines = [scale * np.asarray(h[key], float) for h in histories.values()]
+            for line in lines:
+                axes.plot(range(1, len(line) + 1), line, color=color, alpha=0.2, lw=0.8)
+            length = max(map(len, lines))
+            padded = [
+                np.pad(x, (0, length - len(x)), constant_values=np.nan) for x in lines
+            ]
+            mean = np.nanmean(padded, axis=0)
+            axes.plot(range(1, length + 1), mean, color=color, lw=2, label=phase)
+        axes.set(xlabel="epoch", ylabel=title)
+        axes.grid(alpha=0.3)
+    all_axes[1].legend()
+    _save(figure, path)

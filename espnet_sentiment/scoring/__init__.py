@@ -1,0 +1,1 @@
+"""WA, UA, tables and confidence intervals."""

@@ -1,0 +1,101 @@
+"""``results.json``: everything that an experiment says about itself."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.scoring.human import human_reference, majority_reference
+from espnet_sentiment.scoring.metrics import (
+    confusion,
+    summarize,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+
+PACKAGES = (
+    "espnet_sentiment",
+    "espnet",
+    "torch",
+    "torchaudio",
+    "transformers",
+    "scikit-learn",
+    "numpy",
+)
+
+
+def read_predictions(path: Path) -> list[dict]:
+    """Read ``predictions.jsonl``.
+
+    Raises:
+        DataError: The file is missing or a line is broken.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: run stage 5 (decoding)") from None
+    except ValueError as error:
+        raise DataError(
+            f"{path} is broken ({error}): delete it and run stage 5"
+        ) from None
+
+
+def score(
+    folds: Mapping[str, Sequence[dict]],
+    classes: Sequence[str],
+    utt2votes: Mapping[str, str],
+) -> dict:
+    """Score the predictions of all folds.
+
+    Args:
+        folds: Predictions by the fold's name.
+        classes: Class names.
+        utt2votes: The annotators' votes, where the corpus has them.
+
+    Returns:
+        The measured part of ``results.json``.
+    """
+    rows = [row for predictions in folds.values() for row in predictions]
+    labels = [row["label"] for row in rows]
+    predicted = [row["prediction"] for row in rows]
+    by_fold = []
+    for name, predictions in folds.items():
+        truth = [row["label"] for row in predictions]
+        guess = [row["prediction"] for row in predictions]
+        by_fold.append(
+            {
+                "fold": name,
+                "n_test": len(truth),
+                "wa": weighted_accuracy(truth, guess),
+                "ua": unweighted_accuracy(truth, guess),
+            }
+        )
+    mean = {}
+    for key in ("wa", "ua"):
+        values = [fold[key] for fold in by_fold]
+        mean[key] = float(np.mean(values))
+        mean[f"{key}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    utt2label = {row["utt"]: row["label"] for row in rows}
+    return {
+        "classes": list(classes),
+        "n_utterances": len(rows),
+        "pooled": summarize(labels, predicted, classes),
+        "folds": by_fold,
+        "mean": mean,
+        "confusion": confusion(labels, predicted, classes),
+        "majority": majority_reference(labels),
+        "human": human_reference(utt2label, utt2votes),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on, without importing it."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        found[package] = importlib.metadata.version(package)
+    return found

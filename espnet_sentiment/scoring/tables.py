@@ -1,0 +1,101 @@
+"""Markdown tables of results."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; every column but the first is right-aligned."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    lines = [header, rule, *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def percent(value: float) -> str:
+    """Format a share in percent with two decimals, as the paper's tables do."""
+    return f"{100 * value:.2f}"
+
+
+def interval(bounds: Sequence[float]) -> str:
+    """Format a confidence interval in percent."""
+    return f"{percent(bounds[0])} - {percent(bounds[1])}"
+
+
+def experiment_report(results: dict) -> str:
+    """Write one experiment's ``RESULTS.md``."""
+    pooled, mean = results["pooled"], results["mean"]
+    references = [("majority class", results["majority"])]
+    if results["human"] is not None:
+        references.append(("human", results["human"]))
+    summary = [
+        [
+            "pooled over folds",
+            percent(pooled["wa"]),
+            interval(pooled["wa_ci95"]),
+            percent(pooled["ua"]),
+            interval(pooled["ua_ci95"]),
+        ],
+        [
+            "mean and std of folds",
+            percent(mean["wa"]),
+            f"± {percent(mean['wa_std'])}",
+            percent(mean["ua"]),
+            f"± {percent(mean['ua_std'])}",
+        ],
+    ]
+    summary += [
+        [name, percent(r["wa"]), "", percent(r["ua"]), ""] for name, r in references
+    ]
+    folds = [
+        [fold["fold"], fold["n_test"], percent(fold["wa"]), percent(fold["ua"])]
+        for fold in results["folds"]
+    ]
+    classes = results["classes"]
+    matrix = [
+        [name, *row, percent(row[i] / max(sum(row), 1))]
+        for i, (name, row) in enumerate(zip(classes, results["confusion"], strict=True))
+    ]
+    seconds = [
+        [stage, f"{s:.1f}"] for stage, s in results["seconds"].items() if s is not None
+    ]
+    return "\n".join(
+        [
+            f"# {results['corpus']}: {results['tag']}\n",
+            f"{results['n_utterances']} utterances, {len(results['folds'])} folds, "
+            f"seed {results['seed']}, macro F1 {percent(pooled['macro_f1'])} %.\n",
+            markdown(
+                ["", "WA (%)", "95 % interval", "UA (%)", "95 % interval"], summary
+            ),
+            "## Confusion matrix (rows: truth)\n",
+            markdown(["", *classes, "recall (%)"], matrix),
+            "![](confusion.png)\n\n![](learning_curves.png)\n",
+            "## Folds\n",
+            markdown(["fold", "test utterances", "WA (%)", "UA (%)"], folds),
+            "## Seconds\n",
+            markdown(["stage", "s"], seconds),
+        ]
+    )
+
+
+def corpus_table(all_results: Iterable[dict]) -> str:
+    """Write one row for each encoder and decoder, over the seeds that were run.
+
+    Rows are sorted by encoder and falling UA; ± is the standard deviation over seeds.
+    """
+    groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    for results in all_results:
+        groups[results["encoder"], results["sentiment"]].append(results)
+    rows = []
+    for (encoder, sentiment), group in groups.items():
+        ua = np.mean([r["pooled"]["ua"] for r in group])
+        cells = [sentiment, encoder, ", ".join(str(r["seed"]) for r in group)]
+        for key in ("wa", "ua"):
+            values = [r["pooled"][key] for r in group]
+            spread = f" ± {percent(np.std(values, ddof=1))}" if len(values) > 1 else ""
+            cells.append(percent(np.mean(values)) + spread)
+        cells.append(interval(np.mean([r["pooled"]["ua_ci95"] for r in group], axis=0)))
+        rows.append((encoder, -ua, cells))
+    header = ["sentiment model", "encoder", "seeds", "WA (%)", "UA (%)", "UA 95 %"]
+    return markdown(header, [cells for _, _, cells in sorted(rows, reverse=False)])
