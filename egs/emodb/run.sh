@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# EmoDB (Burkhardt et al., 2005): 4 classes, 10 speakers, leave one speaker out.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+corpus=emodb
+corpus_help="EmoDB
+  --emodb DIR           the corpus, the folder that holds wav/ (default: download it)
+  --all_classes         all seven emotions instead of the paper's four classes
+"
+emodb=
+all_classes=false
+# A corpus this small gives few steps an epoch: ten times the paper's learning rate.
+sentiment_args="--optim_conf lr=0.001"
+
+prepare_data() {
+  local -a options=(--emodb "$emodb" --data_dir "data/$corpus")
+  if [[ $all_classes == true ]]; then options+=(--all_classes); fi
+  python local/prepare.py "${options[@]}"
+}
+
+. ../../local/recipe.sh

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Sourced: turns --name value into name=value, for variables that are set already.
+# --flag alone sets a variable that is "false" to "true"; --help prints $help_text.
+
+while (($#)); do
+  if [[ $1 == -h || $1 == --help ]]; then
+    echo "${help_text:?}"
+    exit 0
+  fi
+  option=${1#--}
+  option=${option//-/_}
+  if [[ $1 != --* || ! $option =~ ^[a-z_]+$ || ! -v $option ]]; then
+    echo "error: unknown option $1 (see --help)" >&2
+    exit 2
+  fi
+  if [[ ${!option} == false && (-z ${2-} || $2 == --*) ]]; then
+    printf -v "$option" true
+    shift
+  elif (($# > 1)); then
+    printf -v "$option" %s "$2"
+    shift 2
+  else
+    echo "error: $1 needs a value (see --help)" >&2
+    exit 2
+  fi
+done

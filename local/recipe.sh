@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Sourced by every recipe's run.sh: the options and the seven stages.
+#
+# run.sh sets before: corpus (the set's name), corpus_help, its own options and defaults,
+# and the function prepare_data, which writes data/$corpus.
+
+: "${corpus:?}" "${corpus_help:?}"
+recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+stage=0
+stop_stage=6
+: "${encoder:=conf/encoder/whisper_base.yaml}"
+: "${sentiment:=conf/sentiment/rnn_attention.yaml}"
+: "${sentiment_args:=}"
+encoder_model=
+seed=0
+tag=
+channel=
+ngpu=0
+ablation=false
+
+help_text="Usage: ./run.sh [options]
+
+$corpus_help
+Stages
+  --stage N             first stage (default 0)
+  --stop_stage N        last stage (default 6)
+    0 data preparation  1 features  2 pre-trained encoder  3 encoding
+    4 training          5 decoding  6 scoring
+  A stage that is complete, with the same inputs, does nothing.
+
+Models
+  --encoder FILE        pre-trained encoder (default $encoder)
+  --encoder_model PATH  its weights, instead of those that the file names
+  --sentiment FILES     sentiment model, or several in quotes (default $sentiment)
+  --sentiment_args ARGS options of the task that override it (default \"$sentiment_args\")
+  --ablation            the paper's Table 3 and the fbank baseline in one go
+  --seed N              random seed, or several in quotes (default 0)
+  --tag NAME            appended to the experiment's name
+
+Others
+  --channel 0|1|mix     channel of recordings that have several
+  --ngpu N              1: encode, train and decode on a CUDA GPU (default 0)"
+
+# shellcheck source-path=SCRIPTDIR source=parse_options.sh
+. "$recipe_root/local/parse_options.sh"
+
+"$recipe_root/local/env.sh"
+export PATH=$recipe_root/.venv/bin:$PATH
+
+wanted() { ((stage <= $1 && $1 <= stop_stage)); }
+
+# module <name> <options>: run one of the package's entry points.
+module() { python -m "espnet_sentiment.bin.$1" "${@:2}"; }
+
+# run_stages <encoder config> <sentiment configs>
+run_stages() {
+  local -a data=(--data_dir "data/$corpus" --encoder "$1")
+  if [[ $encoder_model && $1 == "$encoder" ]]; then
+    data+=(--encoder_model "$encoder_model")
+  fi
+  local -a configs seeds
+  read -ra configs <<<"$2"
+  read -ra seeds <<<"$seed"
+  local -a experiment=("${data[@]}" --sentiment "${configs[@]}" --seed "${seeds[@]}"
+    --tag "$tag" --ngpu "$ngpu")
+  if wanted 1; then module make_features "${data[@]}" ${channel:+--channel "$channel"}; fi
+  if wanted 2; then module fetch_encoder "${data[@]}"; fi
+  if wanted 3; then module encode "${experiment[@]}"; fi
+  if wanted 4; then
+    module sentiment_train "${experiment[@]}" --sentiment_args " $sentiment_args"
+  fi
+  if wanted 5; then module sentiment_inference "${experiment[@]}"; fi
+  if wanted 6; then module score "${experiment[@]}"; fi
+}
+
+if wanted 0; then prepare_data; fi
+if [[ $ablation == true ]]; then
+  conf=conf/sentiment
+  run_stages "$encoder" "$conf/rnn_attention.yaml $conf/mlp_pooling.yaml \
+$conf/rnn_pooling.yaml $conf/rnn_attention_no_specaug.yaml"
+  run_stages conf/encoder/fbank.yaml "$conf/rnn_attention.yaml"
+else
+  run_stages "$encoder" "$sentiment"
+fi
