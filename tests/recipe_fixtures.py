@@ -1,0 +1,142 @@
+"""A small corpus of real speech and a small Whisper, for the stages' tests."""
+
+from pathlib import Path
+
+import yaml
+
+from espnet_sentiment.data.folds import Fold, write_folds
+from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+
+
+def save_small_whisper(folder: Path) -> Path:
+    """Save a randomly initialised Whisper of the real architecture."""
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=16,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        vocab_size=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    WhisperModel(config).half().save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def write_corpus(root: Path, wavs: list[Path]) -> Path:
+    """Write data/an4: spelled words against other phrases, two folds."""
+    utterances = [
+        Utterance(
+            utt=f"{wav.parent.name}-{wav.stem}",
+            wav=str(wav),
+            speaker=wav.parent.name,
+            # AN4 names utterances of spelled words and numbers "an", others "cen".
+            label=wav.name.split("-")[0].rstrip("0123456789"),
+        )
+        for wav in wavs
+    ]
+    data_dir = root / "data" / "an4"
+    write_kaldi_dir(data_dir, utterances)
+    utts = sorted(u.utt for u in utterances)
+    folds = [
+        Fold("1", utts[4:], utts[2:4], utts[:2]),
+        Fold("2", utts[:-4], utts[-4:-2], utts[-2:]),
+    ]
+    write_folds(data_dir, folds)
+    return data_dir
+
+
+def write_configs(root: Path, model: Path) -> tuple[Path, Path]:
+    """Write an encoder and a sentiment config that train in seconds."""
+    encoder = root / "conf" / "encoder" / "small.yaml"
+    sentiment = root / "conf" / "sentiment" / "small.yaml"
+    for path, content in [
+        (
+            encoder,
+            {
+                "encoder": "huggingface",
+                "encoder_conf": {
+                    "model": str(model),
+                    "layer": "weighted_sum",
+                    "subsample": 4,
+                },
+            },
+        ),
+        (
+            sentiment,
+            {
+                "decoder": "rnn_attention",
+                "decoder_conf": {"hidden_size": 8, "n_heads": 2, "head_size": 4},
+                "specaug": "specaugment",
+                "specaug_conf": {"policy": "LB", "fill": "mean"},
+                "views": 2,
+                "normalize": "global_mvn",
+                "max_epoch": 3,
+            },
+        ),
+    ]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content))
+    return encoder, sentiment
+
+
+class Recipe:
+    """Run the stages of a small recipe inside one folder."""
+
+    def __init__(self, root: Path, wavs: list[Path]):
+        self.root = root
+        self.model = save_small_whisper(root / "whisper")
+        self.data_dir = write_corpus(root, wavs)
+        self.encoder, self.sentiment = write_configs(root, self.model)
+        self.exp = root / "exp" / "an4_small_small_seed0"
+        self.store = root / "dump" / "small" / "an4"
+
+    @property
+    def common(self) -> list[str]:
+        """Options of stages 1 and 2."""
+        options = {
+            "data_dir": self.data_dir,
+            "encoder": self.encoder,
+            "dump": self.root / "dump",
+        }
+        return [x for key, value in options.items() for x in (f"--{key}", str(value))]
+
+    @property
+    def experiment(self) -> list[str]:
+        """Options of stages 3 to 6."""
+        options = ["--sentiment", str(self.sentiment), "--exp", str(self.root / "exp")]
+        return self.common + options
+
+    def run(self, first: int, last: int, *train_options: str) -> None:
+        """Run some stages."""
+        from espnet_sentiment.bin import (
+            encode,
+            fetch_encoder,
+            make_features,
+            score,
+            sentiment_inference,
+            sentiment_train,
+        )
+
+        stages = {
+            1: lambda: make_features.main(self.common),
+            2: lambda: fetch_encoder.main(self.common),
+            3: lambda: encode.main(self.experiment),
+            4: lambda: sentiment_train.main([*self.experiment, *train_options]),
+            5: lambda: sentiment_inference.main(self.experiment),
+            6: lambda: score.main(self.experiment),
+        }
+        for number in range(first, last + 1):
+            stages[number]()

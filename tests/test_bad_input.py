@@ -1,0 +1,148 @@
+"""Bad input: the message names the file and the remedy, and the same command goes on."""
+
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from recipe_fixtures import Recipe
+
+from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.data.files import DataError, read_table, write_table
+
+
+@pytest.fixture
+def recipe(tmp_path, an4_wavs) -> Recipe:
+    copies = []
+    for wav in an4_wavs:
+        samples, rate = soundfile.read(wav)
+        copy = tmp_path / "wav" / wav.parent.name / f"{wav.stem}.wav"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(copy, samples, rate)
+        copies.append(copy)
+    return Recipe(tmp_path, copies)
+
+
+def first_wav(recipe):
+    wav_scp = read_table(recipe.data_dir / "wav.scp")
+    utt = min(wav_scp)
+    return utt, type(recipe.root)(wav_scp[utt])
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "no samples", "missing"])
+def test_a_broken_wav_is_named_and_the_command_continues_after_the_mend(recipe, damage):
+    _, wav = first_wav(recipe)
+    good = wav.read_bytes()
+    if damage == "truncated":
+        wav.write_bytes(good[: len(good) // 2])
+    elif damage == "empty":
+        wav.write_bytes(b"")
+    elif damage == "no samples":
+        soundfile.write(wav, np.zeros(0), 16000)
+    else:
+        wav.unlink()
+    with pytest.raises(DataError, match=f"1 of .* recordings unusable\n  {wav}"):
+        recipe.run(1, 1)
+    wav.write_bytes(good)
+    recipe.run(1, 1)
+    assert len(read_table(recipe.root / "dump" / "audio" / "an4" / "wav.scp")) > 4
+
+
+def test_all_broken_wavs_are_named_at_once(recipe):
+    wavs = list(read_table(recipe.data_dir / "wav.scp").values())
+    for wav in wavs[:3]:
+        open(wav, "w").close()
+    with pytest.raises(DataError) as error:
+        recipe.run(1, 1)
+    assert all(wav in str(error.value) for wav in wavs[:3])
+
+
+def test_stereo_needs_a_channel_and_other_rates_are_converted(recipe):
+    from espnet_sentiment.bin import make_features
+
+    utt, wav = first_wav(recipe)
+    samples, _ = soundfile.read(wav)
+    soundfile.write(wav, np.stack([samples, samples], 1), 48000)
+    with pytest.raises(DataError, match=f"{wav} has 2 channels.*--channel"):
+        recipe.run(1, 1)
+    make_features.main([*recipe.common, "--channel", "mix"])
+    out = read_table(recipe.root / "dump" / "audio" / "an4" / "wav.scp")
+    info = soundfile.info(out[utt])
+    assert (info.samplerate, info.channels) == (16000, 1)
+    assert out[utt] != str(wav)
+    others = set(out) - {utt}
+    assert all(out[u] == read_table(recipe.data_dir / "wav.scp")[u] for u in others)
+
+
+def test_an_utterance_too_short_for_the_encoder_is_named(recipe):
+    utt, wav = first_wav(recipe)
+    samples, rate = soundfile.read(wav)
+    soundfile.write(wav, samples[:100], rate)
+    recipe.run(1, 2)
+    with pytest.raises(DataError, match=f"utterance {utt} .* is too short"):
+        recipe.run(3, 3)
+    soundfile.write(wav, samples, rate)
+    recipe.run(1, 3)
+
+
+def test_an_unknown_label_is_named_before_training(recipe):
+    recipe.run(1, 3)
+    labels = read_table(recipe.data_dir / "utt2label")
+    utt = min(labels)
+    del labels[utt]
+    write_table(recipe.data_dir / "utt2label", labels)
+    with pytest.raises(DataError, match=f"utterance {utt} .*no label"):
+        recipe.run(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("which", "key", "message"),
+    [
+        ("sentiment", "max_epochs", "unknown key 'max_epochs': did you mean max_epoch"),
+        ("encoder", "encoder_config", "unknown key encoder_config; the valid ones"),
+    ],
+)
+def test_an_unknown_config_key_is_named_with_the_nearest(recipe, which, key, message):
+    path = getattr(recipe, which)
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**config, key: 5}))
+    with pytest.raises(DataError, match=f"{path}: {message}"):
+        recipe.run(1, 4)
+
+
+def test_a_config_that_is_not_yaml_or_not_there_is_named(recipe):
+    recipe.run(1, 2)
+    recipe.sentiment.write_text("decoder: [")
+    with pytest.raises(DataError, match=f"{recipe.sentiment} is not valid YAML"):
+        recipe.run(3, 3)
+    recipe.sentiment.unlink()
+    with pytest.raises(DataError, match=f"{recipe.sentiment} does not exist"):
+        recipe.run(3, 3)
+
+
+def test_missing_encoder_weights_are_named_and_other_outputs_stay(recipe):
+    recipe.run(1, 1)
+    weights = recipe.model / "model.safetensors"
+    shutil.move(weights, recipe.root / "kept")
+    with pytest.raises(DataError, match=str(recipe.model)):
+        recipe.run(2, 3)
+    assert (recipe.root / "dump" / "audio" / "an4" / "wav.scp").exists()
+    shutil.move(recipe.root / "kept", weights)
+    recipe.run(1, 3)
+
+
+def test_a_stage_before_its_predecessor_says_which_to_run(recipe):
+    with pytest.raises(DataError, match="is not complete: run stage 4"):
+        recipe.run(1, 3)
+        recipe.run(5, 5)
+    with pytest.raises(DataError, match="is not complete: run stage 5"):
+        recipe.run(6, 6)
+
+
+def test_an_entry_point_ends_with_one_line_not_a_traceback(capsys):
+    def main(argv):
+        raise DataError("x.wav is broken: mend it")
+
+    with pytest.raises(SystemExit, match="^error: x.wav is broken: mend it$"):
+        run(main)

@@ -1,0 +1,134 @@
+"""Sentiment decoders: the paper's formulas, padding, and ESPnet's interface."""
+
+import math
+
+import pytest
+import torch
+
+from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
+from espnet_sentiment.decoder.rnn_attention import RNNAttentionDecoder
+from espnet_sentiment.decoder.rnn_pooling import RNNPoolingDecoder
+
+D, CLASSES = 12, 4
+DECODERS = {
+    "mlp avg": (MLPPoolingDecoder, {"pooling": "avg"}),
+    "mlp max": (MLPPoolingDecoder, {"pooling": "max"}),
+    "rnn last": (RNNPoolingDecoder, {"pooling": "last"}),
+    "rnn avg": (RNNPoolingDecoder, {"pooling": "avg"}),
+    "rnn max": (RNNPoolingDecoder, {"pooling": "max"}),
+    "rnn avg, two layers": (RNNPoolingDecoder, {"pooling": "avg", "num_layers": 2}),
+    "attention": (RNNAttentionDecoder, {}),
+    "attention, two layers": (RNNAttentionDecoder, {"num_layers": 2}),
+}
+
+
+@pytest.fixture(params=DECODERS, ids=list(DECODERS))
+def decoder(request):
+    torch.manual_seed(1)
+    cls, conf = DECODERS[request.param]
+    return cls(CLASSES, encoder_output_size=D, **conf).double().eval()
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(2)
+    lengths = torch.tensor([7, 1, 13, 4])
+    return torch.randn(4, 13, D, dtype=torch.float64), lengths
+
+
+def test_padding_never_changes_the_output(decoder, batch):
+    x, lengths = batch
+    poisoned = torch.nn.functional.pad(x, (0, 0, 0, 5)).clone()
+    for i, length in enumerate(lengths):
+        poisoned[i, length:] = 1e3 * (i + 1)
+    expected = torch.cat(
+        [decoder(x[i : i + 1, :n], n[None]) for i, n in enumerate(lengths)]
+    )
+    torch.testing.assert_close(decoder(poisoned, lengths), expected)
+
+
+def test_gradients_reach_every_parameter(decoder, batch):
+    decoder(*batch).sum().backward()
+    for name, parameter in decoder.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_score_equals_forward_on_one_utterance(decoder, batch):
+    x = batch[0][0, :5]
+    scores, state = decoder.score(ys=None, state=None, x=x)
+    torch.testing.assert_close(scores, decoder(x[None], torch.tensor([5]))[0])
+    assert state is None and decoder.output_size() == len(scores) == CLASSES
+
+
+def lstm_states(lstm, x):
+    """Run both directions of a bi-LSTM layer by its cell equations."""
+    outputs = []
+    for suffix, frames in (("", x), ("_reverse", x.flip(0))):
+        w_ih, w_hh, b_ih, b_hh = (
+            getattr(lstm, f"{name}_l0{suffix}")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        h = c = torch.zeros(w_hh.size(1), dtype=x.dtype)
+        states = []
+        for frame in frames:
+            i, f, g, o = (w_ih @ frame + b_ih + w_hh @ h + b_hh).chunk(4)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            states.append(h)
+        states = torch.stack(states)
+        outputs.append(states.flip(0) if suffix else states)
+    return torch.cat(outputs, dim=1)
+
+
+def test_rnn_attention_equals_the_papers_formulas_for_each_utterance(batch):
+    torch.manual_seed(3)
+    decoder = RNNAttentionDecoder(CLASSES, D, hidden_size=64, n_heads=8, head_size=32)
+    decoder = decoder.double().eval()
+    logits, attention = decoder.forward_with_attention(*batch)
+    pooling = decoder.attention
+    for b, length in enumerate(batch[1].tolist()):
+        h = lstm_states(decoder.rnn.lstm, batch[0][b, :length])  # (T, d_k)
+        heads = []
+        for i in range(8):
+            w_q, w_k, w_v = pooling.query[i][None], pooling.key[i], pooling.value[i]
+            a = torch.softmax((w_q @ (w_k @ h.T)) / math.sqrt(32), dim=1)[0]
+            heads.append(w_v @ h.T @ a)
+            torch.testing.assert_close(attention[b, i, :length], a)
+        expected = decoder.output.weight @ torch.cat(heads) + decoder.output.bias
+        torch.testing.assert_close(logits[b], expected)
+
+
+def test_attention_is_zero_on_padding_and_sums_to_one(batch):
+    decoder = RNNAttentionDecoder(CLASSES, D).double()
+    x, lengths = batch
+    _, attention = decoder.forward_with_attention(x, lengths)
+    assert attention.shape == (4, 8, 13)
+    torch.testing.assert_close(
+        attention.sum(dim=2), torch.ones(4, 8, dtype=torch.float64)
+    )
+    for i, length in enumerate(lengths):
+        assert (attention[i, :, length:] == 0).all()
+        assert (attention[i, :, :length] > 0).all()
+
+
+def test_last_pooling_reads_the_last_valid_state_of_both_directions(batch):
+    decoder = RNNPoolingDecoder(CLASSES, D, pooling="last").double().eval()
+    x, lengths = batch
+    for b, n in enumerate(lengths.tolist()):
+        h = lstm_states(decoder.rnn.lstm, x[b, :n])
+        last = torch.cat([h[-1, :64], h[0, 64:]])
+        expected = decoder.output.weight @ last + decoder.output.bias
+        torch.testing.assert_close(decoder(x, lengths)[b], expected)
+
+
+def test_defaults_are_the_papers_sizes():
+    decoder = RNNAttentionDecoder(4, 512)
+    assert decoder.rnn.lstm.hidden_size == 64 and decoder.rnn.lstm.num_layers == 1
+    assert decoder.attention.query.shape == (8, 32)
+    assert decoder.output.in_features == 8 * 32
+
+
+@pytest.mark.parametrize("cls", [MLPPoolingDecoder, RNNPoolingDecoder])
+def test_unknown_pooling_is_refused_with_the_valid_names(cls):
+    with pytest.raises(ValueError, match="avg, max"):
+        cls(CLASSES, D, pooling="mean")

@@ -1,0 +1,112 @@
+"""WA, UA, references and tables against scikit-learn and by hand."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from espnet_sentiment.scoring.human import human_reference, majority_reference
+from espnet_sentiment.scoring.metrics import (
+    bootstrap_ci95,
+    confusion,
+    summarize,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from espnet_sentiment.scoring.results import score
+from espnet_sentiment.scoring.tables import corpus_table
+from espnet_sentiment.tasks.sentiment_trainer import recalls_to_accuracy
+
+CLASSES = ["anger", "neutral", "sad"]
+
+
+@pytest.fixture
+def answers():
+    rng = np.random.default_rng(0)
+    labels = rng.choice(CLASSES, size=200, p=[0.7, 0.2, 0.1]).tolist()
+    predictions = [x if rng.random() < 0.6 else rng.choice(CLASSES) for x in labels]
+    return labels, predictions
+
+
+def test_wa_counts_utterances_and_ua_counts_classes():
+    labels = ["a"] * 9 + ["b"]
+    assert weighted_accuracy(labels, ["a"] * 10) == 0.9
+    assert unweighted_accuracy(labels, ["a"] * 10) == 0.5
+
+
+def test_wa_and_ua_equal_scikit_learn(answers):
+    summary = summarize(*answers, CLASSES)
+    assert summary["wa"] == accuracy_score(*answers)
+    assert summary["ua"] == balanced_accuracy_score(*answers)
+    assert summary["wa"] != summary["ua"]
+
+
+def test_the_trainers_wa_and_ua_are_the_scores(answers):
+    wa, ua = recalls_to_accuracy(torch.tensor(confusion(*answers, CLASSES)))
+    assert wa.item() == pytest.approx(weighted_accuracy(*answers))
+    assert ua.item() == pytest.approx(unweighted_accuracy(*answers))
+
+
+def test_classes_that_a_fold_lacks_do_not_lower_its_ua():
+    assert unweighted_accuracy(["a", "a", "b"], ["a", "c", "b"]) == 0.75
+    matrix = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 0]])
+    assert recalls_to_accuracy(matrix)[1].item() == 0.75
+
+
+def test_bootstrap_intervals_hold_the_score_and_shrink_with_the_corpus(answers):
+    labels, predictions = answers
+    few = bootstrap_ci95(labels, predictions)
+    many = bootstrap_ci95(labels * 4, predictions * 4)
+    for key, value in [
+        ("wa", weighted_accuracy(*answers)),
+        ("ua", unweighted_accuracy(*answers)),
+    ]:
+        assert few[key][0] < value < few[key][1]
+        width = np.ptp(few[key]) / np.ptp(many[key])
+        assert 1.6 < width < 2.4  # the square root of 4
+    assert bootstrap_ci95(labels, predictions) == few
+
+
+def test_majority_reference_is_the_share_of_the_largest_class():
+    assert majority_reference(["a", "a", "a", "b"]) == {"wa": 0.75, "ua": 0.5}
+
+
+def test_human_reference_is_the_annotators_mean_agreement_with_the_label():
+    labels = {"1": "a", "2": "a", "3": "b"}
+    votes = {"1": "a a b", "2": "a a a", "3": "b a"}
+    human = human_reference(labels, votes)
+    assert human["wa"] == pytest.approx((2 / 3 + 1 + 1 / 2) / 3)
+    assert human["ua"] == pytest.approx(((2 / 3 + 1) / 2 + 1 / 2) / 2)
+    assert human_reference(labels, {}) is None
+
+
+def row(utt, label, prediction):
+    return {"utt": utt, "label": label, "prediction": prediction}
+
+
+def test_pooled_scores_are_over_utterances_and_mean_scores_over_folds():
+    folds = {
+        "1": [row("1", "a", "a"), row("2", "a", "a"), row("3", "b", "a")],
+        "2": [row("4", "b", "b")],
+    }
+    results = score(folds, ["a", "b"], {})
+    assert results["n_utterances"] == 4 and results["pooled"]["wa"] == 0.75
+    assert results["mean"]["wa"] == pytest.approx((2 / 3 + 1) / 2)
+    assert results["mean"]["wa_std"] == pytest.approx(np.std([2 / 3, 1], ddof=1))
+    assert results["confusion"] == [[2, 0], [1, 1]]
+    assert [fold["n_test"] for fold in results["folds"]] == [3, 1]
+
+
+def test_the_corpus_table_has_one_row_for_all_seeds_of_a_model():
+    def results(seed, ua):
+        pooled = {"wa": 0.8, "ua": ua, "ua_ci95": [0.7, 0.9]}
+        return {
+            "encoder": "enc",
+            "sentiment": "dec",
+            "seed": seed,
+            "pooled": pooled,
+        }
+
+    table = corpus_table([results(0, 0.7), results(1, 0.8)])
+    assert table.count("dec") == 1
+    assert "| 0, 1 | 80.00 ± 0.00 | 75.00 ± 7.07 | 70.00 - 90.00 |" in table

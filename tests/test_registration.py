@@ -1,0 +1,122 @@
+"""Our components inside ESPnet's own tasks."""
+
+import subprocess
+import sys
+
+import pytest
+import soundfile
+import torch
+import yaml
+
+
+def run_python(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_importing_the_package_does_not_import_espnets_tasks_or_torch():
+    code = "import sys, espnet_sentiment; print('torch' in sys.modules)"
+    assert run_python(code).strip() == "False"
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_components_are_registered_whichever_is_imported_first(order):
+    imports = ["import espnet_sentiment", "import espnet2.tasks.cls as t"]
+    if order == "after":
+        imports.reverse()
+    code = "; ".join(
+        [*imports, "print(*t.decoder_choices.classes, *t.specaug_choices.classes)"]
+    )
+    names = run_python(code).split()
+    assert {"mlp_pooling", "rnn_pooling", "rnn_attention", "specaugment"} <= set(names)
+    assert {"linear", "specaug"} <= set(names)
+
+
+def test_specaugment_is_registered_in_asr_and_transducer_tasks_and_twice_is_once():
+    import espnet2.tasks.asr
+    import espnet2.tasks.asr_transducer
+
+    import espnet_sentiment
+    from espnet_sentiment.specaug.specaugment import SpecAugment
+
+    espnet_sentiment.register()
+    for task in (espnet2.tasks.asr, espnet2.tasks.asr_transducer):
+        assert task.specaug_choices.get_class("specaugment") is SpecAugment
+
+
+CLS_CONFIG = """
+frontend: default
+frontend_conf: {n_mels: 80, fs: 16000}
+specaug: specaugment
+specaug_conf: {policy: LB, fill: mean}
+normalize: utterance_mvn
+encoder: transformer
+encoder_conf: {output_size: 16, attention_heads: 2, linear_units: 16, num_blocks: 1}
+decoder: rnn_attention
+decoder_conf: {hidden_size: 8, n_heads: 2, head_size: 4}
+optim: adam
+optim_conf: {lr: 0.01}
+batch_type: unsorted
+batch_size: 2
+max_epoch: 1
+num_workers: 0
+use_tensorboard: false
+use_matplotlib: false
+best_model_criterion: [[valid, acc, max]]
+"""
+
+
+def test_espnets_classification_task_trains_from_a_yaml_that_names_our_parts(
+    tmp_path, an4_wavs
+):
+    pytest.importorskip("torcheval")
+    from espnet2.tasks.cls import CLSTask
+
+    (tmp_path / "train.yaml").write_text(CLS_CONFIG)
+    wavs = an4_wavs[:4]
+    tables = {
+        "wav.scp": [f"utt{i} {wav}" for i, wav in enumerate(wavs)],
+        "label": [f"utt{i} {'ab'[i % 2]}" for i in range(len(wavs))],
+        "shape": [f"utt{i} {soundfile.info(w).frames}" for i, w in enumerate(wavs)],
+        "tokens": ["a", "b", "<unk>"],
+    }
+    for name, lines in tables.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    sources = [f"{tmp_path}/wav.scp,speech,sound", f"{tmp_path}/label,label,text"]
+    command = ["--config", str(tmp_path / "train.yaml")]
+    for phase in ("train", "valid"):
+        for source in sources:
+            command += [f"--{phase}_data_path_and_name_and_type", source]
+        command += [f"--{phase}_shape_file", str(tmp_path / "shape")]
+    command += ["--token_list", str(tmp_path / "tokens")]
+    CLSTask.main(cmd=[*command, "--output_dir", str(tmp_path / "exp")])
+
+    trained = torch.load(tmp_path / "exp" / "1epoch.pth", weights_only=True)
+    assert trained["decoder.attention.query"].shape == (2, 4)
+    config = yaml.safe_load((tmp_path / "exp" / "config.yaml").read_text())
+    assert config["specaug"] == "specaugment" and config["decoder"] == "rnn_attention"
+    model, _ = CLSTask.build_model_from_file(
+        tmp_path / "exp" / "config.yaml", tmp_path / "exp" / "1epoch.pth"
+    )
+    speech = torch.from_numpy(soundfile.read(wavs[0], dtype="float32")[0])[None]
+    scores = model.eval().score(speech)
+    assert scores.shape == (1, 2) and scores.sum().item() == pytest.approx(1)
+
+
+def test_the_wrapper_runs_an_espnet_program_with_our_names(tmp_path):
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "espnet_sentiment",
+            "espnet2.bin.cls_train",
+            "--decoder",
+            "rnn_attention",
+            "--print_config",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert yaml.safe_load(result.stdout)["decoder"] == "rnn_attention"

@@ -1,0 +1,66 @@
+"""Stages that skip, continue and start over."""
+
+import pytest
+
+from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds, stat_hash
+
+
+@pytest.fixture
+def done(tmp_path):
+    (tmp_path / "output").write_text("x")
+    stage = Stage("test", tmp_path / ".done.json", {"a": 1})
+    stage.start(tmp_path)
+    stage.finish("done", [tmp_path / "output"])
+    return tmp_path
+
+
+def test_a_complete_stage_with_the_same_inputs_says_so(done, capsys):
+    assert Stage("test", done / ".done.json", {"a": 1}).is_done()
+    assert "[test] up to date" in capsys.readouterr().err
+
+
+def test_changed_inputs_or_a_missing_output_run_it_again(done):
+    assert not Stage("test", done / ".done.json", {"a": 2}).is_done()
+    (done / "output").unlink()
+    assert not Stage("test", done / ".done.json", {"a": 1}).is_done()
+
+
+def test_partial_outputs_survive_only_with_the_same_inputs(done):
+    Stage("test", done / ".done.json", {"a": 1}).start(done)
+    assert (done / "output").exists()
+    Stage("test", done / ".done.json", {"a": 2}).start(done)
+    assert not (done / "output").exists()
+
+
+def test_a_folder_that_no_stage_filled_is_never_emptied(tmp_path):
+    (tmp_path / "mine").write_text("x")
+    Stage("test", tmp_path / ".done.json", {"a": 1}).start(tmp_path)
+    assert (tmp_path / "mine").exists()
+
+
+def test_a_stage_that_is_running_is_not_done(done):
+    stage = Stage("test", done / ".done.json", {"a": 1})
+    stage.start(done)
+    assert not stage.is_done()
+
+
+def test_seconds_add_up_and_are_none_before(done):
+    assert stage_seconds([done / ".done.json"]) >= 0
+    assert stage_seconds([done / "never"]) is None
+
+
+def test_hashes_follow_content_and_time(tmp_path):
+    path = tmp_path / "table"
+    absent = content_hash([path])
+    path.write_text("a")
+    first = content_hash([path]), stat_hash([path])
+    path.write_text("bb")
+    second = content_hash([path]), stat_hash([path])
+    assert len({absent, first[0], second[0]}) == 3 and first[1] != second[1]
+
+
+def test_a_broken_stamp_names_the_remedy(tmp_path):
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(DataError, match="not valid JSON.*delete it"):
+        read_json(tmp_path / "x.json")
