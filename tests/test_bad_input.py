@@ -1,4 +1,4 @@
-"""Bad input: the message names the file and the remedy, and the same command goes on."""
+"""Bad input: the message names file and remedy, and the same command continues."""
 
 import shutil
 

@@ -1,7 +1,7 @@
 """Kaldi arks, written atomically with their scp."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping
 
 import kaldiio
 import numpy as np

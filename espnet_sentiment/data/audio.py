@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import soundfile
@@ -27,7 +26,7 @@ class AudioInfo:
     frames: int
 
 
-def audio_info(path: PathLike, channel: Optional[str] = None) -> AudioInfo:
+def audio_info(path: PathLike, channel: str | None = None) -> AudioInfo:
     """Read and check a recording's header.
 
     Args:
@@ -65,7 +64,7 @@ def audio_info(path: PathLike, channel: Optional[str] = None) -> AudioInfo:
     return AudioInfo(info.samplerate, info.channels, info.frames)
 
 
-def _declared_bytes(path: Path) -> Optional[int]:
+def _declared_bytes(path: Path) -> int | None:
     """Size that a RIFF/WAVE header declares; libsndfile silently shortens it."""
     with open(path, "rb") as stream:
         if stream.read(4) != b"RIFF" or len(stream.read(4)) < 4:
@@ -85,9 +84,9 @@ def _declared_bytes(path: Path) -> Optional[int]:
 def read_audio(
     path: PathLike,
     sample_rate: int,
-    channel: Optional[str] = None,
-    start: Optional[float] = None,
-    end: Optional[float] = None,
+    channel: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
 ) -> np.ndarray:
     """Read a recording, or a segment of one, as mono float32 (N,).
 
@@ -113,7 +112,11 @@ def read_audio(
                 f"{info.frames / info.sample_rate:.3f} s: mend the segments file"
             )
     samples, _ = soundfile.read(
-        str(path), start=first, stop=min(last, info.frames), dtype="float32", always_2d=True
+        str(path),
+        start=first,
+        stop=min(last, info.frames),
+        dtype="float32",
+        always_2d=True,
     )
     one_channel = info.channels > 1 and channel in ("0", "1")
     mono = samples[:, int(channel)] if one_channel else samples.mean(axis=1)

@@ -3,7 +3,6 @@
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Optional
 
 import requests
 from tqdm import tqdm
@@ -14,7 +13,7 @@ TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 20
 
 
-def download(url: str, path: PathLike, session: Optional[requests.Session] = None) -> Path:
+def download(url: str, path: PathLike, session: requests.Session | None = None) -> Path:
     """Download a file; an interrupted download continues where it stopped.
 
     Args:
@@ -57,8 +56,8 @@ def download(url: str, path: PathLike, session: Optional[requests.Session] = Non
                     bar.update(len(chunk))
     except requests.RequestException as error:
         raise DataError(
-            f"{url} cannot be downloaded ({type(error).__name__}): run the same command "
-            f"again to continue {part}, or give a local copy"
+            f"{url} cannot be downloaded ({type(error).__name__}): run the same "
+            f"command again to continue {part}, or give a local copy"
         ) from error
     if total and part.stat().st_size != total:
         raise DataError(f"{url}: the download broke off: run the same command again")

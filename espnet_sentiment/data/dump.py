@@ -1,7 +1,6 @@
 """Stage 1: one file or matrix an utterance, in the form that an encoder eats."""
 
 from pathlib import Path
-from typing import Dict, List, Optional
 
 import numpy as np
 import soundfile
@@ -22,7 +21,7 @@ SAMPLE_RATE = 16000
 UTTS_PER_ARK = 500
 
 
-def check_audio(data: KaldiDir, channel: Optional[str]) -> None:
+def check_audio(data: KaldiDir, channel: str | None) -> None:
     """Check the header of every recording before any long work starts.
 
     Raises:
@@ -40,7 +39,7 @@ def check_audio(data: KaldiDir, channel: Optional[str]) -> None:
         raise DataError("\n  ".join([head, *errors[:20], *more]))
 
 
-def _read_utterance(data: KaldiDir, utt: str, channel: Optional[str]) -> np.ndarray:
+def _read_utterance(data: KaldiDir, utt: str, channel: str | None) -> np.ndarray:
     if not data.segments:
         return read_audio(data.wav_scp[utt], SAMPLE_RATE, channel)
     recording, start, end = data.segments[utt].split()
@@ -48,15 +47,15 @@ def _read_utterance(data: KaldiDir, utt: str, channel: Optional[str]) -> np.ndar
     return read_audio(path, SAMPLE_RATE, channel, float(start), float(end))
 
 
-def dump_audio(data: KaldiDir, out: PathLike, channel: Optional[str] = None) -> None:
+def dump_audio(data: KaldiDir, out: PathLike, channel: str | None = None) -> None:
     """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio.
 
     A recording that already is 16 kHz mono and uncut is referred to where it lies;
     others are converted to FLAC below ``out/wav``.
     """
     out = Path(out)
-    wav_scp: Dict[str, str] = {}
-    num_samples: Dict[str, str] = {}
+    wav_scp: dict[str, str] = {}
+    num_samples: dict[str, str] = {}
     for utt in tqdm(data.utts, desc="audio", unit="utt"):
         source = None if data.segments else data.wav_scp[utt]
         info = source and audio_info(source, channel)
@@ -72,7 +71,7 @@ def dump_audio(data: KaldiDir, out: PathLike, channel: Optional[str] = None) -> 
     write_table(out / "wav.scp", wav_scp)
 
 
-def dump_fbank(data: KaldiDir, out: PathLike, channel: Optional[str] = None) -> None:
+def dump_fbank(data: KaldiDir, out: PathLike, channel: str | None = None) -> None:
     """Write 80-d fbank as ``feats.scp``, ``feats.<n>.ark`` and ``utt2num_frames``.
 
     Finished arks of an interrupted run are kept.
@@ -82,12 +81,12 @@ def dump_fbank(data: KaldiDir, out: PathLike, channel: Optional[str] = None) -> 
     from espnet_sentiment.encoder.fbank import fbank
 
     out = Path(out)
-    scp: Dict[str, str] = {}
-    num_frames: Dict[str, str] = {}
+    scp: dict[str, str] = {}
+    num_frames: dict[str, str] = {}
     utts = data.utts
     with tqdm(total=len(utts), desc="fbank", unit="utt") as bar:
         for begin in range(0, len(utts), UTTS_PER_ARK):
-            part: List[str] = utts[begin : begin + UTTS_PER_ARK]
+            part: list[str] = utts[begin : begin + UTTS_PER_ARK]
             number = begin // UTTS_PER_ARK + 1
             part_scp = out / f"feats.{number}.scp"
             part_frames = out / f"utt2num_frames.{number}"

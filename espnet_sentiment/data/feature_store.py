@@ -5,9 +5,8 @@ A store is a folder of safetensors shards, each written atomically, and an
 memory, so folds, decoders and processes share one copy in the page cache.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -46,9 +45,7 @@ class StoreWriter:
             another ``meta`` left behind are removed.
     """
 
-    def __init__(
-        self, root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping
-    ):
+    def __init__(self, root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping):
         self.root, self.shards, self.meta = Path(root), shards, dict(meta)
         plan = {"meta": self.meta, "shards": [list(shard) for shard in shards]}
         path = self.root / PLAN
@@ -68,7 +65,10 @@ class StoreWriter:
         Raises:
             DataError: A value is not finite.
         """
-        arrays = {u: np.ascontiguousarray(f, np.float16) for u, f in features.items()}
+        with np.errstate(over="ignore"):  # checked below, with the utterance's name
+            arrays = {
+                u: np.ascontiguousarray(f, np.float16) for u, f in features.items()
+            }
         for utt, array in arrays.items():
             if not np.isfinite(array).all():
                 raise DataError(
@@ -108,7 +108,7 @@ class FeatureStore(Mapping):
         index = read_json(self.root / INDEX)
         self.meta = index["meta"]
         self.dim: int = index["dim"]
-        self._index: Dict[str, Tuple[int, int]] = index["utterances"]
+        self._index: dict[str, tuple[int, int]] = index["utterances"]
         self._shards: dict = {}
 
     def __len__(self) -> int:
@@ -146,7 +146,7 @@ class FeatureViews(Mapping):
     """
 
     def __init__(self, roots: str):
-        self.stores: List[FeatureStore] = [FeatureStore(r) for r in roots.split(",")]
+        self.stores: list[FeatureStore] = [FeatureStore(r) for r in roots.split(",")]
 
     def __len__(self) -> int:
         return len(self.stores[0])
@@ -170,7 +170,9 @@ def register_data_type() -> None:
     }
 
 
-def feature_statistics(store: FeatureStore, utts: Sequence[str]) -> Dict[str, np.ndarray]:
+def feature_statistics(
+    store: FeatureStore, utts: Sequence[str]
+) -> dict[str, np.ndarray]:
     """Sum up the features of some utterances in ESPnet's ``feats_stats`` form.
 
     Args:

@@ -4,10 +4,10 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Union
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 
 
 class DataError(RuntimeError):
@@ -53,21 +53,25 @@ def read_json(path: PathLike):
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run the stage that writes it") from None
     except ValueError as error:
-        raise DataError(f"{path} is not valid JSON ({error}): delete it and rerun") from None
+        raise DataError(
+            f"{path} is not valid JSON ({error}): delete it and rerun"
+        ) from None
 
 
 def write_table(path: PathLike, rows: Mapping[str, str]) -> None:
     """Write a Kaldi text table, a sorted ``key value`` a line."""
-    write_text(path, "".join(f"{key} {rows[key]}".rstrip() + "\n" for key in sorted(rows)))
+    write_text(
+        path, "".join(f"{key} {rows[key]}".rstrip() + "\n" for key in sorted(rows))
+    )
 
 
-def read_table(path: PathLike) -> Dict[str, str]:
+def read_table(path: PathLike) -> dict[str, str]:
     """Read a Kaldi text table.
 
     Raises:
         DataError: The file is missing, not UTF-8, or names a key twice.
     """
-    rows: Dict[str, str] = {}
+    rows: dict[str, str] = {}
     try:
         with open(path, encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -83,7 +87,9 @@ def read_table(path: PathLike) -> Dict[str, str]:
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run stage 0 (data preparation)") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 ({error}): convert it with iconv") from None
+        raise DataError(
+            f"{path} is not UTF-8 ({error}): convert it with iconv"
+        ) from None
     return rows
 
 

@@ -3,8 +3,8 @@
 import dataclasses
 import shutil
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
 
 from espnet_sentiment.data.files import DataError, PathLike, read_list, write_text
 
@@ -23,14 +23,14 @@ class Fold:
     """
 
     name: str
-    train: List[str]
-    valid: List[str]
-    test: List[str]
+    train: list[str]
+    valid: list[str]
+    test: list[str]
 
 
 def leave_one_speaker_out(
     utt2spk: Mapping[str, str], valid_speaker: Mapping[str, str] = ()
-) -> List[Fold]:
+) -> list[Fold]:
     """Test every speaker once (paper, Section 3.1: 10-fold on IEMOCAP).
 
     Args:
@@ -41,7 +41,7 @@ def leave_one_speaker_out(
     Raises:
         DataError: There are fewer than three speakers.
     """
-    speakers: Dict[str, List[str]] = defaultdict(list)
+    speakers: dict[str, list[str]] = defaultdict(list)
     for utt, speaker in sorted(utt2spk.items()):
         speakers[speaker].append(utt)
     names = sorted(speakers)
@@ -68,7 +68,7 @@ def write_folds(data_dir: PathLike, folds: Sequence[Fold]) -> None:
             write_text(root / fold.name / part, "".join(f"{u}\n" for u in utts))
 
 
-def read_folds(data_dir: PathLike) -> List[Fold]:
+def read_folds(data_dir: PathLike) -> list[Fold]:
     """Read the folds of a data directory, numbered ones in numerical order.
 
     Raises:

@@ -7,8 +7,8 @@ https://kaldi-asr.org/doc/data_prep.html for the shared files.
 
 import dataclasses
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence
 
 from espnet_sentiment.data.files import DataError, PathLike, read_table, write_table
 
@@ -31,10 +31,10 @@ class Utterance:
     utt: str
     wav: str
     speaker: str
-    label: Optional[str] = None
+    label: str | None = None
     text: str = ""
-    start: Optional[float] = None
-    end: Optional[float] = None
+    start: float | None = None
+    end: float | None = None
     votes: Sequence[str] = ()
 
     @property
@@ -56,7 +56,7 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
     spk2utt = defaultdict(list)
     for u in utterances:
         spk2utt[u.speaker].append(u.utt)
-    tables: Dict[str, Dict[str, str]] = {
+    tables: dict[str, dict[str, str]] = {
         "wav.scp": {u.recording: u.wav for u in utterances},
         "text": {u.utt: u.text for u in utterances},
         "utt2spk": {u.utt: u.speaker for u in utterances},
@@ -76,13 +76,13 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
             (path / name).unlink(missing_ok=True)
 
 
-def _validate(path: Path, utterances: List[Utterance]) -> None:
+def _validate(path: Path, utterances: list[Utterance]) -> None:
     if not utterances:
         raise DataError(f"{path}: no utterance was found: check the corpus path")
     for utt, count in Counter(u.utt for u in utterances).items():
         if count > 1:
             raise DataError(f"{path}: utterance id {utt!r} occurs {count} times")
-    recordings: Dict[str, str] = {}
+    recordings: dict[str, str] = {}
     for u in utterances:
         if len(u.utt.split()) != 1 or len(u.speaker.split()) != 1:
             raise DataError(f"{path}: ids may not be empty or hold spaces: {u}")
@@ -103,20 +103,20 @@ class KaldiDir:
     """The tables of a Kaldi data directory, keys sorted."""
 
     path: Path
-    wav_scp: Dict[str, str]
-    text: Dict[str, str]
-    utt2spk: Dict[str, str]
-    utt2label: Dict[str, str]
-    segments: Dict[str, str]
-    utt2votes: Dict[str, str]
+    wav_scp: dict[str, str]
+    text: dict[str, str]
+    utt2spk: dict[str, str]
+    utt2label: dict[str, str]
+    segments: dict[str, str]
+    utt2votes: dict[str, str]
 
     @property
-    def utts(self) -> List[str]:
+    def utts(self) -> list[str]:
         """Utterance ids, sorted."""
         return list(self.utt2spk)
 
     @property
-    def classes(self) -> List[str]:
+    def classes(self) -> list[str]:
         """Class names, sorted."""
         return sorted(set(self.utt2label.values()))
 

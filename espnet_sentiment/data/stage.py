@@ -4,8 +4,8 @@ import hashlib
 import shutil
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Iterable, Mapping, Optional
 
 from espnet_sentiment.data.files import PathLike, read_json, write_json
 
@@ -58,7 +58,7 @@ class Stage:
         """Print a line of progress."""
         print(f"[{self.name}] {message}", file=sys.stderr, flush=True)
 
-    def start(self, output: Optional[PathLike] = None) -> None:
+    def start(self, output: PathLike | None = None) -> None:
         """Begin or continue the work.
 
         Args:
@@ -74,7 +74,7 @@ class Stage:
         self._begin = time.perf_counter()
 
     def finish(
-        self, message: Optional[str] = "done", outputs: Iterable[PathLike] = ()
+        self, message: str | None = "done", outputs: Iterable[PathLike] = ()
     ) -> None:
         """Mark the stage as complete.
 
@@ -95,7 +95,7 @@ class Stage:
             self.say(f"{message} in {seconds:.1f} s")
 
 
-def stage_seconds(stamps: Iterable[PathLike]) -> Optional[float]:
+def stage_seconds(stamps: Iterable[PathLike]) -> float | None:
     """Return the seconds that complete stages took together, None if none has run."""
     seconds = [read_json(stamp)["seconds"] for stamp in stamps if Path(stamp).exists()]
     return round(sum(seconds), 2) if seconds else None

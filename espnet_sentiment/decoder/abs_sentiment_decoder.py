@@ -1,9 +1,6 @@
 """What every sentiment decoder offers beside ESPnet's decoder interface."""
 
-from typing import Optional, Tuple
-
 import torch
-
 from espnet2.cls.decoder.abs_decoder import AbsDecoder
 
 
@@ -19,7 +16,7 @@ class AbsSentimentDecoder(AbsDecoder):
 
     def forward_with_attention(
         self, hs_pad: torch.Tensor, hlens: torch.Tensor
-    ) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return logits (B, n_classes) and attention (B, n_heads, T) or None."""
         return self.forward(hs_pad, hlens), None
 

@@ -1,7 +1,5 @@
 """Bi-directional LSTM over padded batches, shared by the RNN decoders."""
 
-from typing import Tuple
-
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -34,7 +32,7 @@ class BiLSTM(torch.nn.Module):
 
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode a batch.
 
         Args:

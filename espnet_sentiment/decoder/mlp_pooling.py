@@ -1,6 +1,6 @@
 """MLP with pooling (paper, Section 2.2)."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from typeguard import typechecked

@@ -1,7 +1,6 @@
 """RNN with multi-head self-attention (paper, Section 2.2)."""
 
 import math
-from typing import Tuple
 
 import torch
 from typeguard import typechecked
@@ -40,7 +39,7 @@ class MultiHeadAttentionPooling(torch.nn.Module):
 
     def forward(
         self, h: torch.Tensor, lengths: torch.Tensor
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Pool hidden states (B, T, d_k) of lengths (B,).
 
         Returns:
@@ -98,7 +97,7 @@ class RNNAttentionDecoder(AbsSentimentDecoder):
 
     def forward_with_attention(
         self, hs_pad: torch.Tensor, hlens: torch.Tensor
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, n_classes) and attention (B, n_heads, T)."""
         states, _ = self.rnn(self.dropout(hs_pad), hlens)
         embedding, attention = self.attention(states, hlens)

@@ -40,5 +40,7 @@ class RNNPoolingDecoder(AbsSentimentDecoder):
     def forward(self, hs_pad: torch.Tensor, hlens: torch.Tensor) -> torch.Tensor:
         """Map frames (B, T, D) of lengths (B,) to logits (B, n_classes)."""
         states, last = self.rnn(self.dropout(hs_pad), hlens)
-        pooled = last if self.pooling == "last" else POOLINGS[self.pooling](states, hlens)
+        pooled = (
+            last if self.pooling == "last" else POOLINGS[self.pooling](states, hlens)
+        )
         return self.output(self.dropout(pooled))
