@@ -1,0 +1,1 @@
+"""SpecAugment: masking and time warping of features, vectorised over the batch."""
