@@ -1,0 +1,1 @@
+"""Frozen speech encoders and their front ends."""

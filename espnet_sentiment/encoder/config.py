@@ -1,0 +1,113 @@
+"""Files of ``conf/encoder``, read without importing any toolkit."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet_sentiment.data.files import DataError
+
+# The arguments of the encoders' classes.
+KEYS = {
+    "espnet": ("model", "layer", "subsample", "download_dir"),
+    "huggingface": ("model", "layer", "subsample", "download_dir"),
+    "none": ("subsample", "sample_rate"),
+}
+
+
+def encoder_name(name: str | None) -> str:
+    """Return an encoder's name in lower case; None is ``none``, the fbank baseline.
+
+    Raises:
+        ValueError: There is no such encoder; the message names those there are.
+    """
+    lower = "none" if name is None else str(name).lower()
+    if lower not in KEYS:
+        raise ValueError(f"encoder is {name!r}: choose one of {', '.join(KEYS)}")
+    return lower
+
+
+def input_kind(name: str | None) -> str:
+    """Return the dump that an encoder eats: ``audio`` or ``fbank``."""
+    return "fbank" if encoder_name(name) == "none" else "audio"
+
+
+def load_encoder_config(
+    path: str | Path, model_override: str | None = None
+) -> dict[str, Any]:
+    """Read a file of ``conf/encoder``.
+
+    A relative ``model`` is looked for from the current folder, then from the file's;
+    one that exists becomes absolute.
+
+    Args:
+        path: A YAML file with the keys ``encoder`` and ``encoder_conf``.
+        model_override: Replaces the file's ``model``.
+
+    Returns:
+        ``{"encoder": name or None, "encoder_conf": {...}}``.
+
+    Raises:
+        DataError: The file is missing or unreadable, a key or the encoder unknown, or
+            the model's path does not exist.
+    """
+    path = Path(path)
+    config = _read_mapping(path)
+    _check_keys(path, "", config, ("encoder", "encoder_conf"))
+    if "encoder" not in config:
+        raise DataError(f"{path} names no encoder: add a line such as encoder: none")
+    try:
+        name = encoder_name(config["encoder"])
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+    conf = config.get("encoder_conf") or {}
+    if not isinstance(conf, dict):
+        raise DataError(f"{path}: encoder_conf is no mapping of keys to values")
+    conf = dict(conf)
+    if model_override is not None:
+        conf["model"] = model_override
+    _check_keys(path, "encoder_conf.", conf, KEYS[name])
+    if name == "none":
+        return {"encoder": None, "encoder_conf": conf}
+    if not conf.get("model"):
+        raise DataError(f"{path} names no model: add encoder_conf.model to it")
+    conf["model"] = _resolve(str(conf["model"]), path)
+    return {"encoder": name, "encoder_conf": conf}
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = sorted(p.name for p in path.parent.glob("*.yaml"))
+        there = f"; {path.parent} holds {', '.join(beside)}" if beside else ""
+        raise DataError(
+            f"{path} is missing: give an encoder's file by --encoder{there}"
+        ) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read as YAML: {error}") from None
+    if not isinstance(config, dict):
+        raise DataError(f"{path} holds no settings: it needs the key encoder")
+    return config
+
+
+def _check_keys(path: Path, prefix: str, found: dict, valid: tuple[str, ...]) -> None:
+    for key in found:
+        if key not in valid:
+            raise DataError(
+                f"{path}: unknown key {prefix}{key}; the valid ones are "
+                f"{', '.join(prefix + name for name in valid)}"
+            )
+
+
+def _resolve(model: str, config_file: Path) -> str:
+    local = Path(model).expanduser()
+    for path in (local, config_file.parent / local):
+        if path.exists():
+            return str(path.absolute())
+    if model.startswith(("/", ".", "~")):
+        raise DataError(
+            f"{config_file}: encoder_conf.model is {model}, and there is no such path: "
+            "put the model there, or give another by --encoder_model"
+        )
+    return model

@@ -1,0 +1,176 @@
+"""Where an ESPnet experiment lies, and which of its files define its encoder."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from espnet_sentiment.data.files import DataError
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz")
+# What ESPnet's recipes decode with, and then what they fall back to.
+CHECKPOINTS = (
+    "valid.acc.ave.pth",
+    "valid.loss.ave.pth",
+    "valid.acc.best.pth",
+    "valid.loss.best.pth",
+)
+
+
+class Experiment(NamedTuple):
+    """The files of one experiment."""
+
+    config_file: Path
+    model_file: Path
+    config: dict
+
+
+def find_espnet(model: str, download_dir: str | None = None) -> Path:
+    """Return an experiment's directory, checkpoint or archive.
+
+    Args:
+        model: A local path, else a tag of ESPnet's model zoo or the Hugging Face Hub.
+        download_dir: Where downloads are kept; None is the zoo's own cache.
+
+    Raises:
+        DataError: Nothing is there and nothing can be downloaded.
+    """
+    path = Path(model).expanduser()
+    if path.exists():
+        return path
+    from espnet_model_zoo.downloader import ModelDownloader
+
+    try:
+        return Path(ModelDownloader(download_dir).download(model))
+    # The zoo passes on the errors of requests, huggingface_hub and its own.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(
+            f"no encoder at {model}: there is no such file, and ESPnet's model zoo "
+            f"gave nothing of that name ({reason}). Give the path of an experiment by "
+            "--encoder_model, or mend the connection"
+        ) from None
+
+
+@contextlib.contextmanager
+def open_experiment(path: Path) -> Iterator[Experiment]:
+    """Give an experiment's files; an archive is unpacked for as long as this lasts.
+
+    Args:
+        path: An experiment's directory, one of its checkpoints (``*.pth``), an
+            unpacked archive, or an archive by ESPnet's ``pack``.
+
+    Raises:
+        DataError: A file is missing or unreadable, or an archive's member would
+            leave the folder that it is unpacked into.
+    """
+    if path.is_file() and path.suffix in ARCHIVES:
+        with tempfile.TemporaryDirectory() as folder:
+            _unpack(path, folder)
+            yield _read(Path(folder))
+    else:
+        yield _read(path)
+
+
+def _unpack(archive: Path, folder: str) -> None:
+    from espnet2.main_funcs.pack_funcs import unpack
+
+    try:
+        # It tells what it does on stdout.
+        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
+            unpack(archive, folder)
+    # tarfile, zipfile, yaml and ESPnet each have their own errors.
+    except Exception as error:
+        raise DataError(
+            f"{archive} cannot be unpacked ({type(error).__name__}: {error}): pack or "
+            "download it anew"
+        ) from error
+
+
+def _read(path: Path) -> Experiment:
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() and (path / "meta.yaml").is_file():
+        meta = _read_yaml(path / "meta.yaml")
+        try:
+            config_file = path / meta["yaml_files"]["asr_train_config"]
+            model_file = path / meta["files"]["asr_model_file"]
+        except (KeyError, TypeError):
+            raise DataError(
+                f"{path / 'meta.yaml'} names no asr_train_config and asr_model_file: "
+                "only ASR models can be encoders"
+            ) from None
+        for file in (config_file, model_file):
+            # Not resolved: the Hub's snapshots are links into a store beside them.
+            if not Path(os.path.normpath(file)).is_relative_to(os.path.normpath(path)):
+                raise DataError(f"{path / 'meta.yaml'} names {file}, outside of {path}")
+    else:
+        config_file = folder / "config.yaml"
+        model_file = path if path.is_file() else _choose_checkpoint(path)
+    for file in (config_file, model_file):
+        if not file.is_file():
+            raise DataError(
+                f"{file} is missing: copy it there, or point --encoder_model to a "
+                "complete ESPnet experiment (config.yaml and a .pth file)"
+            )
+    return Experiment(config_file, model_file, _read_yaml(config_file))
+
+
+def _choose_checkpoint(folder: Path) -> Path:
+    for name in CHECKPOINTS:
+        if (folder / name).is_file():
+            return folder / name
+    # checkpoint.pth is the trainer's state.
+    found = sorted(p for p in folder.glob("*.pth") if p.name != "checkpoint.pth")
+    if len(found) == 1:
+        return found[0]
+    raise DataError(
+        f"{folder} holds no {CHECKPOINTS[0]}, and {len(found)} other .pth files: name "
+        "the one to load by --encoder_model"
+    )
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}): copy it anew") from None
+    if not isinstance(data, dict):
+        raise DataError(f"{path} holds no settings: copy it anew")
+    return data
+
+
+def stats_file(experiment: Experiment) -> Path | None:
+    """Return the statistics that the experiment normalises by, if it does so.
+
+    Configurations name it relative to the recipe, which is a folder above them.
+
+    Raises:
+        DataError: The file is not there.
+    """
+    name = (experiment.config.get("normalize_conf") or {}).get("stats_file")
+    if experiment.config.get("normalize") is None or name is None:
+        return None
+    for folder in [*experiment.config_file.absolute().parents, Path()]:
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(
+        f"{experiment.config_file} normalises by {name}, which is neither under a "
+        "folder above it nor under the current one: copy it there"
+    )
+
+
+def espnet_files(path: Path) -> list[Path]:
+    """Return the files that define an experiment's encoder.
+
+    Raises:
+        DataError: See ``open_experiment``.
+    """
+    if path.is_file() and path.suffix in ARCHIVES:
+        return [path]
+    with open_experiment(path) as experiment:
+        files = [experiment.config_file, experiment.model_file]
+        return sorted(filter(None, [*files, stats_file(experiment)]))

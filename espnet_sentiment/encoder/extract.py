@@ -1,0 +1,167 @@
+"""Stage 3: run a frozen encoder once over clean and SpecAugmented utterances."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import torch
+from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from espnet_sentiment.data.audio import read_audio
+from espnet_sentiment.data.feature_store import StoreWriter
+from espnet_sentiment.data.files import DataError, PathLike, read_table
+from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
+from espnet_sentiment.specaug.specaugment import SpecAugment
+
+UTTS_PER_SHARD = 64
+SPECAUGMENT_FRAME_SHIFT = 0.01  # seconds
+SPECAUGMENT_CHANNELS = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """One store to write: the clean features, or one SpecAugment view of them."""
+
+    writer: StoreWriter
+    specaug: SpecAugment | None = None
+    seed: int = 0
+
+
+def plan_shards(num_units: Mapping[str, str]) -> list[list[str]]:
+    """Cut a corpus into shards of utterances of like length.
+
+    Args:
+        num_units: Samples or frames of every utterance, as stage 1 wrote them.
+    """
+    utts = sorted(num_units, key=lambda u: (int(num_units[u]), u))
+    return [utts[i : i + UTTS_PER_SHARD] for i in range(0, len(utts), UTTS_PER_SHARD)]
+
+
+def view_specaug(encoder: AbsPretrainedEncoder, view: Mapping) -> torch.nn.Module:
+    """Build a view's SpecAugment for the frames that an encoder eats.
+
+    The paper's policies count 10 ms frames and 80 channels; other front ends get
+    masks of the same duration and the same share of the channels.
+    """
+    if view["specaug"] == "specaugment":
+        scales = {
+            "time_scale": SPECAUGMENT_FRAME_SHIFT / encoder.frame_shift,
+            "freq_scale": encoder.input_size / SPECAUGMENT_CHANNELS,
+        }
+        return SpecAugment(**{**scales, **view["specaug_conf"]})
+    raise DataError(
+        f"specaug: {view['specaug']} cannot be kept in the feature store: use "
+        "specaug: specaugment, or train SentimentTask on audio"
+    )
+
+
+class DumpReader:
+    """Read stage 1's audio (N,) or fbank (T, F) by utterance id, as tensors.
+
+    Args:
+        dump: Folder that stage 1 wrote.
+        kind: ``audio`` or ``fbank``.
+        sample_rate: Rate that the encoder asks for, in Hz.
+    """
+
+    def __init__(self, dump: PathLike, kind: str, sample_rate: int):
+        self.kind, self.sample_rate = kind, sample_rate
+        table = "wav.scp" if kind == "audio" else "feats.scp"
+        self.where: dict[str, str] = read_table(Path(dump) / table)
+
+    def __call__(self, utt: str) -> torch.Tensor:
+        """Read one utterance."""
+        if self.kind == "audio":
+            return torch.from_numpy(read_audio(self.where[utt], self.sample_rate))
+        return torch.from_numpy(kaldiio.load_mat(self.where[utt]).copy())
+
+
+@torch.no_grad()
+def extract(
+    encoder: AbsPretrainedEncoder,
+    reader: DumpReader,
+    shards: Sequence[Sequence[str]],
+    views: Sequence[View],
+    batch_size: int = 16,
+    device: str = "cpu",
+) -> None:
+    """Write all views that are not complete; the front end runs once for all.
+
+    Args:
+        encoder: Frozen encoder, on ``device``.
+        reader: Gives an utterance's audio or fbank.
+        shards: Utterance ids of every shard.
+        views: What to write.
+        batch_size: Utterances encoded together.
+        device: Where the encoder is.
+
+    Raises:
+        DataError: An utterance is too short for the encoder.
+    """
+    total = sum(map(len, shards)) * len(views)
+    with tqdm(total=total, desc="encode", unit="utt") as bar:
+        for number, utts in enumerate(shards):
+            todo = [view for view in views if not view.writer.has(number)]
+            bar.update(len(utts) * (len(views) - len(todo)))
+            features: list[dict[str, np.ndarray]] = [{} for _ in todo]
+            generators = [_generator(view.seed, number) for view in todo]
+            for begin in range(0, len(utts) if todo else 0, batch_size):
+                batch = utts[begin : begin + batch_size]
+                try:
+                    feats, lengths = _front_end(encoder, reader, batch, device)
+                    for view, out, generator in zip(
+                        todo, features, generators, strict=True
+                    ):
+                        augmented = feats
+                        if view.specaug is not None:
+                            augmented, _ = view.specaug(
+                                feats, lengths, generator=generator
+                            )
+                        out.update(_encode(encoder, augmented, lengths, batch))
+                        bar.update(len(batch))
+                except TooShortUttError as error:
+                    raise _too_short(reader, batch, error) from None
+            for view, out in zip(todo, features, strict=True):
+                view.writer.write(number, out)
+    for view in views:
+        view.writer.finish()
+
+
+def _generator(seed: int, shard: int) -> torch.Generator:
+    """Seed a shard's random numbers by the view and the shard alone.
+
+    So a continued run draws what an uninterrupted one would have drawn.
+    """
+    digest = hashlib.sha256(f"{seed}/{shard}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def _front_end(encoder, reader, utts, device):
+    inputs = [reader(utt) for utt in utts]
+    lengths = torch.tensor([len(x) for x in inputs], device=device)
+    feats = pad_sequence(inputs, batch_first=True).to(device)
+    if reader.kind == "fbank":
+        return feats, lengths
+    return encoder.frontend(feats, lengths)
+
+
+def _encode(encoder, feats, lengths, utts) -> dict[str, np.ndarray]:
+    out, out_lengths, _ = encoder(feats, lengths)
+    out = out.half().cpu().numpy()
+    return {
+        utt: out[i, :n]
+        for i, (utt, n) in enumerate(zip(utts, out_lengths.tolist(), strict=True))
+    }
+
+
+def _too_short(reader, utts, error) -> DataError:
+    shortest = min(utts, key=lambda u: len(reader(u)))
+    return DataError(
+        f"utterance {shortest} ({reader.where[shortest]}) is too short for the "
+        f"encoder: {error}. Take it out of the data directory"
+    )

@@ -1,0 +1,45 @@
+"""Frozen means frozen."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from typeguard import typechecked
+
+
+class FrozenEncoder(torch.nn.Module):
+    """Run an encoder, or a front end, that training cannot touch.
+
+    ESPnet's ``freeze_param`` only clears ``requires_grad``. Here the wrapped module
+    also stays in evaluation mode whatever the parent's mode is (no dropout, no drift
+    of batch-norm statistics), runs without a graph (no activations kept), and is
+    absent from the parent's ``parameters()``, ``modules()`` and ``state_dict()``;
+    yet it follows the parent's ``.to()``, ``.half()`` and the like.
+
+    Args:
+        encoder: The module; it is frozen in place.
+    """
+
+    @typechecked
+    def __init__(self, encoder: torch.nn.Module):
+        super().__init__()
+        # A tuple hides it from torch.nn.Module, which would register an attribute.
+        self._hidden = (encoder.eval().requires_grad_(False),)
+
+    @property
+    def encoder(self) -> torch.nn.Module:
+        """The wrapped module; do not assign it to another module."""
+        return self._hidden[0]
+
+    def output_size(self) -> int:
+        """Return the channels of the output."""
+        return self.encoder.output_size()
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Self:
+        self.encoder._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+    @torch.no_grad()
+    def forward(self, *args, **kwargs) -> Any:
+        """Call the wrapped module."""
+        return self.encoder(*args, **kwargs)

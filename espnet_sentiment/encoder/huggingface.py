@@ -1,0 +1,118 @@
+"""Speech encoders of the transformers library."""
+
+from pathlib import Path
+
+import torch
+from typeguard import typechecked
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
+from espnet_sentiment.encoder.huggingface_files import (
+    find_huggingface,
+    huggingface_files,
+)
+
+# Weights that no encoder reads: a Whisper's decoder, the mask of pre-training.
+UNREAD = ("decoder.", "masked_spec_embed")
+
+
+class HuggingFaceEncoder(BackboneEncoder):
+    """The encoder of a transformers speech model.
+
+    Whisper; wav2vec 2.0, HuBERT, WavLM and their kin; Parakeet (FastConformer),
+    Wav2Vec2-BERT and others that take ``input_features``. Weights are float32 whatever
+    the file holds, and no code from a repository is ever run.
+
+    Args:
+        model: A local directory, else a name on the Hugging Face Hub.
+        layer: ``last``, a layer's number, or ``weighted_sum``.
+        subsample: Frames averaged to one.
+        download_dir: Where downloads are kept; None is the Hub's own cache.
+
+    Raises:
+        DataError: The model's files are missing or unreadable, or the architecture is
+            no speech encoder that can be read here.
+        ValueError: There is no such layer.
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        model: str,
+        layer: str | int = "last",
+        subsample: int = 1,
+        download_dir: str | None = None,
+    ):
+        directory = find_huggingface(model, download_dir)
+        huggingface_files(directory)
+        backbone = build_backbone(directory, layer)
+        super().__init__(str(directory), backbone, layer, subsample)
+
+
+def build_backbone(directory: Path, layer: str | int) -> Backbone:
+    """Load a model and wrap it by how it takes its input.
+
+    Raises:
+        DataError: See ``HuggingFaceEncoder``.
+        ValueError: What ``last`` would read is not supported.
+    """
+    from espnet_sentiment.encoder.mel_speech import MelBackbone
+    from espnet_sentiment.encoder.wav2vec2 import Wav2Vec2Backbone
+    from espnet_sentiment.encoder.whisper import WhisperBackbone
+
+    name = str(directory)
+    model, extractor = load(directory)
+    if getattr(model.config, "add_adapter", False):
+        if layer == "last":
+            raise ValueError(
+                f"{name} ends in an adapter that lowers the frame rate, which is not "
+                "read here: set layer to a number or to weighted_sum"
+            )
+        model.adapter = None
+    if model.config.model_type == "whisper":
+        return WhisperBackbone(model, extractor, name)
+    if hasattr(model, "feature_extractor") and hasattr(model, "feature_projection"):
+        return Wav2Vec2Backbone(model, extractor, name)
+    if "input_features" in extractor.model_input_names:
+        return MelBackbone(model, extractor, name)
+    raise DataError(
+        f"{name} is a {model.config.model_type} model: only Whisper, wav2vec 2.0 and "
+        "its kin, and encoders that take input_features can be read"
+    )
+
+
+def load(directory: Path) -> tuple[torch.nn.Module, object]:
+    """Load a model and its feature extractor from a local directory.
+
+    Raises:
+        DataError: A file is unreadable, or weights of the encoder are not in it.
+    """
+    from transformers import AutoFeatureExtractor, AutoModel
+    from transformers.utils import logging
+
+    options = {"local_files_only": True, "trust_remote_code": False}
+    had_progress_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        extractor = AutoFeatureExtractor.from_pretrained(directory, **options)
+        model, info = AutoModel.from_pretrained(
+            directory, dtype=torch.float32, output_loading_info=True, **options
+        )
+    # Each file format has its own errors; safetensors' derives from Exception.
+    except Exception as error:
+        raise DataError(
+            f"{directory} cannot be loaded ({type(error).__name__}: {error}): copy the "
+            "model anew, or point --encoder_model to another"
+        ) from error
+    finally:
+        if had_progress_bar:
+            logging.enable_progress_bar()
+    missing = [
+        key for key in info["missing_keys"] if not any(part in key for part in UNREAD)
+    ]
+    if missing:
+        raise DataError(
+            f"{directory} lacks {len(missing)} of the encoder's weights, "
+            f"{min(missing)} among them: copy the model anew"
+        )
+    return model, extractor

@@ -1,0 +1,77 @@
+"""Where a transformers model lies, and which of its files define it."""
+
+from pathlib import Path
+
+from espnet_sentiment.data.files import DataError
+
+CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
+# Weights in the order of preference: the names that transformers reads.
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+SHARDS = {SAFETENSORS: "model-*.safetensors", PICKLED: "pytorch_model-*.bin"}
+
+
+def find_huggingface(model: str, download_dir: str | None = None) -> Path:
+    """Return the directory of a model, downloaded if there is none of that name.
+
+    Args:
+        model: A local directory, else a name on the Hugging Face Hub.
+        download_dir: Where downloads are kept; None is the Hub's own cache.
+
+    Raises:
+        DataError: Nothing is there and nothing can be downloaded.
+    """
+    path = Path(model).expanduser()
+    if path.exists():
+        return path
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(_snapshot(snapshot_download, model, download_dir))
+    except (OSError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(
+            f"no encoder at {model}: it is no local directory, and the Hugging Face "
+            f"Hub gave nothing of that name ({reason}). Give the path of a directory "
+            "with the model's files by --encoder_model, or mend the connection"
+        ) from None
+
+
+def _snapshot(download, model: str, download_dir: str | None) -> str:
+    configs = [*CONFIGS, *SAFETENSORS, SHARDS[SAFETENSORS]]
+    path = download(model, cache_dir=download_dir, allow_patterns=configs)
+    if not any((Path(path) / name).exists() for name in SAFETENSORS):
+        pickled = [*PICKLED, SHARDS[PICKLED]]
+        path = download(model, cache_dir=download_dir, allow_patterns=pickled)
+    return path
+
+
+def huggingface_files(directory: Path) -> list[Path]:
+    """Return the files that define a model: configurations and weights.
+
+    Raises:
+        DataError: Not a directory, or a file that it must have is missing.
+    """
+    if not directory.is_dir():
+        raise DataError(
+            f"{directory} is not a directory: a transformers model is one that holds "
+            "config.json, preprocessor_config.json and model.safetensors"
+        )
+    files = [directory / name for name in CONFIGS if (directory / name).is_file()]
+    names = {path.name for path in files}
+    if "config.json" not in names:
+        raise _missing(directory, "config.json")
+    if len(names) < 2:
+        raise _missing(directory, "preprocessor_config.json")
+    for weights in (SAFETENSORS, PICKLED):
+        found = [directory / name for name in weights if (directory / name).is_file()]
+        if found:
+            return sorted({*files, *found, *directory.glob(SHARDS[weights])})
+    raise _missing(directory, "model.safetensors")
+
+
+def _missing(directory: Path, name: str) -> DataError:
+    return DataError(
+        f"{directory / name} is missing: copy it there from where the model came, or "
+        "point --encoder_model to a complete model"
+    )

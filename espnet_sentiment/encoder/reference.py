@@ -1,0 +1,102 @@
+"""A checkpoint's reference to its encoder: name, path and SHA-256."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.data.files import DataError, sha256_of
+from espnet_sentiment.encoder.config import encoder_name
+from espnet_sentiment.encoder.espnet_files import espnet_files, find_espnet
+from espnet_sentiment.encoder.fbank_options import FBANK_OPTIONS, SCALE
+from espnet_sentiment.encoder.huggingface_files import (
+    find_huggingface,
+    huggingface_files,
+)
+
+FINDERS = {"espnet": find_espnet, "huggingface": find_huggingface}
+FILES = {"espnet": espnet_files, "huggingface": huggingface_files}
+
+
+class EncoderMismatchError(DataError):
+    """The encoder's files are not those that a sentiment model was trained with."""
+
+
+def encoder_reference(encoder: str | None, conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what defines an encoder, without loading it.
+
+    Args:
+        encoder: ``espnet``, ``huggingface`` or ``none``.
+        conf: The arguments of its class.
+
+    Returns:
+        ``name``; ``path`` of the model, None for ``none``; and ``sha256``, see
+        ``hash_encoder``.
+
+    Raises:
+        DataError: A file of the model is missing.
+    """
+    name = encoder_name(encoder)
+    if name == "none":
+        return {"name": name, "path": None, "sha256": hash_encoder(name, None)}
+    path = FINDERS[name](conf["model"], conf.get("download_dir")).absolute()
+    return {"name": name, "path": str(path), "sha256": hash_encoder(name, path)}
+
+
+def verify_reference(
+    reference: Mapping[str, Any], path: str | Path | None = None
+) -> None:
+    """Check that an encoder is the one that a reference names.
+
+    Args:
+        reference: What ``encoder_reference`` returned.
+        path: Where the model lies now; None is where it lay.
+
+    Raises:
+        EncoderMismatchError: It is another; the message names both hashes.
+        DataError: A file of the model is missing.
+    """
+    where = reference["path"] if path is None else path
+    if where is not None and not Path(where).exists():
+        raise DataError(
+            f"{where} is missing, the encoder that this sentiment model was trained "
+            "with: copy it there, or point --encoder_model to it"
+        )
+    found = hash_encoder(reference["name"], where and Path(where))
+    if found != reference["sha256"]:
+        raise EncoderMismatchError(
+            f"{where or 'fbank'} is not the encoder that this sentiment model was "
+            f"trained with: its SHA-256 is {found}, the model's {reference['sha256']}. "
+            "Point --encoder_model to the original, or train again on this one"
+        )
+
+
+def hash_encoder(name: str, path: Path | None) -> str:
+    """Hash what defines an encoder.
+
+    One file (a packed model) is hashed as it is; of a directory, the lines that
+    ``sha256sum`` would print for its configurations and weights, by relative name; for
+    ``none``, the parameters of fbank as JSON.
+    """
+    if path is None:
+        return sha256_of(FBANK_OPTIONS | {"scale": SCALE})
+    files = FILES[name](path)
+    if files == [path]:
+        return hash_file(path)
+    folder = path if path.is_dir() else path.parent
+    lines = (f"{hash_file(f)}  {os.path.relpath(f, folder)}\n" for f in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256, read once a process unless size or time change."""
+    stat = path.stat()
+    return _hash_file(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _hash_file(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

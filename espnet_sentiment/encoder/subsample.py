@@ -1,0 +1,36 @@
+"""Masks of padding and the reduction of the frame rate."""
+
+import torch
+
+
+def pad_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """Mark padding: lengths (B,) -> (B, size), true where there is no valid frame."""
+    return torch.arange(size, device=lengths.device) >= lengths[:, None]
+
+
+def mean_subsample(
+    x: torch.Tensor, lengths: torch.Tensor, factor: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Average every ``factor`` consecutive frames.
+
+    The last window of an utterance is the mean over its valid frames alone, so no
+    output depends on padding.
+
+    Args:
+        x: Frames (B, T, D).
+        lengths: Valid frames (B,), at most T.
+        factor: Frames in a window, at least 1.
+
+    Returns:
+        Means (B, ceil(max(lengths) / factor), D), exactly zero on padding, and their
+        lengths ceil(lengths / factor).
+    """
+    x = x[:, : int(lengths.max())]
+    x = x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
+    if factor == 1:
+        return x, lengths
+    x = torch.nn.functional.pad(x, (0, 0, 0, -x.size(1) % factor))
+    sums = x.unflatten(1, (-1, factor)).sum(dim=2)
+    starts = torch.arange(sums.size(1), device=x.device) * factor
+    counts = (lengths[:, None] - starts).clamp(1, factor)
+    return sums / counts[..., None], (lengths + factor - 1) // factor

@@ -1,0 +1,109 @@
+"""Whisper's encoder on utterances of any length, without padding to 30 s."""
+
+import torch
+from transformers.masking_utils import create_bidirectional_mask
+
+from espnet_sentiment.encoder.backbone import Backbone
+from espnet_sentiment.encoder.subsample import pad_mask
+from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+
+
+class WhisperFrontend(UtteranceFrontend):
+    """Whisper's log-mel frames (10 ms) of an utterance as long as it is.
+
+    The floor of the log is relative to the utterance's maximum, so utterances are
+    never padded before it.
+
+    Args:
+        extractor: transformers' ``WhisperFeatureExtractor``.
+        name: The model, for messages.
+    """
+
+    def __init__(self, extractor, name: str):
+        super().__init__(
+            name,
+            extractor.sampling_rate,
+            extractor.feature_size,
+            # The STFT mirrors half a window at both ends.
+            min_samples=max(extractor.n_fft // 2 + 1, extractor.hop_length),
+        )
+        self.extractor = extractor
+
+    def features(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Turn a waveform (N,) into frames (N // 160, 80 or 128)."""
+        feats = self.extractor(
+            waveform.float().cpu().numpy(),
+            sampling_rate=self.sample_rate,
+            padding="longest",
+            truncation=False,
+            return_tensors="pt",
+        )
+        return feats["input_features"][0].T
+
+
+class WhisperBackbone(Backbone):
+    """The encoder of Whisper (Radford et al., 2022, Section 2.2).
+
+    transformers' own forward insists on 30 s of input. Here positions are cut to the
+    utterance, and padding is masked in the convolutions and in attention. The model
+    has positions for 30 s: what is longer is encoded in consecutive windows of 30 s,
+    which do not see each other.
+
+    Args:
+        model: transformers' ``WhisperModel``; its decoder is let go.
+        extractor: transformers' ``WhisperFeatureExtractor``.
+        name: The model, for messages.
+    """
+
+    def __init__(self, model, extractor, name: str):
+        super().__init__()
+        self.encoder = model.get_encoder()
+        self.frontend = WhisperFrontend(extractor, name)
+        self.frame_shift = extractor.hop_length / extractor.sampling_rate
+        self.window = 2 * self.encoder.config.max_source_positions
+
+    @property
+    def layers(self) -> torch.nn.ModuleList:
+        """The transformer layers."""
+        return self.encoder.layers
+
+    def forward(
+        self, feats: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Encode (B, T, F) -> N + 2 layers (B, T2, D) at 20 ms, lengths (B,)."""
+        if feats.size(1) <= self.window:
+            return self.encode_window(feats, lengths)
+        feats = torch.nn.functional.pad(feats, (0, 0, 0, -feats.size(1) % self.window))
+        windows = feats.unflatten(1, (-1, self.window))
+        starts = torch.arange(windows.size(1), device=feats.device) * self.window
+        sizes = (lengths[:, None] - starts).clamp(0, self.window)
+        used = sizes > 0
+        states, used_sizes = self.encode_window(windows[used], sizes[used])
+        out_sizes = torch.zeros_like(sizes).masked_scatter(used, used_sizes)
+        out_lengths = out_sizes.sum(dim=1)
+        joined = []
+        for x in states:
+            whole = x.new_zeros(*used.shape, *x.shape[1:])
+            whole[used] = x
+            joined.append(whole.flatten(1, 2)[:, : int(out_lengths.max())])
+        return joined, out_lengths
+
+    def encode_window(
+        self, feats: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Encode at most 30 s."""
+        model, gelu = self.encoder, torch.nn.functional.gelu
+        x = gelu(model.conv1(feats.transpose(1, 2)))
+        x = x.masked_fill(pad_mask(lengths, x.size(2))[:, None], 0.0)
+        x = gelu(model.conv2(x)).transpose(1, 2)
+        lengths = (lengths - 1) // 2 + 1
+        x = x + model.embed_positions.weight[: x.size(1)]
+        mask = create_bidirectional_mask(
+            config=model.config,
+            inputs_embeds=x,
+            attention_mask=~pad_mask(lengths, x.size(1)),
+        )
+        states = [x]
+        for layer in model.layers:
+            states.append(layer(states[-1], mask))
+        return [*states, model.layer_norm(states[-1])], lengths

@@ -1,0 +1,135 @@
+"""The encoders that a configuration can name."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.encoder.choices import (
+    build_encoder,
+    encoder_choices,
+    input_kind,
+    load_encoder_config,
+)
+from espnet_sentiment.encoder.config import KEYS
+from espnet_sentiment.encoder.none import FbankEncoder
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", [None, "none", "None"])
+def test_none_is_the_baseline_on_fbank(name):
+    encoder = build_encoder(name, {"subsample": 4})
+    assert isinstance(encoder, FbankEncoder)
+    assert encoder.subsample == 4
+
+
+def test_an_unknown_encoder_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="'lingvo': .*espnet, huggingface, none"):
+        build_encoder("lingvo", {})
+    assert encoder_choices.choices() == ("espnet", "huggingface", None)
+
+
+def test_the_keys_of_a_config_are_the_arguments_of_the_classes():
+    for name, keys in KEYS.items():
+        cls = FbankEncoder if name == "none" else encoder_choices.get_class(name)
+        assert keys == tuple(inspect.signature(cls).parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("none", "fbank"), (None, "fbank"), ("espnet", "audio"), ("huggingface", "audio")],
+)
+def test_kind_of_dump_is_known_without_loading(name, kind):
+    assert input_kind(name) == kind
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("choices", "transformers espnet2.tasks.abs_task espnet_model_zoo"),
+        ("config espnet_sentiment.encoder.reference", "torch transformers espnet2"),
+    ],
+)
+def test_what_is_imported_without_need_is_nothing_heavy(modules, heavy):
+    names = [f"espnet_sentiment.encoder.{modules.split()[0]}", *modules.split()[1:]]
+    code = (
+        f"import sys, {', '.join(names)}\n"
+        f"found = set({heavy.split()}) & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_config_is_read(write):
+    path = write("encoder: huggingface\nencoder_conf: {model: acme/ears, layer: 3}\n")
+    assert load_encoder_config(path) == {
+        "encoder": "huggingface",
+        "encoder_conf": {"model": "acme/ears", "layer": 3},
+    }
+
+
+@pytest.mark.parametrize("name", ["none", "null"])
+def test_config_of_the_baseline_needs_no_model(write, name):
+    path = write(f"encoder: {name}\nencoder_conf: {{subsample: 4}}\n")
+    assert load_encoder_config(path) == {
+        "encoder": None,
+        "encoder_conf": {"subsample": 4},
+    }
+
+
+def test_model_is_looked_for_from_here_then_from_the_file(
+    write, tmp_path, tmp_path_factory, monkeypatch
+):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    path = write("encoder: espnet\nencoder_conf: {model: exp/asr}\n")
+    (tmp_path / "exp/asr").mkdir(parents=True)
+    assert load_encoder_config(path)["encoder_conf"]["model"] == f"{tmp_path}/exp/asr"
+    (here / "exp/asr").mkdir(parents=True)
+    assert load_encoder_config(path)["encoder_conf"]["model"] == f"{here}/exp/asr"
+
+
+def test_model_can_be_overridden(write, tmp_path):
+    path = write("encoder: espnet\nencoder_conf: {model: exp/asr, layer: 2}\n")
+    config = load_encoder_config(path, model_override=str(tmp_path))
+    assert config["encoder_conf"] == {"model": str(tmp_path), "layer": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("encoder: none\nlayer: 3", "unknown key layer; the valid .* encoder_conf"),
+        (
+            "encoder: huggingface\nencoder_conf: {model: a, leyer: 3}",
+            "unknown key encoder_conf.leyer; .*encoder_conf.layer",
+        ),
+        ("encoder: none\nencoder_conf: {model: a}", "unknown key encoder_conf.model"),
+        ("encoder: lingvo", "lingvo"),
+        ("encoder: espnet", "names no model"),
+        ("encoder_conf: {}", "names no encoder"),
+        ("encoder: [", "cannot be read as YAML"),
+        ("just words", "holds no settings"),
+        ("encoder: espnet\nencoder_conf: {model: ./gone}", "model is ./gone, and"),
+    ],
+)
+def test_bad_config_names_the_file_and_what_is_wrong(write, text, message):
+    path = write(text)
+    with pytest.raises(DataError, match=f"{path}.*{message}"):
+        load_encoder_config(path)
+
+
+def test_missing_config_names_those_there_are(write):
+    path = write("encoder: none")
+    with pytest.raises(DataError, match="y.yaml is missing: .* holds x.yaml"):
+        load_encoder_config(path.with_name("y.yaml"))
