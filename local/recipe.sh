@@ -5,7 +5,8 @@
 # and the function prepare_data, which writes data/$corpus.
 
 : "${corpus:?}" "${corpus_help:?}"
-recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Physically, so that a recipe elsewhere can link to this folder.
+recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
 
 stage=0
 stop_stage=6

@@ -1,6 +1,7 @@
 """Downloads that resume, and archives that stay inside their folder."""
 
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from espnet_sentiment.data.files import DataError, PathLike
 
 TIMEOUT = 30  # seconds without an answer
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # bytes
 
 
 def download(url: str, path: PathLike, session: requests.Session | None = None) -> Path:
@@ -82,10 +83,12 @@ def unpack(archive: PathLike, folder: PathLike) -> Path:
                         raise DataError(f"{archive}: entry {name!r} leaves its folder")
                 stream.extractall(part)
         else:
-            shutil.unpack_archive(archive, part, filter="data")
-    except (OSError, shutil.ReadError, zipfile.BadZipFile, ValueError) as error:
+            with tarfile.open(archive) as stream:
+                stream.extractall(part, filter="data")
+    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
         raise DataError(
-            f"{archive} cannot be unpacked ({error}): delete it and download it again"
+            f"{archive} cannot be unpacked ({reason}): delete it and download it again"
         ) from error
     part.replace(folder)
     return folder

@@ -1,0 +1,173 @@
+"""EmoDB: its layout, its errors, and the whole recipe on the real corpus."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.data.folds import read_folds
+
+RECIPE = Path(__file__).parents[1] / "egs" / "emodb"
+
+
+@pytest.fixture(scope="module")
+def prepare():
+    spec = importlib.util.spec_from_file_location(
+        "prepare", RECIPE / "local" / "prepare.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def corpus(tmp_path, an4_wavs):
+    """Write a small tree of EmoDB's layout with real speech in it."""
+    folder = tmp_path / "emodb" / "wav"
+    folder.mkdir(parents=True)
+    names = [
+        f"{s}{t}{e}a.wav"
+        for s in ("03", "08", "11")
+        for t in ("a01", "b03")
+        for e in "WLN"
+    ]
+    samples, rate = soundfile.read(an4_wavs[0])
+    for name in names:
+        soundfile.write(folder / name, samples, rate)
+    return folder.parent
+
+
+def run(prepare, tmp_path, corpus, *options):
+    data_dir = tmp_path / "data" / "emodb"
+    prepare.main(["--emodb", str(corpus), "--data_dir", str(data_dir), *options])
+    return data_dir
+
+
+def test_speaker_sentence_and_emotion_are_read_off_the_file_name(
+    prepare, tmp_path, corpus, capsys
+):
+    data_dir = run(prepare, tmp_path, corpus)
+    labels = read_table(data_dir / "utt2label")
+    assert set(labels.values()) == {"anger", "neutral"} and len(labels) == 12
+    assert read_table(data_dir / "utt2spk")["08b03Na"] == "08"
+    text = read_table(data_dir / "text")
+    assert text["03a01Wa"] == "Der Lappen liegt auf dem Eisschrank."
+    assert [f.name for f in read_folds(data_dir)] == ["1", "2", "3"]
+    assert "WARNING: 6 utterances of anger, but the corpus has 127" in (
+        capsys.readouterr().err
+    )
+
+
+def test_all_classes_keeps_the_other_emotions(prepare, tmp_path, corpus):
+    data_dir = run(prepare, tmp_path, corpus, "--all_classes")
+    assert "boredom" in read_table(data_dir / "utt2label").values()
+
+
+def test_the_folder_wav_itself_is_taken_too(prepare, tmp_path, corpus):
+    assert len(read_table(run(prepare, tmp_path, corpus / "wav") / "wav.scp")) == 12
+
+
+def test_a_wrong_path_and_an_empty_folder_name_the_remedy(prepare, tmp_path):
+    with pytest.raises(DataError, match="nowhere does not exist: give the folder"):
+        run(prepare, tmp_path, tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds no recordings named like"):
+        run(prepare, tmp_path, tmp_path / "empty")
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_emotion_is_named(prepare, tmp_path, corpus):
+    wav = corpus / "wav" / "03a01Xa.wav"
+    shutil.copy(corpus / "wav" / "03a01Wa.wav", wav)
+    with pytest.raises(DataError, match=f"{wav}: unknown emotion 'X'"):
+        run(prepare, tmp_path, corpus)
+    wav.unlink()
+    assert run(prepare, tmp_path, corpus).is_dir()
+
+
+def test_a_download_that_is_not_the_corpus_is_refused(
+    prepare, tmp_path, corpus, monkeypatch
+):
+    archive = shutil.make_archive(str(tmp_path / "emodb"), "zip", corpus)
+    monkeypatch.setattr(prepare, "download", lambda url, path: archive)
+    with pytest.raises(DataError, match="not the corpus that this recipe knows"):
+        prepare.main(["--downloads", str(tmp_path / "downloads")])
+
+
+def test_the_real_corpus_has_its_counts_and_its_samples(
+    prepare, emodb_dir, tmp_path, capsys
+):
+    data_dir = run(prepare, tmp_path, emodb_dir)
+    assert "WARNING" not in capsys.readouterr().err
+    assert len(read_table(data_dir / "utt2label")) == 339
+    assert len(read_folds(data_dir)) == 10
+    wavs = prepare.find_wavs(emodb_dir)
+    assert prepare.samples_sha256(wavs) == prepare.SAMPLES_SHA256
+
+
+def shell(folder: Path, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [folder / "run.sh", *options], capture_output=True, text=True, cwd="/"
+    )
+
+
+def test_help_names_every_option_and_an_unknown_one_is_refused():
+    result = shell(RECIPE, "--help")
+    assert result.returncode == 0
+    for option in ("--emodb", "--stage", "--stop_stage", "--encoder", "--sentiment"):
+        assert option in result.stdout
+    result = shell(RECIPE, "--stagee", "1")
+    assert result.returncode == 2 and "unknown option --stagee" in result.stderr
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Copy the repository's recipe without what it made, beside the same .venv."""
+    root = tmp_path / "clone"
+    root.mkdir()
+    for name in ("local", "conf", "setup.cfg", "pyproject.toml"):
+        (root / name).symlink_to(RECIPE.parents[1] / name)
+    shutil.copytree(
+        RECIPE,
+        root / "egs" / "emodb",
+        symlinks=True,
+        ignore=shutil.ignore_patterns("data", "dump", "exp", "downloads"),
+    )
+    return root / "egs" / "emodb"
+
+
+def test_the_recipe_runs_from_wavs_to_results(clone, emodb_dir, whisper_dir, tmp_path):
+    corpus = tmp_path / "three" / "wav"
+    corpus.mkdir(parents=True)
+    for wav in sorted((emodb_dir / "wav").glob("*.wav")):
+        if wav.name[:2] in ("03", "08", "10"):
+            (corpus / wav.name).symlink_to(wav)
+    sentiment = tmp_path / "quick.yaml"
+    sentiment.write_text(
+        "specaug: specaugment\nspecaug_conf: {policy: LB, fill: mean}\nviews: 1\n"
+        "normalize: global_mvn\nmax_epoch: 8\n"
+    )
+    options = ["--emodb", str(corpus.parent), "--encoder_model", str(whisper_dir)]
+    options += ["--sentiment", str(sentiment)]
+    result = shell(clone, *options)
+    assert result.returncode == 0, result.stderr[-3000:]
+    exp = clone / "exp" / "emodb_whisper_base_quick_seed0"
+    results = read_json(exp / "results.json")
+    assert results["n_utterances"] == len(list(corpus.iterdir()))
+    # Eight epochs on one speaker: far from done, yet well above the majority class.
+    assert results["pooled"]["ua"] > results["majority"]["ua"] + 0.2
+    assert (exp / "fold1" / "sentiment.pth").stat().st_size < 2 * 2**20
+    again = shell(clone, *options)
+    assert again.returncode == 0 and again.stderr.count("up to date") == 4 + 2 * 3 + 1
+
+
+def test_a_wrong_corpus_path_ends_the_recipe_with_one_line(clone):
+    result = shell(clone, "--emodb", "/nowhere", "--stop_stage", "0")
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("error: --emodb /nowhere")
+    assert os.listdir(clone) and not (clone / "data").exists()
