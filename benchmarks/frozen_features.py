@@ -26,7 +26,7 @@ from espnet_sentiment.bin.experiment import (
 )
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.stage import stage_seconds
-from espnet_sentiment.encoder.choices import load_encoder_config
+from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.scoring.tables import markdown
 from espnet_sentiment.tasks.sentiment import SentimentTask
 

@@ -48,6 +48,8 @@ Others
 
 "$recipe_root/local/env.sh"
 export PATH=$recipe_root/.venv/bin:$PATH
+# Threads that spin while they wait slow each other down on shared cores.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 wanted() { ((stage <= $1 && $1 <= stop_stage)); }
 
@@ -69,7 +71,7 @@ run_stages() {
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
   if wanted 3; then module encode "${experiment[@]}"; fi
   if wanted 4; then
-    module sentiment_train "${experiment[@]}" --sentiment_args " $sentiment_args"
+    module sentiment_train "${experiment[@]}" "--sentiment_args=$sentiment_args"
   fi
   if wanted 5; then module sentiment_inference "${experiment[@]}"; fi
   if wanted 6; then module score "${experiment[@]}"; fi

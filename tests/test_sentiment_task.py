@@ -22,7 +22,9 @@ def config(tmp_path, an4_wavs, whisper):
     tables = {
         "wav.scp": [f"utt{i} {wav}" for i, wav in enumerate(an4_wavs[:4])],
         "utt2label": [f"utt{i} {'ab'[i % 2]}" for i in range(4)],
-        "keys": [f"utt{i}" for i in range(4)],
+        "shape": [
+            f"utt{i} {soundfile.info(w).frames}" for i, w in enumerate(an4_wavs[:4])
+        ],
         "tokens": ["a", "b"],
     }
     for name, lines in tables.items():
@@ -43,8 +45,8 @@ def config(tmp_path, an4_wavs, whisper):
         decoder_conf={"hidden_size": 4, "n_heads": 2, "head_size": 4},
         train_data_path_and_name_and_type=sources,
         valid_data_path_and_name_and_type=sources,
-        train_shape_file=[str(tmp_path / "keys")],
-        valid_shape_file=[str(tmp_path / "keys")],
+        train_shape_file=[str(tmp_path / "shape")],
+        valid_shape_file=[str(tmp_path / "shape")],
         batch_size=2,
         max_epoch=2,
         num_workers=0,

@@ -12,7 +12,7 @@ from espnet_sentiment.bin.experiment import (
 )
 from espnet_sentiment.data.files import read_json, read_table, sha256_of
 from espnet_sentiment.data.stage import Stage
-from espnet_sentiment.encoder.choices import input_kind, load_encoder_config
+from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
 
 PLACES = ("model", "download_dir")  # where files lie, not what they hold
@@ -23,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     parser.add_argument(
-        "--encode_batch_size", type=int, default=16, help="utterances encoded together"
+        "--encode_batch_size", type=int, default=4, help="utterances encoded together"
     )
     return parser
 

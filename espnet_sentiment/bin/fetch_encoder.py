@@ -6,7 +6,7 @@ from pathlib import Path
 from espnet_sentiment.bin.experiment import add_common_arguments, run
 from espnet_sentiment.data.files import write_json
 from espnet_sentiment.data.stage import Stage
-from espnet_sentiment.encoder.choices import build_encoder, load_encoder_config
+from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
 
 
@@ -28,6 +28,9 @@ def main(argv=None) -> None:
     if stage.is_done():
         return
     stage.start()
+    # Heavy imports wait until there is work to do.
+    from espnet_sentiment.encoder.choices import build_encoder
+
     encoder = build_encoder(config["encoder"], config["encoder_conf"])
     parameters = sum(p.numel() for p in encoder.parameters())
     write_json(out / "encoder.json", {**reference, **config, "parameters": parameters})

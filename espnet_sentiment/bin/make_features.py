@@ -8,7 +8,7 @@ from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, content_hash, stat_hash
-from espnet_sentiment.encoder.choices import input_kind, load_encoder_config
+from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from espnet_sentiment.data.files import DataError, read_json, write_json, write_
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, stage_seconds, stat_hash
-from espnet_sentiment.encoder.choices import input_kind, load_encoder_config
+from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 
 
 def get_parser() -> argparse.ArgumentParser:

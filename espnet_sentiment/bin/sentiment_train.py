@@ -18,7 +18,7 @@ from espnet_sentiment.data.files import DataError
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage
-from espnet_sentiment.encoder.choices import load_encoder_config
+from espnet_sentiment.encoder.config import load_encoder_config
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -96,8 +96,8 @@ def train_fold(
         model_conf=_model_conf(options["model_conf"], fold, data, store),
         train_data_path_and_name_and_type=_sources(views, data),
         valid_data_path_and_name_and_type=_sources([store.root], data),
-        train_shape_file=[_write_keys(out / "train_utts", fold.train)],
-        valid_shape_file=[_write_keys(out / "valid_utts", fold.valid)],
+        train_shape_file=[_write_shapes(out / "train_shape", fold.train, store)],
+        valid_shape_file=[_write_shapes(out / "valid_shape", fold.valid, store)],
         seed=seed,
         ngpu=ngpu,
         resume=True,
@@ -120,8 +120,10 @@ def _write_classes(out: Path, classes: Sequence[str]) -> str:
     return str(out / "tokens.txt")
 
 
-def _write_keys(path: Path, utts: Sequence[str]) -> str:
-    write_text(path, "".join(f"{utt}\n" for utt in utts))
+def _write_shapes(path: Path, utts: Sequence[str], store: FeatureStore) -> str:
+    """Write ``utterance frames,channels``, by which ESPnet makes its batches."""
+    lines = [f"{utt} {store.n_frames(utt)},{store.dim}\n" for utt in utts]
+    write_text(path, "".join(lines))
     return str(path)
 
 
