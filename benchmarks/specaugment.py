@@ -137,6 +137,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=int, default=31, help="timed rounds (31)")
+    parser.add_argument(
+        "--min_length", type=int, default=200, help="frames of the shortest one (200)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all random draws (0)")
     args = parser.parse_args()
     for name in ("threads", "repeats"):
@@ -154,7 +157,7 @@ def main():
     for seed in (torch.manual_seed, np.random.seed, random.seed):
         seed(args.seed)
     device = torch.device(args.device)
-    lengths = torch.randint(FRAMES // 2, FRAMES + 1, (BATCH,))
+    lengths = torch.randint(args.min_length, FRAMES + 1, (BATCH,))
     lengths[0] = FRAMES
     x = torch.randn(BATCH, FRAMES, CHANNELS)
     x[torch.arange(FRAMES) >= lengths[:, None]] = 0.0

@@ -86,14 +86,21 @@ def test_an_utterance_too_short_for_the_encoder_is_named(recipe):
     recipe.run(1, 3)
 
 
-def test_an_unknown_label_is_named_before_training(recipe):
+def test_an_unknown_or_a_missing_label_is_named_before_training(recipe):
     recipe.run(1, 3)
-    labels = read_table(recipe.data_dir / "utt2label")
+    table = recipe.data_dir / "utt2label"
+    labels = read_table(table)
     utt = min(labels)
-    del labels[utt]
-    write_table(recipe.data_dir / "utt2label", labels)
+    write_table(table, {**labels, utt: "annn"})
+    with pytest.raises(
+        DataError, match=f"{table}: utterance {utt} has the unknown label 'annn'"
+    ):
+        recipe.run(4, 4)
+    write_table(table, {u: label for u, label in labels.items() if u != utt})
     with pytest.raises(DataError, match=f"utterance {utt} .*no label"):
         recipe.run(4, 4)
+    write_table(table, labels)
+    recipe.run(4, 4)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +116,22 @@ def test_an_unknown_config_key_is_named_with_the_nearest(recipe, which, key, mes
     path.write_text(yaml.safe_dump({**config, key: 5}))
     with pytest.raises(DataError, match=f"{path}: {message}"):
         recipe.run(1, 4)
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"layer": 17}, "layer is 17, but .* has 4 layers"),
+        ({"layer": 1.5}, "layer"),
+        ({"subsample": 0}, "subsample is 0: it must be 1 or more"),
+    ],
+)
+def test_a_bad_value_of_the_encoders_config_is_named(recipe, conf, message):
+    config = yaml.safe_load(recipe.encoder.read_text())
+    config["encoder_conf"].update(conf)
+    recipe.encoder.write_text(yaml.safe_dump(config))
+    with pytest.raises(DataError, match=f"encoder_conf: .*{message}"):
+        recipe.run(1, 2)
 
 
 def test_a_config_that_is_not_yaml_or_not_there_is_named(recipe):

@@ -1,8 +1,8 @@
 """Kaldi data directories of labelled utterances.
 
-``data/<set>/`` holds ``wav.scp text utt2spk spk2utt utt2label`` and, where the
-corpus has them, ``segments utt2votes``; see
-https://kaldi-asr.org/doc/data_prep.html for the shared files.
+``data/<set>/`` holds ``wav.scp text utt2spk spk2utt utt2label``, the list ``classes``
+of the labels that are allowed and, where the corpus has them, ``segments utt2votes``;
+see https://kaldi-asr.org/doc/data_prep.html for the shared files.
 """
 
 import dataclasses
@@ -63,6 +63,7 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
         "spk2utt": {speaker: " ".join(utts) for speaker, utts in spk2utt.items()},
         "utt2label": {u.utt: u.label for u in utterances if u.label is not None},
         "utt2votes": {u.utt: " ".join(u.votes) for u in utterances if u.votes},
+        "classes": {u.label: "" for u in utterances if u.label is not None},
         "segments": {
             u.utt: f"{u.recording} {u.start:.3f} {u.end:.3f}"
             for u in utterances
@@ -109,16 +110,12 @@ class KaldiDir:
     utt2label: dict[str, str]
     segments: dict[str, str]
     utt2votes: dict[str, str]
+    classes: list[str]
 
     @property
     def utts(self) -> list[str]:
         """Utterance ids, sorted."""
         return list(self.utt2spk)
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names, sorted."""
-        return sorted(set(self.utt2label.values()))
 
 
 def read_kaldi_dir(path: PathLike) -> KaldiDir:
@@ -142,6 +139,7 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
         utt2label=optional("utt2label"),
         segments=optional("segments"),
         utt2votes=optional("utt2votes"),
+        classes=sorted(optional("classes")),
     )
     keys = tables.segments or tables.wav_scp
     for name, rows in [("utt2spk", tables.utt2spk), ("utt2label", tables.utt2label)]:
@@ -152,4 +150,11 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
                     f"{'segments' if tables.segments else 'wav.scp'}: "
                     "mend the table or rerun stage 0"
                 )
+    for utt, label in tables.utt2label.items():
+        if label not in tables.classes:
+            raise DataError(
+                f"{path / 'utt2label'}: utterance {utt} has the unknown label "
+                f"{label!r}; the classes are {', '.join(tables.classes)}: mend the "
+                f"label, or add it to {path / 'classes'}"
+            )
     return tables

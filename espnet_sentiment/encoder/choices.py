@@ -8,7 +8,9 @@ from typing import Any
 
 from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from espnet2.train.class_choices import ClassChoices
+from typeguard import TypeCheckError
 
+from espnet_sentiment.data.files import DataError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.config import (
     encoder_name,
@@ -39,9 +41,12 @@ def build_encoder(name: str | None, conf: dict[str, Any]) -> AbsPretrainedEncode
         conf: The arguments of its class.
 
     Raises:
-        ValueError: There is no such encoder, or no such layer in it.
-        DataError: The model cannot be loaded.
+        ValueError: There is no such encoder.
+        DataError: A value of ``conf`` is wrong, or the model cannot be loaded.
     """
     name = encoder_name(name)
     cls = FbankEncoder if name == "none" else encoder_choices.get_class(name)
-    return cls(**conf)
+    try:
+        return cls(**conf)
+    except (ValueError, TypeError, TypeCheckError) as error:
+        raise DataError(f"encoder_conf: {error}") from error
