@@ -10,16 +10,22 @@ _DECODERS = [
     ("decoder", "rnn_pooling", "decoder.rnn_pooling:RNNPoolingDecoder"),
     ("decoder", "rnn_attention", "decoder.rnn_attention:RNNAttentionDecoder"),
 ]
+_RNNT = [
+    ("model", "rnnt", "model.rnnt_model:RNNTModel"),
+    ("encoder", "conv_blstm", "encoder.conv_blstm:ConvBLSTMEncoder"),
+    ("frontend", "fbank", "encoder.fbank:FbankFrontend"),
+    ("preprocessor", "strict", "data.transcript:StrictPreprocessor"),
+]
 # ESPnet module -> (ClassChoices, name in a config, class)
 COMPONENTS = {
-    "espnet2.tasks.asr": [_SPECAUG],
+    "espnet2.tasks.asr": [_SPECAUG, *_RNNT],
     "espnet2.tasks.asr_transducer": [_SPECAUG],
     "espnet2.tasks.cls": [_SPECAUG, *_DECODERS],
 }
 
 
 def register() -> None:
-    """Add SpecAugment and the sentiment decoders to ESPnet's tasks.
+    """Add SpecAugment, the sentiment decoders and the RNN-T's parts to ESPnet's tasks.
 
     A task that is not imported yet gets them when it is: importing ESPnet's tasks
     takes many seconds, which nobody should pay for a name. Calling it again changes

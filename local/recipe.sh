@@ -53,8 +53,12 @@ export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 wanted() { ((stage <= $1 && $1 <= stop_stage)); }
 
-# module <name> <options>: run one of the package's entry points.
-module() { python -m "espnet_sentiment.bin.$1" "${@:2}"; }
+# module <name> <options>: run one of the package's entry points, and time it.
+module() {
+  local begin=$SECONDS
+  python -m "espnet_sentiment.bin.$1" "${@:2}"
+  echo "[recipe] $1: $((SECONDS - begin)) s" >&2
+}
 
 # run_stages <encoder config> <sentiment configs>
 run_stages() {
@@ -86,3 +90,4 @@ $conf/rnn_pooling.yaml $conf/rnn_attention_no_specaug.yaml"
 else
   run_stages "$encoder" "$sentiment"
 fi
+echo "[recipe] stages $stage to $stop_stage: $SECONDS s in all" >&2

@@ -35,9 +35,11 @@ def test_none_is_the_baseline_on_fbank(name):
 
 
 def test_an_unknown_encoder_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="'lingvo': .*espnet, huggingface, none"):
+    with pytest.raises(
+        ValueError, match="'lingvo': .*espnet, huggingface, torchaudio, none"
+    ):
         build_encoder("lingvo", {})
-    assert encoder_choices.choices() == ("espnet", "huggingface", None)
+    assert encoder_choices.choices() == ("espnet", "huggingface", "torchaudio", None)
 
 
 def test_the_keys_of_a_config_are_the_arguments_of_the_classes():
@@ -48,7 +50,7 @@ def test_the_keys_of_a_config_are_the_arguments_of_the_classes():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("none", "fbank"), (None, "fbank"), ("espnet", "audio"), ("huggingface", "audio")],
+    [("none", "fbank"), (None, "fbank"), ("espnet", "audio"), ("torchaudio", "audio")],
 )
 def test_kind_of_dump_is_known_without_loading(name, kind):
     assert input_kind(name) == kind

@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.data.files import DataError, read_json, write_json
 from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds, stat_hash
 
 
@@ -45,9 +45,15 @@ def test_a_stage_that_is_running_is_not_done(done):
     assert not stage.is_done()
 
 
-def test_seconds_add_up_and_are_none_before(done):
-    assert stage_seconds([done / ".done.json"]) >= 0
-    assert stage_seconds([done / "never"]) is None
+def test_seconds_of_stages_that_ran_at_once_count_once(tmp_path):
+    for name, begin, seconds in [("a", 0, 10), ("b", 5, 10), ("c", 20, 1)]:
+        write_json(tmp_path / name, {"begin": 100 + begin, "seconds": seconds})
+    assert stage_seconds([tmp_path / name for name in "abc"]) == 16
+    assert stage_seconds([tmp_path / "never"]) is None
+
+
+def test_a_finished_stage_knows_its_seconds(done):
+    assert 0 <= stage_seconds([done / ".done.json"]) < 60
 
 
 def test_hashes_follow_content_and_time(tmp_path):

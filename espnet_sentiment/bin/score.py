@@ -103,6 +103,7 @@ def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) 
     stamps: dict[str, list[Path]] = {
         "stage0": [experiment.data_dir / ".done.json"],
         "stage1": [experiment.dump / kind / experiment.corpus / ".done.json"],
+        "stage2": [experiment.store.parent / ".encoder.json"],
         "stage3": sorted(experiment.store.glob("encode-????????.json")),
         "stage4": [folder / ".done.json" for folder in folders.values()],
         "stage5": [folder / "decode" / ".done.json" for folder in folders.values()],

@@ -14,7 +14,7 @@ from espnet_sentiment.bin.experiment import (
     run,
 )
 from espnet_sentiment.data.feature_store import FeatureStore
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.data.files import DataError, sha256_of
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage
@@ -80,9 +80,8 @@ def main(argv=None) -> None:
             "seed": experiment.seed,
         }
         for fold in folds:
-            stage = fold_stage(
-                experiment, fold, {**inputs, "labels": fold_labels(data, fold)}
-            )
+            labels = sha256_of(fold_labels(data, fold))
+            stage = fold_stage(experiment, fold, {**inputs, "labels": labels})
             if not stage.is_done():
                 todo.append((experiment, fold, stage))
     if todo:

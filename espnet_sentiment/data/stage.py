@@ -40,7 +40,7 @@ class Stage:
 
     def __init__(self, name: str, stamp: PathLike, inputs: Mapping):
         self.name, self.stamp, self.inputs = name, Path(stamp), dict(inputs)
-        self._begin = time.perf_counter()
+        self._begin = time.time()
 
     def is_done(self) -> bool:
         """Tell whether an earlier run was complete and its inputs are unchanged."""
@@ -71,7 +71,7 @@ class Stage:
             shutil.rmtree(output)
         self.stamp.unlink(missing_ok=True)
         write_json(plan, self.inputs)
-        self._begin = time.perf_counter()
+        self._begin = time.time()
 
     def finish(
         self, message: str | None = "done", outputs: Iterable[PathLike] = ()
@@ -82,12 +82,13 @@ class Stage:
             message: What to say, if anything.
             outputs: Files without which the stage has to run again.
         """
-        seconds = round(time.perf_counter() - self._begin, 2)
+        seconds = round(time.time() - self._begin, 2)
         write_json(
             self.stamp,
             {
                 "inputs": self.inputs,
                 "outputs": [str(path) for path in outputs],
+                "begin": self._begin,
                 "seconds": seconds,
             },
         )
@@ -96,6 +97,18 @@ class Stage:
 
 
 def stage_seconds(stamps: Iterable[PathLike]) -> float | None:
-    """Return the seconds that complete stages took together, None if none has run."""
-    seconds = [read_json(stamp)["seconds"] for stamp in stamps if Path(stamp).exists()]
-    return round(sum(seconds), 2) if seconds else None
+    """Return the time that complete stages took, None if none has run.
+
+    Time in which several ran at once counts once.
+    """
+    runs = sorted(
+        (stamp["begin"], stamp["begin"] + stamp["seconds"])
+        for stamp in (read_json(path) for path in stamps if Path(path).exists())
+    )
+    if not runs:
+        return None
+    total, end = 0.0, 0.0
+    for begin, finish in runs:
+        total += max(0.0, finish - max(begin, end))
+        end = max(end, finish)
+    return round(total, 2)

@@ -20,13 +20,18 @@ from espnet_sentiment.encoder.config import (
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
 from espnet_sentiment.encoder.none import FbankEncoder
+from espnet_sentiment.encoder.torchaudio_models import TorchaudioEncoder
 
 __all__ = ["build_encoder", "encoder_choices", "input_kind", "load_encoder_config"]
 
 # ESPnet reserves "none", which is the acoustic baseline on fbank here.
 encoder_choices = ClassChoices(
     "encoder",
-    {"espnet": ESPnetEncoder, "huggingface": HuggingFaceEncoder},
+    {
+        "espnet": ESPnetEncoder,
+        "huggingface": HuggingFaceEncoder,
+        "torchaudio": TorchaudioEncoder,
+    },
     type_check=AbsEncoder,
     default="huggingface",
     optional=True,
@@ -37,7 +42,8 @@ def build_encoder(name: str | None, conf: dict[str, Any]) -> AbsPretrainedEncode
     """Build the encoder that a config names.
 
     Args:
-        name: ``espnet``, ``huggingface``, or ``none``, which None stands for as well.
+        name: ``espnet``, ``huggingface``, ``torchaudio``, or ``none``, which None
+            stands for as well.
         conf: The arguments of its class.
 
     Raises:

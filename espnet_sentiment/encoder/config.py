@@ -11,6 +11,7 @@ from espnet_sentiment.data.files import DataError
 KEYS = {
     "espnet": ("model", "layer", "subsample", "download_dir"),
     "huggingface": ("model", "layer", "subsample", "download_dir"),
+    "torchaudio": ("model", "layer", "subsample", "download_dir"),
     "none": ("subsample", "sample_rate"),
 }
 

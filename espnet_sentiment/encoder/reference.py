@@ -15,9 +15,18 @@ from espnet_sentiment.encoder.huggingface_files import (
     find_huggingface,
     huggingface_files,
 )
+from espnet_sentiment.encoder.torchaudio_files import find_torchaudio, torchaudio_files
 
-FINDERS = {"espnet": find_espnet, "huggingface": find_huggingface}
-FILES = {"espnet": espnet_files, "huggingface": huggingface_files}
+FINDERS = {
+    "espnet": find_espnet,
+    "huggingface": find_huggingface,
+    "torchaudio": find_torchaudio,
+}
+FILES = {
+    "espnet": espnet_files,
+    "huggingface": huggingface_files,
+    "torchaudio": torchaudio_files,
+}
 
 
 class EncoderMismatchError(DataError):
@@ -28,7 +37,7 @@ def encoder_reference(encoder: str | None, conf: Mapping[str, Any]) -> dict[str,
     """Say what defines an encoder, without loading it.
 
     Args:
-        encoder: ``espnet``, ``huggingface`` or ``none``.
+        encoder: ``espnet``, ``huggingface``, ``torchaudio`` or ``none``.
         conf: The arguments of its class.
 
     Returns:
@@ -76,15 +85,15 @@ def verify_reference(
 def hash_encoder(name: str, path: Path | None) -> str:
     """Hash what defines an encoder.
 
-    One file (a packed model) is hashed as it is; of a directory, the lines that
-    ``sha256sum`` would print for its configurations and weights, by relative name; for
-    ``none``, the parameters of fbank as JSON.
+    One file (a packed model, a checkpoint that needs no other) is hashed as it is; of a
+    directory, the lines that ``sha256sum`` would print for its configurations and
+    weights, by relative name; for ``none``, the parameters of fbank as JSON.
     """
     if path is None:
         return sha256_of(FBANK_OPTIONS | {"scale": SCALE})
     files = FILES[name](path)
-    if files == [path]:
-        return hash_file(path)
+    if len(files) == 1:
+        return hash_file(files[0])
     folder = path if path.is_dir() else path.parent
     lines = (f"{hash_file(f)}  {os.path.relpath(f, folder)}\n" for f in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

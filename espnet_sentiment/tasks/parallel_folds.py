@@ -33,6 +33,14 @@ def run_jobs(
     Raises:
         DataError: A process was killed.
     """
+    bar_options = {"total": sum(epochs), "desc": "train", "unit": "epoch"}
+    if processes == 1:
+        _one_thread()
+        with tqdm(**bar_options) as bar:
+            SentimentTrainer.on_epoch = bar.update
+            for job in jobs:
+                job()
+        return
     fork = multiprocessing.get_context("fork")
     counter = fork.Value("i", 0)
 
@@ -41,16 +49,11 @@ def run_jobs(
             counter.value += 1
 
     SentimentTrainer.on_epoch = count
-    with tqdm(total=sum(epochs), desc="train", unit="epoch") as bar:
-        if processes == 1:
-            SentimentTrainer.on_epoch = bar.update
-            _one_thread()
-            for job in jobs:
-                job()
-            return
-        _jobs[:] = jobs
-        with ProcessPoolExecutor(processes, fork, _one_thread) as pool:
-            pending = {pool.submit(_run, index) for index in range(len(jobs))}
+    _jobs[:] = jobs
+    with ProcessPoolExecutor(processes, fork, _one_thread) as pool:
+        # The first submission forks; the bar would bring a thread, so it comes after.
+        pending = {pool.submit(_run, index) for index in range(len(jobs))}
+        with tqdm(**bar_options) as bar:
             try:
                 while pending:
                     done, pending = wait(pending, POLL, FIRST_COMPLETED)

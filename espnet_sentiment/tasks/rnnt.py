@@ -1,0 +1,61 @@
+"""ESPnet task: RNN-T pre-training of the encoder (paper, Section 3.1)."""
+
+import argparse
+
+from espnet2.tasks.asr import ASRTask
+from typeguard import typechecked
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.model.rnnt_model import RNNTModel
+
+# The paper's sizes, which a config may replace one by one.
+PREDICTION_NETWORK = {"rnn_type": "lstm", "num_layers": 1, "hidden_size": 1024}
+JOINT_NETWORK = {"joint_space_size": 512}
+
+
+class RNNTTask(ASRTask):
+    """ESPnet's ASR task with a transducer that needs no warp-transducer.
+
+    Every option and part is ESPnet's; only the defaults are others: the paper's
+    encoder ``conv_blstm`` on 80-d fbank, an LSTM of 1024 units as prediction network,
+    a joint network of 512, graphemes. Its experiments are ESPnet ASR experiments:
+    ESPnet's own programs read them, and so does the encoder kind ``espnet``.
+    """
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser):
+        """Add ESPnet's options and set the defaults."""
+        super().add_task_arguments(parser)
+        parser.set_defaults(
+            model="rnnt",
+            frontend="fbank",
+            normalize="global_mvn",
+            encoder="conv_blstm",
+            decoder="transducer",
+            joint_net_conf={},
+            preprocessor="strict",
+            token_type="char",
+            optim="adam",
+            optim_conf={"lr": 1e-3},
+            # Bucketed batches of alike many frames.
+            batch_type="numel",
+            best_model_criterion=[("valid", "loss", "min")],
+        )
+
+    @classmethod
+    @typechecked
+    def build_model(cls, args: argparse.Namespace) -> RNNTModel:
+        """Build the model that a config names; its sizes are written to ``args``.
+
+        Raises:
+            DataError: The model or the decoder is no transducer.
+        """
+        for option, value in (("model", "rnnt"), ("decoder", "transducer")):
+            if getattr(args, option) != value:
+                raise DataError(
+                    f"{option} is {getattr(args, option)!r}, but RNN-T training needs "
+                    f"{option}: {value}"
+                )
+        args.decoder_conf = PREDICTION_NETWORK | args.decoder_conf
+        args.joint_net_conf = JOINT_NETWORK | (args.joint_net_conf or {})
+        return super().build_model(args)
