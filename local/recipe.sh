@@ -18,6 +18,7 @@ seed=0
 tag=
 channel=
 ngpu=0
+nj=
 ablation=false
 
 help_text="Usage: ./run.sh [options]
@@ -41,6 +42,7 @@ Models
 
 Others
   --channel 0|1|mix     channel of recordings that have several
+  --nj N                folds trained at once on the CPU (default: one a core)
   --ngpu N              1: encode, train and decode on a CUDA GPU (default 0)"
 
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
@@ -75,7 +77,8 @@ run_stages() {
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
   if wanted 3; then module encode "${experiment[@]}"; fi
   if wanted 4; then
-    module sentiment_train "${experiment[@]}" "--sentiment_args=$sentiment_args"
+    module sentiment_train "${experiment[@]}" ${nj:+--nj "$nj"} \
+      "--sentiment_args=$sentiment_args"
   fi
   if wanted 5; then module sentiment_inference "${experiment[@]}"; fi
   if wanted 6; then module score "${experiment[@]}"; fi

@@ -60,11 +60,13 @@ def test_gradients_do_not_reach_padding():
 def test_the_papers_sizes_have_the_parameters_that_the_docstring_explains():
     with torch.device("meta"):
         encoder = ConvBLSTMEncoder(80)
-    count = sum(p.numel() for p in encoder.parameters())
+        bare = ConvBLSTMEncoder(80, layer_norm=False)
+    count = sum(p.numel() for p in bare.parameters())
     convolutions = 205_312 + 2 * 3_932_672
     lstms = 3 * (4_202_496 + 2 * 8_396_800)
     assert count == convolutions + lstms + 9 * 1_574_400 == 85_228_544
     assert f"{count:,}" in ConvBLSTMEncoder.__doc__
+    assert sum(p.numel() for p in encoder.parameters()) == count + 27_648
     assert encoder.output_size() == 1536
     lstm = encoder.macros[2].lstms[2]
     assert (lstm.input_size, lstm.hidden_size, lstm.bidirectional) == (1536, 512, True)

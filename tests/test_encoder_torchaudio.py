@@ -195,6 +195,14 @@ def test_emformer_gives_what_torchaudio_gives_its_joint_network(folder, speech):
         )
 
 
+def test_mixed_precision_does_not_reach_emformers_features(folder, speech):
+    frontend = load(folder, EMFORMER).frontend
+    expected, _ = frontend(*speech)
+    with torch.autocast("cpu", dtype=torch.float16):
+        feats, _ = frontend(*speech)
+    assert feats.equal(expected)
+
+
 def test_emformer_layers_lead_to_what_its_joint_network_reads(folder, speech):
     every = load(folder, EMFORMER)
     assert (every.n_layers, every.dim) == (4, 16)
@@ -337,7 +345,7 @@ def test_missing_statistics_are_named(folder, tmp_path):
 def test_statistics_that_do_not_fit_are_named(folder, tmp_path, stats):
     path = copy(folder, tmp_path, CHECKPOINT)
     (tmp_path / STATS).write_text(stats)
-    with pytest.raises(DataError, match=f"cannot be loaded from {path} and .*{STATS}"):
+    with pytest.raises(DataError, match=f"{path} and .*{STATS} cannot be loaded"):
         TorchaudioEncoder(str(tmp_path))
 
 
@@ -345,9 +353,7 @@ def test_statistics_that_do_not_fit_are_named(folder, tmp_path, stats):
 def test_a_truncated_checkpoint_is_named(folder, tmp_path, name):
     path = copy(folder, tmp_path, file_name(name), STATS)
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(
-        DataError, match=f"cannot be loaded from {path}.*copy the files"
-    ):
+    with pytest.raises(DataError, match=f"{path}.* cannot be loaded .*copy anew"):
         TorchaudioEncoder(str(path))
 
 
@@ -356,7 +362,7 @@ def test_a_checkpoint_of_another_bundle_is_refused(folder, tmp_path, name):
     copy(folder, tmp_path, STATS)
     path = tmp_path / file_name(name)
     shutil.copy(folder / file_name("WAV2VEC2_BASE"), path)
-    with pytest.raises(DataError, match=f"cannot be loaded from {path}.*Missing key"):
+    with pytest.raises(DataError, match=f"{path}.* cannot be loaded .*Missing key"):
         TorchaudioEncoder(str(path))
 
 
@@ -447,6 +453,5 @@ def test_every_config_names_a_known_encoder(path):
     name, conf = config["encoder"] or "none", config["encoder_conf"]
     assert name in KEYS
     assert path.read_text().startswith("# ")
-    assert conf["subsample"] >= 1
     if name == "torchaudio":
         assert conf["model"] in bundles()

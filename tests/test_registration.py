@@ -45,6 +45,21 @@ def test_specaugment_is_registered_in_asr_and_transducer_tasks_and_twice_is_once
         assert task.specaug_choices.get_class("specaugment") is SpecAugment
 
 
+def test_the_parts_of_the_rnn_t_are_registered_in_espnets_asr_task():
+    import espnet2.tasks.asr as asr
+
+    from espnet_sentiment.data.transcript import StrictPreprocessor
+    from espnet_sentiment.encoder.conv_blstm import ConvBLSTMEncoder
+    from espnet_sentiment.encoder.fbank import FbankFrontend
+    from espnet_sentiment.model.rnnt_model import RNNTModel
+
+    assert asr.model_choices.get_class("rnnt") is RNNTModel
+    assert asr.encoder_choices.get_class("conv_blstm") is ConvBLSTMEncoder
+    assert asr.frontend_choices.get_class("fbank") is FbankFrontend
+    assert asr.preprocessor_choices.get_class("strict") is StrictPreprocessor
+    assert asr.encoder_choices.get_class("conformer") is not None
+
+
 CLS_CONFIG = """
 frontend: default
 frontend_conf: {n_mels: 80, fs: 16000}

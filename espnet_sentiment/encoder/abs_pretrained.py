@@ -80,6 +80,17 @@ class AbsPretrainedEncoder(AbsEncoder):
         """Return n_layers * D."""
         return self.n_layers * self.dim
 
+    def specaug_scales(self) -> dict[str, float]:
+        """Return ``SpecAugment``'s scales for the frames of this front end.
+
+        The policies count 10 ms frames and 80 channels (Park et al., 2019, Table 1);
+        here masks keep their duration and their share of the channels.
+        """
+        return {
+            "time_scale": 0.01 / self.frame_shift,
+            "freq_scale": self.input_size / 80,
+        }
+
     @abstractmethod
     def hidden_states(
         self, feats: torch.Tensor, lengths: torch.Tensor

@@ -47,7 +47,9 @@ class EmformerFrontend(UtteranceFrontend):
 
     def features(self, waveform: torch.Tensor) -> torch.Tensor:
         """Turn a waveform (N,) into frames (1 + N // 160, 80) at 10 ms."""
-        power = GAIN * self.mel(waveform.to(self.mean)).T
+        # Powers are beyond what 16 bits can hold.
+        with torch.autocast(waveform.device.type, enabled=False):
+            power = GAIN * self.mel(waveform.to(self.mean)).T
         feats = torch.where(power > math.e, power.log(), power / math.e)
         return (feats - self.mean) * self.invstddev
 

@@ -19,8 +19,6 @@ from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.specaug.specaugment import SpecAugment
 
 UTTS_PER_SHARD = 64
-SPECAUGMENT_FRAME_SHIFT = 0.01  # seconds
-SPECAUGMENT_CHANNELS = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,17 +41,9 @@ def plan_shards(num_units: Mapping[str, str]) -> list[list[str]]:
 
 
 def view_specaug(encoder: AbsPretrainedEncoder, view: Mapping) -> torch.nn.Module:
-    """Build a view's SpecAugment for the frames that an encoder eats.
-
-    The paper's policies count 10 ms frames and 80 channels; other front ends get
-    masks of the same duration and the same share of the channels.
-    """
+    """Build a view's SpecAugment for the frames that an encoder eats."""
     if view["specaug"] == "specaugment":
-        scales = {
-            "time_scale": SPECAUGMENT_FRAME_SHIFT / encoder.frame_shift,
-            "freq_scale": encoder.input_size / SPECAUGMENT_CHANNELS,
-        }
-        return SpecAugment(**{**scales, **view["specaug_conf"]})
+        return SpecAugment(**{**encoder.specaug_scales(), **view["specaug_conf"]})
     raise DataError(
         f"specaug: {view['specaug']} cannot be kept in the feature store: use "
         "specaug: specaugment, or train SentimentTask on audio"

@@ -1,5 +1,7 @@
 """Speech encoders of torchaudio's pipelines."""
 
+import textwrap
+
 import torch
 from typeguard import typechecked
 
@@ -69,9 +71,11 @@ def build_backbone(files: BundleFiles, layer: str | int, name: str) -> Backbone:
     # pickle, zipfile, json and torch each have their own errors.
     except Exception as error:
         parts = " and ".join(str(f) for f in (checkpoint, stats) if f is not None)
+        # torch names every weight of another architecture.
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", 300)
         raise DataError(
-            f"{name} cannot be loaded from {parts} ({type(error).__name__}: {error}): "
-            "copy the files anew, or point --encoder_model to others"
+            f"{parts} cannot be loaded ({reason}): copy anew what torchaudio offers "
+            "under that name, or point --encoder_model to another model"
         ) from error
     return EmformerBackbone(model.transcriber, frontend, bundle, layer == "last")
 

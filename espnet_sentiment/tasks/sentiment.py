@@ -224,7 +224,11 @@ class SentimentTask(AbsTask):
                 frontend_class = frontend_choices.get_class(args.frontend)
                 frontend = frontend_class(**args.frontend_conf)
             if args.specaug is not None:
-                specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
+                specaug_class = specaug_choices.get_class(args.specaug)
+                scales = (
+                    encoder.specaug_scales() if args.specaug == "specaugment" else {}
+                )
+                specaug = specaug_class(**{**scales, **args.specaug_conf})
             size = encoder.output_size()
         else:
             size = args.input_size
