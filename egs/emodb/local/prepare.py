@@ -168,7 +168,10 @@ def main(argv=None) -> None:
     write_folds(data_dir, folds)
     stage.finish(
         f"{len(utterances)} utterances, {len(folds)} folds in {data_dir}",
-        [data_dir / name for name in ("wav.scp", "utt2spk", "utt2label", "folds")],
+        [
+            data_dir / name
+            for name in ("wav.scp", "utt2spk", "utt2label", "classes", "folds")
+        ],
     )
 
 
