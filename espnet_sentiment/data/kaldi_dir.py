@@ -136,10 +136,10 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
         wav_scp=read_table(path / "wav.scp"),
         text=optional("text"),
         utt2spk=read_table(path / "utt2spk"),
-        utt2label=optional("utt2label"),
+        utt2label=(labels := optional("utt2label")),
         segments=optional("segments"),
         utt2votes=optional("utt2votes"),
-        classes=sorted(optional("classes")),
+        classes=sorted(read_table(path / "classes") if labels else []),
     )
     keys = tables.segments or tables.wav_scp
     for name, rows in [("utt2spk", tables.utt2spk), ("utt2label", tables.utt2label)]:

@@ -159,11 +159,12 @@ class SentimentTask(AbsTask):
             optim="adam",
             optim_conf={"lr": 1e-4},
             grad_clip=4.0,
-            # Utterances of like length together: padding costs as much as speech.
-            batch_type="sorted",
+            # Batches drawn anew every epoch: batches of like length, twice as fast,
+            # gave validation speakers a UA about one point lower on EmoDB.
+            batch_type="unsorted",
             batch_size=32,
+            shuffle_within_batch=True,
             max_epoch=30,
-            keep_nbest_models=[5],
             best_model_criterion=[("valid", "ua", "max")],
         )
         register_data_type()
