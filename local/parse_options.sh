@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced: turns --name value into name=value, for variables that are set already.
+# Sourced: turns --name value into name=value, for the options that $help_text names.
 # --flag alone sets a variable that is "false" to "true"; --help prints $help_text.
 
 while (($#)); do
@@ -9,7 +9,11 @@ while (($#)); do
   fi
   option=${1#--}
   option=${option//-/_}
-  if [[ $1 != --* || ! $option =~ ^[a-z_]+$ || ! -v $option ]]; then
+  if [[ $1 == --*=* ]]; then
+    echo "error: write ${1%%=*} ${1#*=} (see --help)" >&2
+    exit 2
+  fi
+  if [[ $1 != --* || $help_text != *"  --$option "* || ! -v $option ]]; then
     echo "error: unknown option $1 (see --help)" >&2
     exit 2
   fi

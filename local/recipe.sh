@@ -12,8 +12,9 @@ stage=0
 stop_stage=6
 : "${encoder:=conf/encoder/whisper_base.yaml}"
 : "${sentiment:=conf/sentiment/rnn_attention.yaml}"
-: "${sentiment_args:=}"
+: "${recipe_args:=}"
 encoder_model=
+sentiment_args=
 seed=0
 tag=
 channel=
@@ -29,13 +30,15 @@ Stages
   --stop_stage N        last stage (default 6)
     0 data preparation  1 features  2 pre-trained encoder  3 encoding
     4 training          5 decoding  6 scoring
-  A stage that is complete, with the same inputs, does nothing.
+  A stage that is complete, with the same inputs, does nothing. A killed one continues.
+  Paths are relative to this folder; results are written to exp/.
 
 Models
   --encoder FILE        pre-trained encoder (default $encoder)
   --encoder_model PATH  its weights, instead of those that the file names
   --sentiment FILES     sentiment model, or several in quotes (default $sentiment)
-  --sentiment_args ARGS options of the task that override it (default \"$sentiment_args\")
+  --sentiment_args ARGS options of the task that override it, after this recipe's own
+                        (${recipe_args:-none}); e.g. '--max_epoch 20 --grad_clip 1'
   --ablation            the paper's Table 3 and the fbank baseline in one go
   --seed N              random seed, or several in quotes (default 0)
   --tag NAME            appended to the experiment's name
@@ -47,6 +50,21 @@ Others
 
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
 . "$recipe_root/local/parse_options.sh"
+
+# check <option> <pattern> <what it must be>
+check() {
+  if [[ ! ${!1} =~ ^($2)$ ]]; then
+    echo "error: --$1 '${!1}' must be $3 (see --help)" >&2
+    exit 2
+  fi
+}
+check stage '[0-6]' "a number from 0 to 6"
+check stop_stage "[$stage-6]" "a number from --stage $stage to 6"
+check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
+check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
+check nj '|[1-9][0-9]*' "a number from 1"
+check ngpu '[01]' "0 or 1"
+check channel '|0|1|mix' "0, 1 or mix"
 
 "$recipe_root/local/env.sh"
 export PATH=$recipe_root/.venv/bin:$PATH
@@ -78,7 +96,7 @@ run_stages() {
   if wanted 3; then module encode "${experiment[@]}"; fi
   if wanted 4; then
     module sentiment_train "${experiment[@]}" ${nj:+--nj "$nj"} \
-      "--sentiment_args=$sentiment_args"
+      "--sentiment_args=$recipe_args $sentiment_args"
   fi
   if wanted 5; then module sentiment_inference "${experiment[@]}"; fi
   if wanted 6; then module score "${experiment[@]}"; fi

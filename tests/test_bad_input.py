@@ -134,6 +134,45 @@ def test_a_bad_value_of_the_encoders_config_is_named(recipe, conf, message):
         recipe.run(1, 2)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"decoder": "rnn_atention"},
+            "unknown decoder 'rnn_atention': .*rnn_attention",
+        ),
+        ({"decoder_conf": {"hiden_size": 8}}, "decoder_conf .*hiden_size"),
+        ({"specaug_conf": {"policy": "LX"}}, "specaug_conf .*one of none, LB"),
+        ({"optim_conf": {"lr": "fast"}}, "optim_conf .*fast"),
+        ({"views": "one"}, "views is 'one': it must be a whole number"),
+        ({"views": 0}, "views is 0: it must be a whole number from 1"),
+    ],
+)
+def test_a_bad_sentiment_config_is_named_before_encoding(recipe, change, message):
+    config = yaml.safe_load(recipe.sentiment.read_text())
+    recipe.sentiment.write_text(yaml.safe_dump({**config, **change}))
+    recipe.run(1, 2)
+    with pytest.raises(DataError, match=f"{recipe.sentiment}: {message}"):
+        recipe.run(3, 3)
+    assert not list(recipe.store.rglob("*.safetensors"))
+
+
+def test_unbalanced_quotes_in_sentiment_args_are_named(recipe):
+    recipe.run(1, 3)
+    with pytest.raises(DataError, match="--sentiment_args .*No closing quotation"):
+        recipe.run(4, 4, "--sentiment_args=--optim_conf 'lr=1")
+
+
+def test_ctrl_c_says_how_to_continue(capsys):
+    def main(argv):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as status:
+        run(main)
+    assert status.value.code == 130
+    assert "run the same command again to continue" in capsys.readouterr().err
+
+
 def test_a_config_that_is_not_yaml_or_not_there_is_named(recipe):
     recipe.run(1, 2)
     recipe.sentiment.write_text("decoder: [")

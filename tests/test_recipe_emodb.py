@@ -121,8 +121,28 @@ def test_help_names_every_option_and_an_unknown_one_is_refused():
     assert result.returncode == 0
     for option in ("--emodb", "--stage", "--stop_stage", "--encoder", "--sentiment"):
         assert option in result.stdout
-    result = shell(RECIPE, "--stagee", "1")
-    assert result.returncode == 2 and "unknown option --stagee" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stagee", "1"], "unknown option --stagee"),
+        (["--corpus", "other"], "unknown option --corpus"),
+        (["--stage=3"], "write --stage 3"),
+        (["--stage"], "--stage needs a value"),
+        (["--stage", "7"], "--stage '7' must be a number from 0 to 6"),
+        (["--stage", "4", "--stop_stage", "3"], "--stop_stage '3' must be"),
+        (["--seed", "abc"], "--seed 'abc' must be a whole number"),
+        (["--tag", "a/b"], "--tag 'a/b' must be letters"),
+        (["--nj", "0"], "--nj '0' must be a number from 1"),
+        (["--channel", "2"], "--channel '2' must be 0, 1 or mix"),
+    ],
+)
+def test_a_bad_option_is_refused_at_once(options, message):
+    result = shell(RECIPE, *options)
+    assert result.returncode == 2
+    assert result.stderr == f"error: {message}{result.stderr[7 + len(message) :]}"
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ emodb=
 all_classes=false
 # So small a corpus has few steps an epoch and is soon learned by heart: ten times the
 # paper's learning rate, and dropout.
-sentiment_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
+recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
 
 prepare_data() {
   local -a options=(--emodb "$emodb" --data_dir "data/$corpus")

@@ -10,7 +10,7 @@ from espnet_sentiment.bin.experiment import (
     read_config,
     run,
 )
-from espnet_sentiment.data.files import read_json, read_table, sha256_of
+from espnet_sentiment.data.files import DataError, read_json, read_table, sha256_of
 from espnet_sentiment.data.stage import Stage
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
@@ -38,7 +38,13 @@ def view_dirs(experiment: Experiment) -> dict[Path, dict]:
     if config.get("specaug") is not None:
         conf = config.get("specaug_conf", {})
         name = f"{config['specaug']}_{sha256_of(conf)[:8]}"
-        for view in range(1, config.get("views", 4) + 1):
+        views = config.get("views", 4)
+        if not isinstance(views, int) or views < 1:
+            raise DataError(
+                f"{experiment.sentiment}: views is {views!r}: it must be a whole "
+                "number from 1; without SpecAugment, leave out specaug"
+            )
+        for view in range(1, views + 1):
             dirs[experiment.store / name / f"view{view}"] = {
                 "view": view,
                 "specaug": config["specaug"],
@@ -81,6 +87,11 @@ def main(argv=None) -> None:
     )
     if stage.is_done():
         return
+    # Encoding is long: a mistake in a sentiment config has to show before it.
+    from espnet_sentiment.tasks.train_fold import task_defaults
+
+    for experiment in all_experiments:
+        task_defaults(read_config(experiment.sentiment), experiment.sentiment, [])
     stage.start()
     _encode(stage, config, kind, dump, wanted, meta, args)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,3 +124,6 @@ def run(main, argv: list[str] = None) -> None:
         main(argv)
     except DataError as error:
         raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        print("\ninterrupted: run the same command again to continue", file=sys.stderr)
+        raise SystemExit(130) from None

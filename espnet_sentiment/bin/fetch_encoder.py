@@ -35,7 +35,8 @@ def main(argv=None) -> None:
     parameters = sum(p.numel() for p in encoder.parameters())
     write_json(out / "encoder.json", {**reference, **config, "parameters": parameters})
     stage.finish(
-        f"{encoder.name}: {parameters / 1e6:.1f} M parameters, {encoder.n_layers} "
+        f"{encoder.name}: encoder of {parameters / 1e6:.1f} M parameters, "
+        f"{encoder.n_layers} "
         f"layer(s) of {encoder.dim} channels, SHA-256 {reference['sha256'][:12]}",
         [out / "encoder.json"],
     )

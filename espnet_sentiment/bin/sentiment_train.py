@@ -4,6 +4,7 @@ import argparse
 import functools
 import os
 import shlex
+import sys
 
 from espnet_sentiment.bin.encode import view_dirs
 from espnet_sentiment.bin.experiment import (
@@ -67,7 +68,10 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
-    extra = shlex.split(args.sentiment_args)
+    try:
+        extra = shlex.split(args.sentiment_args)
+    except ValueError as error:
+        raise DataError(f"--sentiment_args {args.sentiment_args}: {error}") from None
     todo: list[tuple[Experiment, Fold, Stage]] = []
     all_experiments = list(experiments(args))
     for experiment in all_experiments:
@@ -120,6 +124,9 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     jobs = [functools.partial(job, *item) for item in todo]
     epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
     run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
+    for experiment in options:
+        folds = sum(item[0] == experiment for item in todo)
+        print(f"[stage 4] {folds} folds trained in {experiment.dir}", file=sys.stderr)
 
 
 if __name__ == "__main__":

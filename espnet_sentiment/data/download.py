@@ -58,7 +58,7 @@ def download(url: str, path: PathLike, session: requests.Session | None = None) 
     except requests.RequestException as error:
         raise DataError(
             f"{url} cannot be downloaded ({type(error).__name__}): run the same "
-            f"command again to continue {part}, or give a local copy"
+            "command again to continue, or give a local copy"
         ) from error
     if total and part.stat().st_size != total:
         raise DataError(f"{url}: the download broke off: run the same command again")

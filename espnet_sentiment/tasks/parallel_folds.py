@@ -1,6 +1,7 @@
 """Train several folds at once: forked processes share imports and features."""
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -50,7 +51,7 @@ def run_jobs(
 
     SentimentTrainer.on_epoch = count
     _jobs[:] = jobs
-    with ProcessPoolExecutor(processes, fork, _one_thread) as pool:
+    with ProcessPoolExecutor(processes, fork, _start_worker) as pool:
         # The first submission forks; the bar would bring a thread, so it comes after.
         pending = {pool.submit(_run, index) for index in range(len(jobs))}
         with tqdm(**bar_options) as bar:
@@ -67,6 +68,12 @@ def run_jobs(
                 ) from None
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    # Ctrl-C ends a worker at once and without a traceback; its fold is resumed.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _one_thread()
 
 
 def _one_thread() -> None:

@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from espnet2.tasks.abs_task import optim_classes
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
+from typeguard import TypeCheckError
 
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
 from espnet_sentiment.data.files import DataError, atomic_path, write_json, write_text
@@ -16,7 +19,11 @@ from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
-from espnet_sentiment.tasks.sentiment import SentimentTask
+from espnet_sentiment.tasks.sentiment import (
+    SentimentTask,
+    decoder_choices,
+    specaug_choices,
+)
 
 # What the driver decides, because it draws its own curves and trains in one process.
 FIXED = {
@@ -47,7 +54,35 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     args, rest = parser.parse_known_args(list(extra))
     if rest:
         raise DataError(f"--sentiment_args: unknown option {' '.join(rest)}")
-    return vars(args)
+    options = vars(args)
+    _check_parts(options, path)
+    return options
+
+
+def _check_parts(options: Mapping, path: Path) -> None:
+    """Build every part once, small, so that a wrong value is named at once."""
+    builders = {
+        "decoder": lambda cls, conf: cls(2, encoder_output_size=2, **conf),
+        "specaug": lambda cls, conf: cls(**conf),
+        "optim": lambda cls, conf: cls([torch.nn.Parameter(torch.zeros(1))], **conf),
+    }
+    classes = {
+        "decoder": decoder_choices.get_class,
+        "specaug": specaug_choices.get_class,
+        "optim": optim_classes.__getitem__,
+    }
+    for part, build in builders.items():
+        name, conf = options[part], options[f"{part}_conf"]
+        if name is None:
+            continue
+        try:
+            cls = classes[part](name)
+        except (ValueError, KeyError) as error:
+            raise DataError(f"{path}: unknown {part} {name!r}: {error}") from None
+        try:
+            build(cls, conf)
+        except (ValueError, TypeError, TypeCheckError) as error:
+            raise DataError(f"{path}: {part}_conf {conf}: {error}") from None
 
 
 def _unknown_key(path: Path, key: str, known) -> str:

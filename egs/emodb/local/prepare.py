@@ -123,7 +123,11 @@ def fetch(downloads: Path) -> Path:
     """Download, unpack and check the corpus."""
     corpus = downloads / "emodb"
     if not corpus.is_dir():
-        unpack(download(URL, downloads / "emodb.zip"), corpus)
+        try:
+            archive = download(URL, downloads / "emodb.zip")
+        except DataError as error:
+            raise DataError(f"{error} by --emodb DIR") from error
+        unpack(archive, corpus)
     wavs = [p for p in find_wavs(corpus) if to_utterance(p).label in FOUR_CLASSES]
     if samples_sha256(wavs) != SAMPLES_SHA256:
         raise DataError(
