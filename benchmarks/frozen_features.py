@@ -81,7 +81,7 @@ def main(argv=None) -> None:
     n_train = len(read_folds(args.data_dir)[0].train)
     print(
         f"\n{n_train} training utterances, {len(view_dirs(experiment))} kept views, "
-        f"{args.threads} threads, torch {torch.__version__}, {platform.processor()}\n"
+        f"{args.threads} threads, torch {torch.__version__}, {platform.machine()}\n"
     )
     header = ["", "one epoch (s)", f"{epochs} epochs (s)", "with encoding (s)"]
     rows = [

@@ -33,6 +33,8 @@ from espnet_sentiment.model.sentiment_model import SentimentModel
 from espnet_sentiment.specaug.specaugment import SpecAugment
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
+register_data_type()
+
 frontend_choices = ClassChoices(
     "frontend",
     {"default": DefaultFrontend},
@@ -167,7 +169,6 @@ class SentimentTask(AbsTask):
             max_epoch=30,
             best_model_criterion=[("valid", "ua", "max")],
         )
-        register_data_type()
 
     @classmethod
     @typechecked
