@@ -54,7 +54,7 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     torch.set_num_threads(args.threads)
     experiment = next(experiments(args))
-    kept = read_config(experiment.dir / "fold1" / "config.yaml")
+    kept = read_config(experiment.fold_dir("1") / "config.yaml")
     sentiment = read_config(experiment.sentiment)
     audio = [
         [
@@ -77,7 +77,7 @@ def main(argv=None) -> None:
         kept_seconds = epoch_seconds(kept, Path(folder, "kept"))
         live_seconds = epoch_seconds(live, Path(folder, "live"))
     epochs = kept["max_epoch"] * len(read_folds(args.data_dir))
-    encoding = stage_seconds(sorted(experiment.store.glob("encode-????????.json")))
+    encoding = stage_seconds(experiment.encode_stamps)
     n_train = len(read_folds(args.data_dir)[0].train)
     print(
         f"\n{n_train} training utterances, {len(view_dirs(experiment))} kept views, "

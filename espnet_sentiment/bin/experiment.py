@@ -97,6 +97,15 @@ class Experiment:
         """Folder ``exp/<set>_<name>``."""
         return self.exp / f"{self.corpus}_{self.name}"
 
+    def fold_dir(self, fold: str) -> Path:
+        """Folder of a fold, by the fold's name."""
+        return self.dir / f"fold{fold}"
+
+    @property
+    def encode_stamps(self) -> list[Path]:
+        """Stamps of the runs of stage 3 that filled the feature stores."""
+        return sorted(self.store.glob("encode-????????.json"))
+
     @property
     def store(self) -> Path:
         """Folder of the feature stores of this corpus and encoder."""

@@ -51,7 +51,7 @@ def fold_folders(experiment: Experiment) -> dict[str, Path]:
         DataError: A fold is not decoded.
     """
     folds = read_folds(experiment.data_dir)
-    folders = {fold.name: experiment.dir / f"fold{fold.name}" for fold in folds}
+    folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
     for folder in folders.values():
         if not (folder / "decode" / ".done.json").exists():
             raise DataError(
@@ -104,7 +104,7 @@ def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) 
         "stage0": [experiment.data_dir / ".done.json"],
         "stage1": [experiment.dump / kind / experiment.corpus / ".done.json"],
         "stage2": [experiment.store.parent / ".encoder.json"],
-        "stage3": sorted(experiment.store.glob("encode-????????.json")),
+        "stage3": experiment.encode_stamps,
         "stage4": [folder / ".done.json" for folder in folders.values()],
         "stage5": [folder / "decode" / ".done.json" for folder in folders.values()],
     }

@@ -35,7 +35,7 @@ def main(argv=None) -> None:
     for experiment in experiments(args):
         store = FeatureStore(experiment.store / "clean")
         for fold in folds:
-            folder = experiment.dir / f"fold{fold.name}"
+            folder = experiment.fold_dir(fold.name)
             checkpoint = folder / "sentiment.pth"
             if not (folder / ".done.json").exists():
                 raise DataError(f"{checkpoint} is not complete: run stage 4 (training)")
@@ -64,7 +64,7 @@ def _decode_all(todo, data: KaldiDir, args) -> None:
         for experiment, fold, stage in todo:
             stage.start()
             decode_fold(
-                folder=experiment.dir / f"fold{fold.name}",
+                folder=experiment.fold_dir(fold.name),
                 store=FeatureStore(experiment.store / "clean"),
                 utts=fold.test,
                 utt2label=data.utt2label,

@@ -56,13 +56,6 @@ def fold_labels(data: KaldiDir, fold: Fold) -> list[str]:
     return [f"{utt} {data.utt2label[utt]}" for utt in fold.train + fold.valid]
 
 
-def fold_stage(experiment: Experiment, fold: Fold, inputs: dict) -> Stage:
-    """Return the stage of one fold."""
-    stamp = experiment.dir / f"fold{fold.name}" / ".done.json"
-    name = f"stage 4: {experiment.name} fold {fold.name}"
-    return Stage(name, stamp, inputs)
-
-
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
@@ -85,7 +78,11 @@ def main(argv=None) -> None:
         }
         for fold in folds:
             labels = sha256_of(fold_labels(data, fold))
-            stage = fold_stage(experiment, fold, {**inputs, "labels": labels})
+            stage = Stage(
+                f"stage 4: {experiment.name} fold {fold.name}",
+                experiment.fold_dir(fold.name) / ".done.json",
+                {**inputs, "labels": labels},
+            )
             if not stage.is_done():
                 todo.append((experiment, fold, stage))
     if todo:

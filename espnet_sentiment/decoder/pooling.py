@@ -2,23 +2,20 @@
 
 import torch
 
-
-def valid_frames(lengths: torch.Tensor, max_length: int) -> torch.Tensor:
-    """Return a mask (B, max_length) that is True on frames before each length."""
-    return torch.arange(max_length, device=lengths.device) < lengths.unsqueeze(1)
+from espnet_sentiment.encoder.subsample import pad_mask
 
 
 def avg_pool(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Average (B, T, D) over the valid frames of each utterance: (B, D)."""
-    mask = valid_frames(lengths, x.size(1)).unsqueeze(-1)
-    total = x.masked_fill(~mask, 0.0).sum(dim=1)
+    padding = pad_mask(lengths, x.size(1)).unsqueeze(-1)
+    total = x.masked_fill(padding, 0.0).sum(dim=1)
     return total / lengths.unsqueeze(1).to(x.dtype)
 
 
 def max_pool(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Take the maximum of (B, T, D) over the valid frames: (B, D)."""
-    mask = valid_frames(lengths, x.size(1)).unsqueeze(-1)
-    return x.masked_fill(~mask, float("-inf")).amax(dim=1)
+    padding = pad_mask(lengths, x.size(1)).unsqueeze(-1)
+    return x.masked_fill(padding, float("-inf")).amax(dim=1)
 
 
 POOLINGS = {"avg": avg_pool, "max": max_pool}

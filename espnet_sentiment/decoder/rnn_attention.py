@@ -7,7 +7,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
 from espnet_sentiment.decoder.bilstm import BiLSTM
-from espnet_sentiment.decoder.pooling import valid_frames
+from espnet_sentiment.encoder.subsample import pad_mask
 
 
 class MultiHeadAttentionPooling(torch.nn.Module):
@@ -50,8 +50,8 @@ class MultiHeadAttentionPooling(torch.nn.Module):
         # numbers, without a (B, T, n_heads * d_a) tensor for keys and values.
         query = torch.einsum("nd,ndk->nk", self.query, self.key)
         scores = torch.einsum("nk,btk->bnt", query, h) / math.sqrt(self.query.size(1))
-        mask = valid_frames(lengths, h.size(1)).unsqueeze(1)
-        attention = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+        padding = pad_mask(lengths, h.size(1)).unsqueeze(1)
+        attention = scores.masked_fill(padding, float("-inf")).softmax(dim=-1)
         pooled = torch.einsum("bnt,btk->bnk", attention, h)
         heads = torch.einsum("ndk,bnk->bnd", self.value, pooled)
         return heads.flatten(1), attention
