@@ -1,5 +1,6 @@
 """Downloads from a local server that stands in for a corpus site."""
 
+import hashlib
 import http.server
 import threading
 import zipfile
@@ -10,6 +11,7 @@ from espnet_sentiment.data.download import download, unpack
 from espnet_sentiment.data.files import DataError
 
 CONTENT = bytes(range(256)) * 4000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,6 +71,39 @@ def test_an_interrupted_download_continues_where_it_stopped(server, tmp_path):
 def test_a_download_killed_before_its_renaming_is_not_sent_again(server, tmp_path):
     (tmp_path / "corpus.zip.part").write_bytes(CONTENT)
     assert download(server.url, tmp_path / "corpus.zip").read_bytes() == CONTENT
+
+
+def test_a_download_with_the_right_checksum_is_accepted(server, tmp_path):
+    path = download(server.url, tmp_path / "corpus.zip", sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+
+
+def test_another_file_than_the_checksum_promises_is_refused(server, tmp_path):
+    for _ in range(2):
+        with pytest.raises(
+            DataError, match=f"{server.url} .* is {SHA256} and not 0{{64}}: the broken"
+        ):
+            download(server.url, tmp_path / "corpus.zip", sha256="0" * 64)
+        assert not list(tmp_path.iterdir())
+    assert server.requests == [None, None]
+
+
+def test_an_interrupted_download_is_whole_by_its_checksum(server, tmp_path):
+    server.break_at = 500_000
+    with pytest.raises(DataError, match="run the same command"):
+        download(server.url, tmp_path / "corpus.zip", sha256=SHA256)
+    path = download(server.url, tmp_path / "corpus.zip", sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+    assert server.requests[1] is not None
+
+
+@pytest.mark.parametrize("size", [1000, len(CONTENT), len(CONTENT) + 1])
+def test_a_half_written_download_of_other_bytes_is_found_out(server, tmp_path, size):
+    (tmp_path / "corpus.zip.part").write_bytes(b"x" * size)
+    with pytest.raises(DataError, match="broken file was removed, run the same"):
+        download(server.url, tmp_path / "corpus.zip", sha256=SHA256)
+    path = download(server.url, tmp_path / "corpus.zip", sha256=SHA256)
+    assert path.read_bytes() == CONTENT
 
 
 def test_a_missing_file_or_server_names_the_address_and_the_remedy(server, tmp_path):

@@ -1,5 +1,6 @@
 """Downloads that resume, and archives that stay inside their folder."""
 
+import hashlib
 import shutil
 import tarfile
 import zipfile
@@ -14,16 +15,23 @@ TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 16  # bytes
 
 
-def download(url: str, path: PathLike, session: requests.Session | None = None) -> Path:
+def download(
+    url: str,
+    path: PathLike,
+    session: requests.Session | None = None,
+    sha256: str | None = None,
+) -> Path:
     """Download a file; an interrupted download continues where it stopped.
 
     Args:
         url: What to fetch.
-        path: Where to put it; it appears when it is complete.
+        path: Where to put it; it appears when it is complete and checked.
         session: Connection settings, for proxies and the like.
+        sha256: SHA-256 that the file must have, in hexadecimal digits.
 
     Raises:
-        DataError: The server cannot be reached, refuses, or sends too little.
+        DataError: The server cannot be reached, refuses, or sends too little, or
+            something else than the checksum promises.
     """
     path = Path(path)
     if path.exists():
@@ -37,8 +45,7 @@ def download(url: str, path: PathLike, session: requests.Session | None = None) 
             url, headers=headers, stream=True, timeout=TIMEOUT
         ) as answer:
             if answer.status_code == 416:  # nothing is left to send
-                part.replace(path)
-                return path
+                return _accept(part, path, url, sha256)
             answer.raise_for_status()
             resumed = answer.status_code == 206
             total = int(answer.headers.get("Content-Length", 0)) + have * resumed
@@ -62,6 +69,21 @@ def download(url: str, path: PathLike, session: requests.Session | None = None) 
         ) from error
     if total and part.stat().st_size != total:
         raise DataError(f"{url}: the download broke off: run the same command again")
+    return _accept(part, path, url, sha256)
+
+
+def _accept(part: Path, path: Path, url: str, sha256: str | None) -> Path:
+    """Give a complete download its name, or remove it when it is not the file."""
+    if sha256 is not None:
+        with open(part, "rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != sha256:
+            part.unlink()
+            raise DataError(
+                f"{url} was downloaded, but its SHA-256 is {found} and not {sha256}: "
+                "the broken file was removed, run the same command again; should "
+                "that not help, give a local copy"
+            )
     part.replace(path)
     return path
 
@@ -84,7 +106,8 @@ def unpack(archive: PathLike, folder: PathLike) -> Path:
                 stream.extractall(part)
         else:
             with tarfile.open(archive) as stream:
-                stream.extractall(part, filter="data")
+                files = tqdm(stream, desc=archive.name, unit=" files")
+                stream.extractall(part, members=files, filter="data")
     except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise DataError(

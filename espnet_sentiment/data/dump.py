@@ -1,5 +1,10 @@
 """Stage 1: one file or matrix an utterance, in the form that an encoder eats."""
 
+import functools
+import itertools
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -71,41 +76,76 @@ def dump_audio(data: KaldiDir, out: PathLike, channel: str | None = None) -> Non
     write_table(out / "wav.scp", wav_scp)
 
 
-def dump_fbank(data: KaldiDir, out: PathLike, channel: str | None = None) -> None:
+def dump_fbank(
+    data: KaldiDir,
+    out: PathLike,
+    channel: str | None = None,
+    perturbed: Mapping[str, tuple[str, float]] | None = None,
+    nj: int = 1,
+) -> None:
     """Write 80-d fbank as ``feats.scp``, ``feats.<n>.ark`` and ``utt2num_frames``.
 
     Finished arks of an interrupted run are kept.
+
+    Args:
+        data: Where the recordings are.
+        out: Folder to write.
+        channel: Channel of recordings with several.
+        perturbed: Utterance and speed factor of further keys, see data/speed.py.
+        nj: Processes.
     """
+    keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
+    rows = list(keys.items())
+    parts = [rows[n : n + UTTS_PER_ARK] for n in range(0, len(rows), UTTS_PER_ARK)]
+    dump = functools.partial(_dump_part, data, Path(out), channel)
+    scp: dict[str, str] = {}
+    num_frames: dict[str, str] = {}
+    with tqdm(total=len(rows), desc="fbank", unit="utt") as bar:
+        for part_scp, part_frames in _run(dump, parts, nj):
+            scp.update(part_scp)
+            num_frames.update(part_frames)
+            bar.update(len(part_scp))
+    write_table(Path(out) / "utt2num_frames", num_frames)
+    write_table(Path(out) / "feats.scp", scp)
+
+
+def _run(dump, parts: list, nj: int) -> Iterator:
+    if nj == 1 or len(parts) == 1:
+        yield from itertools.starmap(dump, enumerate(parts, 1))
+        return
+    # Spawned: a forked child may hang in the parent's thread pools.
+    with ProcessPoolExecutor(nj, multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(dump, *item) for item in enumerate(parts, 1)]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _dump_part(
+    data: KaldiDir, out: Path, channel: str | None, number: int, part: list
+) -> tuple[dict, dict]:
+    """Write one ark, unless it is there; return its scp and numbers of frames."""
     import torch
+    import torchaudio
 
     from espnet_sentiment.encoder.fbank import fbank
 
-    out = Path(out)
-    scp: dict[str, str] = {}
-    num_frames: dict[str, str] = {}
-    utts = data.utts
-    with tqdm(total=len(utts), desc="fbank", unit="utt") as bar:
-        for begin in range(0, len(utts), UTTS_PER_ARK):
-            part: list[str] = utts[begin : begin + UTTS_PER_ARK]
-            number = begin // UTTS_PER_ARK + 1
-            part_scp = out / f"feats.{number}.scp"
-            part_frames = out / f"utt2num_frames.{number}"
-            if not part_scp.exists():
-                feats = {}
-                for utt in part:
-                    samples = torch.from_numpy(_read_utterance(data, utt, channel))
-                    feats[utt] = fbank(samples, SAMPLE_RATE).numpy()
-                    if len(feats[utt]) == 0:
-                        raise DataError(
-                            f"utterance {utt} of {data.path} has {len(samples)} "
-                            "samples, less than one 25 ms frame: take it out"
-                        )
-                    bar.update()
-                write_table(part_frames, {u: str(len(m)) for u, m in feats.items()})
-                write_ark(out / f"feats.{number}.ark", part_scp, feats)
-            else:
-                bar.update(len(part))
-            scp.update(read_table(part_scp))
-            num_frames.update(read_table(part_frames))
-    write_table(out / "utt2num_frames", num_frames)
-    write_table(out / "feats.scp", scp)
+    scp, frames = out / f"feats.{number}.scp", out / f"utt2num_frames.{number}"
+    if not scp.exists():
+        torch.set_num_threads(1)
+        feats = {}
+        for key, (utt, factor) in part:
+            samples = torch.from_numpy(_read_utterance(data, utt, channel))
+            if factor != 1:
+                samples, _ = torchaudio.functional.speed(samples, SAMPLE_RATE, factor)
+            feats[key] = fbank(samples, SAMPLE_RATE).numpy()
+            if len(feats[key]) == 0:
+                raise DataError(
+                    f"utterance {utt} of {data.path} has {len(samples)} samples, less "
+                    "than one 25 ms frame: take it out"
+                )
+        write_table(frames, {key: str(len(m)) for key, m in feats.items()})
+        write_ark(out / f"feats.{number}.ark", scp, feats)
+    return read_table(scp), read_table(frames)

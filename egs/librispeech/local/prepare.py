@@ -1,0 +1,224 @@
+"""Stage 0: LibriSpeech to a Kaldi data directory and one fold.
+
+English audiobooks: Panayotov et al., "LibriSpeech: an ASR corpus based on public domain
+audio books", ICASSP 2015; https://www.openslr.org/12, CC BY 4.0. 16 kHz. The utterance
+SPK-CHAP-UTT is the recording ``<part>/SPK/CHAP/SPK-CHAP-UTT.flac`` and a line of
+``<part>/SPK/CHAP/SPK-CHAP.trans.txt``. dev-clean validates, test-clean tests.
+"""
+
+import argparse
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.data.download import download, unpack
+from espnet_sentiment.data.files import DataError, read_table
+from espnet_sentiment.data.folds import Fold, write_folds
+from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+from espnet_sentiment.data.stage import Stage, stat_hash
+
+URL = "https://www.openslr.org/resources/12"
+
+
+class Published(NamedTuple):
+    """What is known of a part.
+
+    Args:
+        utterances: How many it has.
+        sha256: SHA-256 of its archive, as torchaudio.datasets.LIBRISPEECH has it.
+    """
+
+    utterances: int
+    sha256: str
+
+
+PARTS = {
+    "dev-clean": Published(
+        2703, "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3"
+    ),
+    "test-clean": Published(
+        2620, "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23"
+    ),
+    "train-clean-100": Published(
+        28539, "d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2"
+    ),
+    "train-clean-360": Published(
+        104014, "146a56496217e96c14334a160df97fffedd6e0a04e66b9c5af0d40be3c792ecf"
+    ),
+    "train-other-500": Published(
+        148688, "ddb22f27f96ec163645d53215559df6aa36515f26e01dd70798188350adcb6d2"
+    ),
+}
+VALID, TEST = "dev-clean", "test-clean"
+TRAIN = {
+    100: ["train-clean-100"],
+    460: ["train-clean-100", "train-clean-360"],
+    960: ["train-clean-100", "train-clean-360", "train-other-500"],
+}
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--librispeech",
+        default="",
+        help="the corpus, a folder with LibriSpeech/ or its parts; none: download them",
+    )
+    parser.add_argument(
+        "--hours", type=int, choices=list(TRAIN), default=100, help="training data"
+    )
+    parser.add_argument(
+        "--data_dir", default="", help="where to write (data/librispeech_<hours>)"
+    )
+    parser.add_argument("--downloads", default="downloads", help="where to download to")
+    return parser
+
+
+def find_part(corpus: Path, part: str) -> Path:
+    """Return the folder of a part.
+
+    Raises:
+        DataError: It is missing.
+    """
+    for folder in (corpus / "LibriSpeech" / part, corpus / part):
+        if folder.is_dir():
+            return folder
+    raise DataError(
+        f"{part} is missing: neither {corpus}/LibriSpeech/{part} nor {corpus}/{part} "
+        f"exists: unpack {URL}/{part}.tar.gz there, choose other --hours, or leave "
+        "--librispeech out to download the corpus"
+    )
+
+
+def fetch(part: str, downloads: Path) -> None:
+    """Download, check and unpack a part to ``LibriSpeech/<part>``, unless it is there.
+
+    The archive is removed when it is unpacked.
+
+    Raises:
+        DataError: The download fails, or the archive is not the published one.
+    """
+    folder = downloads / "LibriSpeech" / part
+    archive, unpacked = downloads / f"{part}.tar.gz", downloads / f"{part}.unpacked"
+    if not folder.is_dir():
+        if not unpacked.is_dir():
+            url = f"{URL}/{part}.tar.gz"
+            try:
+                download(url, archive, sha256=PARTS[part].sha256)
+            except DataError as error:
+                raise DataError(f"{error} (local copy: --librispeech DIR)") from error
+            unpack(archive, unpacked)
+        folder.parent.mkdir(exist_ok=True)
+        find_part(unpacked, part).rename(folder)
+    shutil.rmtree(unpacked, ignore_errors=True)
+    archive.unlink(missing_ok=True)
+
+
+def find_chapters(part: Path) -> list[Path]:
+    """Return the folders ``SPK/CHAP`` of a part.
+
+    Raises:
+        DataError: There is none.
+    """
+    chapters = sorted(path for path in part.glob("*/*") if path.is_dir())
+    if not chapters:
+        raise DataError(f"{part} holds no folders SPK/CHAP: unpack its archive again")
+    return chapters
+
+
+def transcripts(chapter: Path) -> Path:
+    """Return the table of a chapter's transcripts."""
+    return chapter / f"{chapter.parent.name}-{chapter.name}.trans.txt"
+
+
+def read_chapter(chapter: Path) -> Iterator[Utterance]:
+    """Give the utterances of a chapter.
+
+    Raises:
+        DataError: There is no transcript of a recording, or the reverse.
+    """
+    speaker, table = chapter.parent.name, transcripts(chapter)
+    remedy = "unpack the archive of this part again"
+    if not table.is_file():
+        raise DataError(f"{table} is missing: {remedy}")
+    text = read_table(table)
+    flacs = {path.stem for path in chapter.iterdir() if path.suffix == ".flac"}
+    if missing := sorted(text.keys() - flacs):
+        raise DataError(
+            f"{table} has a transcript of {missing[0]}, but "
+            f"{chapter / missing[0]}.flac is missing ({len(missing)} such): {remedy}"
+        )
+    if missing := sorted(flacs - text.keys()):
+        raise DataError(
+            f"{table} has no transcript of {chapter / missing[0]}.flac "
+            f"({len(missing)} such): {remedy}"
+        )
+    for utt, words in text.items():
+        yield Utterance(
+            utt, f"{chapter / utt}.flac", speaker, text=" ".join(words.split())
+        )
+
+
+def read_parts(chapters: Mapping[str, list[Path]]) -> dict[str, list[Utterance]]:
+    """Read the utterances of all parts."""
+    return {
+        part: [
+            utterance
+            for folder in tqdm(folders, desc=part, unit=" chapters")
+            for utterance in read_chapter(folder)
+        ]
+        for part, folders in chapters.items()
+    }
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    args = get_parser().parse_args(argv)
+    parts = [VALID, TEST, *TRAIN[args.hours]]
+    if not args.librispeech:
+        for part in parts:
+            fetch(part, Path(args.downloads))
+    corpus = Path(args.librispeech or args.downloads).resolve()
+    chapters = {part: find_chapters(find_part(corpus, part)) for part in parts}
+    data_dir = Path(args.data_dir or f"data/librispeech_{args.hours}")
+    stage = Stage(
+        "stage 0: data preparation",
+        data_dir / ".done.json",
+        # A folder's modification time tells of files that came or went.
+        {
+            part: stat_hash(
+                path for folder in folders for path in (folder, transcripts(folder))
+            )
+            for part, folders in chapters.items()
+        },
+    )
+    if stage.is_done():
+        return
+    stage.start(data_dir)
+    utterances = read_parts(chapters)
+    for part, found in utterances.items():
+        if len(found) != (expected := PARTS[part].utterances):
+            stage.say(
+                f"WARNING: {len(found)} utterances in {part}, but the corpus has "
+                f"{expected}: results will not compare with published ones"
+            )
+    write_kaldi_dir(data_dir, [u for found in utterances.values() for u in found])
+    train = sorted(u.utt for part in TRAIN[args.hours] for u in utterances[part])
+    valid, test = (sorted(u.utt for u in utterances[part]) for part in (VALID, TEST))
+    write_folds(data_dir, [Fold("1", train, valid, test)])
+    stage.finish(
+        f"{len(train)} + {len(valid)} + {len(test)} utterances to train, validate and "
+        f"test in {data_dir}",
+        [data_dir / name for name in ("wav.scp", "text", "utt2spk", "folds")],
+    )
+
+
+if __name__ == "__main__":
+    run(main)

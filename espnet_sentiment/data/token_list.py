@@ -1,0 +1,118 @@
+"""Token lists of ASR: graphemes, or sentencepieces."""
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from espnet_sentiment.data.files import DataError, atomic_path, write_text
+
+BLANK, UNKNOWN, SPACE, END = "<blank>", "<unk>", "<space>", "<sos/eos>"
+KINDS = ("char", "bpe", "unigram")
+
+
+def write_token_list(
+    folder: Path, kind: str, texts: Iterable[str], n_pieces: int = 500
+) -> dict[str, str]:
+    """Write ``tokens.txt`` and, for sentencepieces, ``bpe.model``.
+
+    Args:
+        folder: Where to write.
+        kind: ``char`` (graphemes, as in Section 3.1 of the paper), or what
+            sentencepiece calls its models: ``bpe`` or ``unigram``.
+        texts: Transcripts of the training utterances.
+        n_pieces: Most sentencepieces; a small text may have fewer.
+
+    Returns:
+        ESPnet's options that name the files.
+
+    Raises:
+        DataError: There is no such kind, or no text.
+    """
+    if kind not in KINDS:
+        raise DataError(f"tokens: {kind!r}: choose one of {', '.join(KINDS)}")
+    texts = [text for text in texts if text]
+    if not texts:
+        raise DataError(f"{folder}: all transcripts are empty: mend the set's text")
+    options = {"token_list": str(folder / "tokens.txt"), "token_type": "char"}
+    if kind == "char":
+        counts = Counter("".join(texts))
+        spaces = [SPACE] if counts.pop(" ", 0) else []
+        # As ESPnet's recipes do, the most frequent first.
+        tokens = spaces + sorted(counts, key=lambda c: (-counts[c], c))
+    else:
+        model = folder / "bpe.model"
+        tokens = _train_sentencepieces(model, kind, texts, n_pieces)
+        options |= {"token_type": "bpe", "bpemodel": str(model)}
+    lines = [BLANK, UNKNOWN, *tokens, END]
+    write_text(folder / "tokens.txt", "".join(f"{token}\n" for token in lines))
+    return options
+
+
+def _train_sentencepieces(
+    model: Path, kind: str, texts: list[str], n_pieces: int
+) -> list[str]:
+    import sentencepiece
+
+    stream = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=stream,
+        model_type=kind,
+        vocab_size=n_pieces,
+        character_coverage=1.0,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    with atomic_path(model) as temporary:
+        temporary.write_bytes(stream.getvalue())
+    processor = sentencepiece.SentencePieceProcessor(model_proto=stream.getvalue())
+    # The first three are <unk>, <s> and </s>, for which ESPnet has its own.
+    return [processor.id_to_piece(i) for i in range(3, len(processor))]
+
+
+def check_lengths(
+    n_frames: Mapping[str, int],
+    n_tokens: Mapping[str, int],
+    reduction: float,
+    most: int,
+) -> list[str]:
+    """Check that the encoder leaves frames enough for every transcript.
+
+    A transducer may write several labels at one frame, so more labels U than encoder
+    frames T' are no error; more than decoding would ever write at so few are.
+
+    Args:
+        n_frames: Frames of every utterance before the encoder.
+        n_tokens: Labels U of its transcript.
+        reduction: Frames that the encoder makes one of.
+        most: Most labels at one frame.
+
+    Returns:
+        The utterances with T' < U, on which an auxiliary CTC has no alignment.
+
+    Raises:
+        DataError: Utterances too short for one frame, or for their transcripts.
+    """
+    bad, tight = [], []
+    for utt, frames in n_frames.items():
+        out, labels = int(frames // reduction), n_tokens[utt]
+        if out < 1:
+            bad.append(
+                f"{utt} has {frames} frames, the encoder makes one of {reduction:g}"
+            )
+        elif labels > most * out:
+            bad.append(
+                f"{utt} has {frames} frames ({out} after the encoder), but its "
+                f"transcript has {labels} tokens"
+            )
+        elif labels > out:
+            tight.append(utt)
+    if bad:
+        more = [f"... and {len(bad) - 20} more"] if len(bad) > 20 else []
+        head = (
+            f"{len(bad)} utterances are too short: take them out of the set, or mend "
+            "their recordings, segments or transcripts"
+        )
+        raise DataError("\n  ".join([head, *bad[:20], *more]))
+    return tight
