@@ -1,12 +1,16 @@
 """Stage 1: 16 kHz audio or 80-d fbank of a Kaldi data directory."""
 
 import argparse
+import os
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import add_common_arguments, run
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank
+from espnet_sentiment.data.files import sha256_of
+from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.data.speed import perturbed
 from espnet_sentiment.data.stage import Stage, content_hash, stat_hash
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 
@@ -17,6 +21,16 @@ def get_parser() -> argparse.ArgumentParser:
     add_common_arguments(parser)
     parser.add_argument(
         "--channel", choices=CHANNELS, help="channel of recordings with several"
+    )
+    parser.add_argument(
+        "--speed_perturb_factors",
+        nargs="*",
+        type=float,
+        default=[],
+        help="also copies of the training utterances at these speeds (fbank only)",
+    )
+    parser.add_argument(
+        "--nj", type=int, default=os.cpu_count(), help="processes that compute fbank"
     )
     return parser
 
@@ -33,14 +47,23 @@ def main(argv=None) -> None:
         "recordings": stat_hash(data.wav_scp.values()),
         "channel": args.channel,
     }
+    copies = {}
+    if args.speed_perturb_factors and kind == "fbank":
+        train = sorted({utt for fold in read_folds(data.path) for utt in fold.train})
+        copies = perturbed(train, args.speed_perturb_factors)
+        inputs |= {"copies": sha256_of(copies)}
     stage = Stage(f"stage 1: {kind}", out / ".done.json", inputs)
     if stage.is_done():
         return
     stage.start(out)
     check_audio(data, args.channel)
-    (dump_audio if kind == "audio" else dump_fbank)(data, out, args.channel)
+    if kind == "audio":
+        dump_audio(data, out, args.channel)
+    else:
+        dump_fbank(data, out, args.channel, copies, args.nj)
+    more = f" and {len(copies)} copies at other speeds" if copies else ""
     table = "wav.scp" if kind == "audio" else "feats.scp"
-    stage.finish(f"{len(data.utts)} utterances in {out}", [out / table])
+    stage.finish(f"{len(data.utts)} utterances{more} in {out}", [out / table])
 
 
 if __name__ == "__main__":

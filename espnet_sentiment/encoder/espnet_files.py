@@ -19,6 +19,8 @@ CHECKPOINTS = (
     "valid.acc.best.pth",
     "valid.loss.best.pth",
 )
+# Whatever the criterion by which epochs were selected.
+AVERAGED = "valid.*.ave.pth"
 
 
 class Experiment(NamedTuple):
@@ -119,10 +121,34 @@ def _read(path: Path) -> Experiment:
     return Experiment(config_file, model_file, _read_yaml(config_file))
 
 
+def averaged_checkpoint(folder: Path) -> Path:
+    """Return the checkpoint that averages an experiment's best epochs.
+
+    Raises:
+        DataError: There is none, or one for each of several criteria.
+    """
+    found = sorted(folder.glob(AVERAGED))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise DataError(
+            f"{folder} holds no checkpoint {AVERAGED}: train to the end first, or name "
+            "another folder"
+        )
+    raise DataError(
+        f"{folder} holds {len(found)} averaged checkpoints "
+        f"({', '.join(path.name for path in found)}): keep one, and set one "
+        "best_model_criterion for the next training"
+    )
+
+
 def _choose_checkpoint(folder: Path) -> Path:
     for name in CHECKPOINTS:
         if (folder / name).is_file():
             return folder / name
+    averaged = list(folder.glob(AVERAGED))
+    if len(averaged) == 1:
+        return averaged[0]
     # checkpoint.pth is the trainer's state.
     found = sorted(p for p in folder.glob("*.pth") if p.name != "checkpoint.pth")
     if len(found) == 1:

@@ -66,3 +66,21 @@ def plot_learning_curves(histories: Mapping[str, dict[str, list]], path: Path) -
         axes.grid(alpha=0.3)
     all_axes[1].legend()
     _save(figure, path)
+
+
+def plot_asr_learning_curve(history: Mapping[str, Sequence], path: Path) -> None:
+    """Plot an RNN-T's loss, and its validation's CER and WER where known, by epoch."""
+    panels = {
+        "loss": {"train": "train_loss", "valid": "valid_loss"},
+        "error rate (%)": {"CER": "valid_cer", "WER": "valid_wer"},
+    }
+    figure, all_axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
+        scale = 1 if title == "loss" else 100
+        for label, key in curves.items():
+            values = scale * np.asarray(history[key], float)
+            axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
+        axes.set(xlabel="epoch", ylabel=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)

@@ -6,7 +6,9 @@ from espnet2.tasks.asr import ASRTask
 from typeguard import typechecked
 
 from espnet_sentiment.data.files import DataError
+from espnet_sentiment.data.token_list import KINDS
 from espnet_sentiment.model.rnnt_model import RNNTModel
+from espnet_sentiment.tasks.rnnt_trainer import RNNTTrainer
 
 # The paper's sizes, which a config may replace one by one.
 PREDICTION_NETWORK = {"rnn_type": "lstm", "num_layers": 1, "hidden_size": 1024}
@@ -22,10 +24,22 @@ class RNNTTask(ASRTask):
     ESPnet's own programs read them, and so does the encoder kind ``espnet``.
     """
 
+    trainer = RNNTTrainer
+
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
-        """Add ESPnet's options and set the defaults."""
+        """Add ESPnet's options and ours, and set the defaults."""
         super().add_task_arguments(parser)
+        group = parser.add_argument_group("RNN-T related")
+        group.add_argument(
+            "--tokens",
+            choices=KINDS,
+            default="char",
+            help="Tokens that stage 2 makes: graphemes, or sentencepieces",
+        )
+        group.add_argument(
+            "--n_pieces", type=int, default=500, help="Most sentencepieces"
+        )
         parser.set_defaults(
             model="rnnt",
             frontend="fbank",

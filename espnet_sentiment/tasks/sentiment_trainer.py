@@ -1,9 +1,12 @@
 """ESPnet's Trainer, validated by WA and UA over the whole validation set."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from espnet2.train.trainer import Trainer
+
+from espnet_sentiment.tasks.resume import keep_checkpoint
 
 
 def recalls_to_accuracy(confusion: torch.Tensor):
@@ -26,6 +29,12 @@ class SentimentTrainer(Trainer):
     """
 
     on_epoch: Callable[[], None] | None = None
+
+    @classmethod
+    def train_one_epoch(cls, *args, options, **kwargs) -> bool:
+        """Train an epoch while the last checkpoint is safe."""
+        keep_checkpoint(Path(options.output_dir))
+        return super().train_one_epoch(*args, options=options, **kwargs)
 
     @classmethod
     @torch.no_grad()

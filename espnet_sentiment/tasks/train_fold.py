@@ -1,9 +1,6 @@
 """Train one fold on stored features with ESPnet's Trainer."""
 
 import argparse
-import contextlib
-import difflib
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +16,10 @@ from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
+from espnet_sentiment.tasks.log_file import logging_to
+from espnet_sentiment.tasks.options import task_options
+from espnet_sentiment.tasks.resume import CHECKPOINT as STATE
+from espnet_sentiment.tasks.resume import KEPT, recover_checkpoint
 from espnet_sentiment.tasks.sentiment import (
     SentimentTask,
     decoder_choices,
@@ -45,16 +46,7 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     Raises:
         DataError: A key or an option that the task does not know.
     """
-    parser = SentimentTask.get_parser()
-    known = set(vars(parser.parse_args([])))
-    for key in config:
-        if key not in known:
-            raise DataError(_unknown_key(path, key, known))
-    parser.set_defaults(**config)
-    args, rest = parser.parse_known_args(list(extra))
-    if rest:
-        raise DataError(f"--sentiment_args: unknown option {' '.join(rest)}")
-    options = vars(args)
+    options = task_options(SentimentTask, config, path, extra, "--sentiment_args")
     _check_parts(options, path)
     return options
 
@@ -85,12 +77,6 @@ def _check_parts(options: Mapping, path: Path) -> None:
             raise DataError(f"{path}: {part}_conf {conf}: {error}") from None
 
 
-def _unknown_key(path: Path, key: str, known) -> str:
-    near = difflib.get_close_matches(key, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "see SentimentTask --help"
-    return f"{path}: unknown key {key!r}: {hint}"
-
-
 def train_fold(
     out: Path,
     fold: Fold,
@@ -117,7 +103,7 @@ def train_fold(
     """
     out.mkdir(parents=True, exist_ok=True)
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
-    _drop_broken_checkpoint(out)
+    recover_checkpoint(out)
     options = {**options, **FIXED}
     options.update(
         output_dir=str(out),
@@ -145,7 +131,7 @@ def train_fold(
             **options["normalize_conf"],
             "stats_file": str(stats),
         }
-    with _logging_to(out / "train.log"):
+    with logging_to(out / "train.log"):
         SentimentTask.main(argparse.Namespace(**options))
     _keep_result(out, reference)
 
@@ -187,50 +173,16 @@ def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) 
     return conf
 
 
-def _drop_broken_checkpoint(out: Path) -> None:
-    """Remove a checkpoint that a kill left half written: the fold starts again."""
-    checkpoint = out / "checkpoint.pth"
-    if checkpoint.exists():
-        try:
-            safe_torch_load(checkpoint, map_location="cpu")
-        except (RuntimeError, EOFError, OSError):
-            checkpoint.unlink()
-
-
-@contextlib.contextmanager
-def _logging_to(path: Path):
-    """Send ESPnet's log to a file; the terminal keeps its progress bar."""
-    root = logging.getLogger()
-    handler = logging.FileHandler(path)
-    handler.setFormatter(
-        logging.Formatter(
-            "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
-        )
-    )
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        with open(path, "a") as stream, contextlib.redirect_stderr(stream):
-            yield
-    finally:
-        logging.captureWarnings(False)
-        root.setLevel(level)
-        root.removeHandler(handler)
-        handler.close()
-
-
 def _keep_result(out: Path, reference: dict[str, str]) -> None:
     """Keep the selected weights and the curves; drop what only resuming needs."""
     state = safe_torch_load(out / "valid.ua.ave.pth", map_location="cpu")
-    curves = safe_torch_load(out / "checkpoint.pth", map_location="cpu")["reporter"]
+    curves = safe_torch_load(out / STATE, map_location="cpu")["reporter"]
     write_json(out / "history.json", _history(curves["stats"]))
     save_checkpoint(out / CHECKPOINT, state, reference)
     for pattern in ("*epoch.pth", "*.best.pth", "valid.*.pth", "train.*.pth"):
         for path in out.glob(pattern):
             path.unlink()
-    for name in ("latest.pth", "checkpoint.pth"):
+    for name in ("latest.pth", STATE, KEPT):
         (out / name).unlink(missing_ok=True)
 
 

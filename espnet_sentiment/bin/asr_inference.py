@@ -1,0 +1,128 @@
+"""Stage 2: what a trained RNN-T recognises in a set's utterances."""
+
+import argparse
+from pathlib import Path
+
+from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.data.files import (
+    DataError,
+    read_json,
+    read_table,
+    sha256_of,
+    write_table,
+)
+from espnet_sentiment.data.folds import PARTS, read_folds
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.stage import Stage, content_hash
+from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
+from espnet_sentiment.encoder.reference import hash_file
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--asr_exp", required=True, help="folder of the experiment")
+    parser.add_argument("--data_dir", required=True, help="Kaldi data directory")
+    parser.add_argument(
+        "--part",
+        nargs="+",
+        choices=[*PARTS, "all"],
+        default=["valid", "test"],
+        help="lists of the first fold, or all utterances",
+    )
+    parser.add_argument(
+        "--beam_size", type=int, default=1, help="1 decodes greedily (default)"
+    )
+    parser.add_argument(
+        "--batch_frames", type=int, default=20000, help="most frames decoded together"
+    )
+    parser.add_argument("--dump", default="dump", help="folder of features")
+    parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
+    return parser
+
+
+def decode_dir(asr_exp: Path, name: str, part: str, beam_size: int) -> Path:
+    """Return the folder of a set's recognised part."""
+    beam = f"_beam{beam_size}" if beam_size > 1 else ""
+    return asr_exp / f"decode_{name}_{part}{beam}"
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    args = get_parser().parse_args(argv)
+    for option in ("beam_size", "batch_frames"):
+        if getattr(args, option) < 1:
+            raise DataError(
+                f"--{option} is {getattr(args, option)}: it must be 1 or more"
+            )
+    asr_exp = Path(args.asr_exp)
+    data = read_kaldi_dir(args.data_dir)
+    dump = Path(args.dump) / "fbank" / data.path.name
+    if not (dump / ".done.json").exists():
+        raise DataError(f"{dump} is not complete: run stage 1 (features) on fbank")
+    inputs = {
+        "checkpoint": hash_file(averaged_checkpoint(asr_exp)),
+        "config": content_hash([asr_exp / "config.yaml"]),
+        "feats": read_json(dump / ".done.json")["inputs"],
+        "beam_size": args.beam_size,
+    }
+    todo = []
+    for part in args.part:
+        ref = references(data, part, dump)
+        out = decode_dir(asr_exp, data.path.name, part, args.beam_size)
+        stage = Stage(
+            f"stage 2: {out.name}",
+            out / ".done.json",
+            {**inputs, "part": part, "ref": sha256_of(ref)},
+        )
+        if not stage.is_done():
+            todo.append((stage, ref))
+    if todo:
+        _decode(todo, asr_exp, dump, args)
+
+
+def references(data: KaldiDir, part: str, dump: Path) -> dict[str, str]:
+    """Return the transcripts of a part, all of whose utterances have features.
+
+    Raises:
+        DataError: An utterance has no transcript, which may be empty, or no features.
+    """
+    utts = data.utts if part == "all" else getattr(read_folds(data.path)[0], part)
+    feats = read_table(dump / "feats.scp")
+    for utt in utts:
+        if utt not in data.text:
+            raise DataError(
+                f"utterance {utt} has no line in {data.path / 'text'}: add its "
+                "transcript, which may be empty"
+            )
+        if utt not in feats:
+            raise DataError(
+                f"utterance {utt} has no features in {dump / 'feats.scp'}: run stages "
+                "0 and 1 again"
+            )
+    return {utt: data.text[utt] for utt in utts}
+
+
+def _decode(todo, asr_exp: Path, dump: Path, args) -> None:
+    # Heavy imports wait until there is work to do.
+    from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
+    from espnet_sentiment.tasks.decode_rnnt import decode_rnnt, length_batches
+
+    device = "cuda" if args.ngpu > 0 else "cpu"
+    model = load_rnnt(asr_exp, device)
+    feats = read_table(dump / "feats.scp")
+    num_frames = read_table(dump / "utt2num_frames")
+    for stage, ref in todo:
+        stage.start()
+        batches = length_batches(
+            {u: int(num_frames[u]) for u in ref}, args.batch_frames
+        )
+        hyp = decode_rnnt(model, feats, list(batches), args.beam_size, device)
+        out = stage.stamp.parent
+        write_table(out / "text", hyp)
+        write_table(out / "ref", ref)
+        stage.finish(f"{len(ref)} utterances", [out / "text", out / "ref"])
+
+
+if __name__ == "__main__":
+    run(main)

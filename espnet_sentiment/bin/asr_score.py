@@ -1,0 +1,133 @@
+"""Stage 2: WER and CER of what an RNN-T recognised, and its learning curve."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from espnet_sentiment.bin.experiment import read_config, run
+from espnet_sentiment.data.files import (
+    DataError,
+    read_json,
+    read_table,
+    write_json,
+    write_text,
+)
+from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds
+from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
+from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.scoring.asr_report import asr_report, error_table
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--asr_exp", required=True, help="folder of the experiment")
+    return parser
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    asr_exp = Path(get_parser().parse_args(argv).asr_exp)
+    folders = decode_folders(asr_exp)
+    used = [asr_exp / "history.json", asr_exp / "config.yaml", asr_exp / ".done.json"]
+    stage = Stage(
+        f"stage 2: scores of {asr_exp.name}",
+        asr_exp / ".score.json",
+        {
+            "experiment": content_hash(used),
+            "decode": {f.name: content_hash([f / "text", f / "ref"]) for f in folders},
+        },
+    )
+    if not stage.is_done():
+        stage.start()
+        outputs = score_experiment(asr_exp, folders)
+        stage.finish(f"results in {asr_exp}", outputs)
+    print(error_table(read_json(asr_exp / "results.json")))
+
+
+def decode_folders(asr_exp: Path) -> list[Path]:
+    """Return the folders that hold what this experiment's checkpoint recognised.
+
+    Raises:
+        DataError: There is none, or one is not complete or another checkpoint's.
+    """
+    folders = sorted(path for path in asr_exp.glob("decode_*") if path.is_dir())
+    if not folders:
+        raise DataError(f"{asr_exp} holds no decode_* folder: run asr_inference first")
+    checkpoint = averaged_checkpoint(asr_exp)
+    for folder in folders:
+        stamp = folder / ".done.json"
+        if not stamp.exists():
+            raise DataError(
+                f"{folder} is not complete: run asr_inference again, or delete it"
+            )
+        if read_json(stamp)["inputs"]["checkpoint"] != hash_file(checkpoint):
+            raise DataError(
+                f"{folder} was recognised by another checkpoint than {checkpoint}: "
+                "run asr_inference again, or delete it"
+            )
+    return folders
+
+
+def score_experiment(asr_exp: Path, folders: list[Path]) -> list[Path]:
+    """Write all scores and return the files."""
+    from espnet_sentiment.report.plots import plot_asr_learning_curve
+    from espnet_sentiment.scoring.results import versions
+
+    config = read_config(asr_exp / "config.yaml")
+    history = read_json(asr_exp / "history.json")
+    stamps = {"training": asr_exp / ".done.json"}
+    stamps |= {folder.name: folder / ".done.json" for folder in folders}
+    results = {
+        "asr_exp": asr_exp.name,
+        "config": config,
+        "versions": versions(),
+        "seed": config.get("seed"),
+        # The stamp of a continued training knows its last run alone; epochs are all
+        # that were trained, validation left out.
+        "seconds": {
+            "epochs": sum(filter(None, history["train_seconds"])),
+            **{name: stage_seconds([stamp]) for name, stamp in stamps.items()},
+        },
+        "history": history,
+        "decode": {f.name.removeprefix("decode_"): score_folder(f) for f in folders},
+    }
+    plot_asr_learning_curve(history, asr_exp / "learning_curve.png")
+    write_text(asr_exp / "RESULTS.md", asr_report(results))
+    write_json(asr_exp / "results.json", results)
+    names = ("results.json", "RESULTS.md", "learning_curve.png")
+    return [
+        *(asr_exp / name for name in names),
+        *(f / name for f in folders for name in ("per_utt.jsonl", "result.txt")),
+    ]
+
+
+def score_folder(folder: Path) -> dict:
+    """Write ``per_utt.jsonl`` and ``result.txt`` and return the sums."""
+    from espnet_sentiment.scoring.error_rates import align, error_rate
+
+    refs, hyps = read_table(folder / "ref"), read_table(folder / "text")
+    alignments = {utt: align(ref, hyps[utt]) for utt, ref in refs.items()}
+    lines, pictures = [], []
+    for utt, alignment in alignments.items():
+        row = {"utt": utt, "ref": refs[utt], "hyp": hyps[utt]}
+        for unit in ("words", "characters"):
+            row[unit] = dataclasses.asdict(getattr(alignment, unit))
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        pictures.append(f"{utt}\n{alignment.picture}\n")
+    write_text(folder / "per_utt.jsonl", "".join(lines))
+    write_text(folder / "result.txt", "".join(pictures))
+    words = [alignment.words for alignment in alignments.values()]
+    characters = [alignment.characters for alignment in alignments.values()]
+    return {
+        "n_utterances": len(refs),
+        "n_words": sum(errors.n_reference for errors in words),
+        "n_characters": sum(errors.n_reference for errors in characters),
+        "wer": error_rate(words),
+        "cer": error_rate(characters),
+    }
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,100 @@
+"""RNN-T checkpoints: loading, and whether their token list is the one they learned."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.encoder.espnet_files import (
+    Experiment,
+    averaged_checkpoint,
+    open_experiment,
+    stats_file,
+)
+from espnet_sentiment.model.rnnt_model import RNNTModel
+
+OUTPUT_LAYER = "joint_network.lin_out.weight"
+
+
+def load_rnnt(asr_exp: PathLike, device: str = "cpu") -> RNNTModel:
+    """Load the RNN-T of an experiment from its averaged checkpoint.
+
+    Args:
+        asr_exp: Folder of the experiment.
+        device: Where to put the model.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        DataError: A file is missing or broken, or does not fit the others; the
+            message names the files.
+    """
+    with open_experiment(averaged_checkpoint(Path(asr_exp))) as experiment:
+        weights = _read_weights(experiment.model_file)
+        _check_tokens(experiment, len(weights[OUTPUT_LAYER]))
+        return _build(experiment, weights).to(device).eval()
+
+
+def _read_weights(path: Path) -> dict:
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    # pickle, zipfile and torch each have their own errors.
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be read ({type(error).__name__}: {error}): copy it anew, "
+            "or train again"
+        ) from error
+    if not isinstance(weights, dict) or OUTPUT_LAYER not in weights:
+        raise DataError(
+            f"{path} holds no {OUTPUT_LAYER}, so it is no RNN-T's checkpoint: name the "
+            "folder of an RNN-T experiment"
+        )
+    return weights
+
+
+def _check_tokens(experiment: Experiment, size: int) -> None:
+    """Compare the token lists with the checkpoint's output layer and one another."""
+    tokens = experiment.config.get("token_list")
+    lists = {experiment.config_file: tokens}
+    tokens_file = experiment.config_file.with_name("tokens.txt")
+    if tokens_file.exists():
+        lists[tokens_file] = tokens_file.read_text(encoding="utf-8").splitlines()
+    remedy = "restore the token list that it was trained with, or train again"
+    for path, found in lists.items():
+        if not isinstance(found, list) or len(found) != size:
+            count = f"{len(found)} tokens" if isinstance(found, list) else "no list"
+            raise DataError(
+                f"{path} has {count}, but {experiment.model_file} writes {size}: "
+                f"{remedy}"
+            )
+        if found != tokens:
+            index = next(i for i in range(size) if found[i] != tokens[i])
+            raise DataError(
+                f"token {index} is {found[index]!r} in {path}, but {tokens[index]!r} "
+                f"in {experiment.config_file}, which {experiment.model_file} belongs "
+                f"to: {remedy}"
+            )
+
+
+def _build(experiment: Experiment, weights: dict) -> RNNTModel:
+    # ESPnet's heavy imports wait until the files are known to fit.
+    from espnet_sentiment.tasks.rnnt import RNNTTask
+
+    config = dict(experiment.config)
+    stats = stats_file(experiment)
+    if stats is not None:
+        config["normalize_conf"] = config["normalize_conf"] | {"stats_file": str(stats)}
+    try:
+        model = RNNTTask.build_model(argparse.Namespace(**config))
+        model.load_state_dict(weights)
+    except DataError:
+        raise
+    # yaml's values reach many constructors.
+    except Exception as error:
+        raise DataError(
+            f"{experiment.config_file} and {experiment.model_file} do not fit "
+            f"({type(error).__name__}: {error}): copy both from one experiment"
+        ) from error
+    return model

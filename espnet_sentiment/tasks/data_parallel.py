@@ -1,0 +1,76 @@
+"""Data-parallel training on the cores of one machine.
+
+ESPnet's launcher starts processes for GPUs only. Its task and Trainer work in any
+process group, so here are the processes: each takes its share of every batch, on one
+core, and gradients are averaged (DistributedDataParallel over gloo). A bi-LSTM walks
+through time step by step, with matrices too small for a second thread to help much.
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from espnet2.tasks.abs_task import AbsTask
+
+from espnet_sentiment.data.files import DataError
+
+
+def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> None:
+    """Run a task's training on the CPU.
+
+    Args:
+        task: The task.
+        options: Its options, complete.
+        processes: Processes of one thread each; the numbers depend on how many.
+
+    Raises:
+        DataError: One of the processes failed.
+    """
+    torch.set_num_threads(1)
+    if processes == 1:
+        task.main(argparse.Namespace(**options))
+        return
+    # All are on this machine.
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    fork = multiprocessing.get_context("fork")
+    with tempfile.TemporaryDirectory() as folder:
+        all_args = [
+            argparse.Namespace(
+                **{
+                    **options,
+                    "multiprocessing_distributed": False,
+                    "dist_backend": "gloo",
+                    "dist_init_method": f"file://{Path(folder, 'rendezvous')}",
+                    "dist_world_size": processes,
+                    "dist_rank": rank,
+                }
+            )
+            for rank in range(processes)
+        ]
+        # Not daemons: their data loaders may have workers. When this process dies,
+        # their next exchange of gradients fails, and they end.
+        children = [fork.Process(target=task.main, args=(a,)) for a in all_args[1:]]
+        for child in children:
+            child.start()
+        try:
+            task.main(all_args[0])
+        except RuntimeError as error:
+            for child in children:
+                child.join(timeout=5)
+            failed = [c.exitcode for c in children if c.exitcode]
+            if failed:
+                raise DataError(
+                    f"a training process ended with status {failed[0]}: see train.log in "
+                    f"{options['output_dir']}, then run the same command again"
+                ) from error
+            raise
+        finally:
+            if torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+            for child in children:
+                child.join(timeout=5)
+                child.terminate()

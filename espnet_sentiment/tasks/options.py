@@ -1,0 +1,39 @@
+"""Options of a task from a config file and a command line, checked."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from espnet2.tasks.abs_task import AbsTask
+
+from espnet_sentiment.data.files import DataError
+
+
+def task_options(
+    task: type[AbsTask], config: Mapping, path: Path, extra: Sequence[str], name: str
+) -> dict:
+    """Complete a config with the task's defaults.
+
+    Args:
+        task: The task.
+        config: Contents of its config file.
+        path: That file, for messages.
+        extra: Options that override it, as on a command line.
+        name: Where the options were given, for messages.
+
+    Raises:
+        DataError: A key or an option that the task does not know.
+    """
+    parser = task.get_parser()
+    known = set(vars(parser.parse_args([])))
+    for key in config:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see --help of "
+            hint = hint if near else f"{hint}{task.__name__}"
+            raise DataError(f"{path}: unknown key {key!r}: {hint}")
+    parser.set_defaults(**config)
+    args, rest = parser.parse_known_args(list(extra))
+    if rest:
+        raise DataError(f"{name}: unknown option {' '.join(rest)}")
+    return vars(args)

@@ -1,0 +1,208 @@
+"""Pre-train an RNN-T on stored fbank with ESPnet's Trainer."""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import torch
+from espnet2.torch_utils.safe_torch_load import safe_torch_load
+from tqdm import tqdm
+
+from espnet_sentiment.data.files import (
+    DataError,
+    atomic_path,
+    read_table,
+    write_json,
+    write_table,
+)
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.speed import copies
+from espnet_sentiment.data.token_list import check_lengths, write_token_list
+from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
+from espnet_sentiment.tasks.data_parallel import run_data_parallel
+from espnet_sentiment.tasks.log_file import logging_to
+from espnet_sentiment.tasks.resume import CHECKPOINT, KEPT, recover_checkpoint
+from espnet_sentiment.tasks.rnnt import RNNTTask
+
+PROBE = 800  # frames, on which an encoder's frame-rate reduction is measured
+
+# The curves that history.json keeps, by ESPnet's names.
+CURVES = {
+    "train_loss": ("train", "loss"),
+    "valid_loss": ("valid", "loss"),
+    "train_loss_transducer": ("train", "loss_transducer"),
+    "valid_loss_transducer": ("valid", "loss_transducer"),
+    "valid_loss_ctc": ("valid", "loss_ctc"),
+    "valid_cer": ("valid", "cer_transducer"),
+    "valid_wer": ("valid", "wer_transducer"),
+}
+
+
+def prepare(
+    out: Path, data: KaldiDir, fold: Fold, feats: Path, options: Mapping
+) -> tuple[dict, list[str]]:
+    """Write what training reads, and check it.
+
+    Args:
+        out: Folder of the experiment.
+        data: Transcripts.
+        fold: Utterances to learn from and to validate on; ``test`` is not looked at.
+        feats: Folder of stage 1's ``feats.scp`` and ``utt2num_frames``.
+        options: RNNTTask options, complete.
+
+    Returns:
+        The options with the files in them, and what there is to know about model and
+        data, a line each.
+
+    Raises:
+        DataError: An utterance is too short, or a transcript does not fit.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    frames = {u: int(n) for u, n in read_table(feats / "utt2num_frames").items()}
+    missing = [u for u in fold.train + fold.valid if u not in frames]
+    if missing:
+        raise DataError(
+            f"utterance {missing[0]} (and {len(missing) - 1} more) of {data.path} is "
+            f"not in {feats / 'feats.scp'}: rerun stage 1"
+        )
+    parts = {"train": copies(frames, fold.train), "valid": copies(fold.valid, fold.valid)}
+    texts = {key: data.text[utt] for keys in parts.values() for key, utt in keys.items()}
+    write_table(out / "text", texts)
+    tokens = write_token_list(
+        out, options["tokens"], [data.text[u] for u in fold.train], options["n_pieces"]
+    )
+    write_cmvn(out / "feats_stats.npz", feats / "feats.scp", parts["train"])
+    options = {
+        **options,
+        **tokens,
+        "output_dir": str(out),
+        "input_size": 80,
+        "frontend": None,
+        "normalize": "global_mvn",
+        "normalize_conf": {"stats_file": str(out / "feats_stats.npz")},
+        "use_tensorboard": False,
+        "use_matplotlib": False,
+        "num_att_plot": 0,
+        "resume": True,
+    }
+    _default_decay(options)
+    preprocess = RNNTTask.build_preprocess_fn(argparse.Namespace(**options), train=False)
+    n_tokens = {
+        key: len(preprocess(key, {"text": text})["text"]) for key, text in texts.items()
+    }
+    model = RNNTTask.build_model(argparse.Namespace(**options)).eval()
+    reduction = frame_reduction(model)
+    tight = check_lengths(
+        {key: frames[key] for key in texts}, n_tokens, reduction, MAX_SYMBOLS
+    )
+    for part, keys in parts.items():
+        write_table(out / f"{part}_speech_shape", {k: f"{frames[k]},80" for k in keys})
+        vocabulary = len(model.token_list)
+        write_table(
+            out / f"{part}_text_shape", {k: f"{n_tokens[k]},{vocabulary}" for k in keys}
+        )
+        options[f"{part}_shape_file"] = [
+            str(out / f"{part}_speech_shape"),
+            str(out / f"{part}_text_shape"),
+        ]
+        options[f"{part}_data_path_and_name_and_type"] = [
+            (str(feats / "feats.scp"), "speech", "kaldi_ark"),
+            (str(out / "text"), "text", "text"),
+        ]
+    hours = sum(frames[key] for key in parts["train"]) / 360_000
+    facts = [
+        f"{len(parts['train'])} training utterances, {hours:.2f} h, "
+        f"{len(model.token_list)} tokens",
+        describe_parameters(model),
+    ]
+    if model.ctc is not None and tight:
+        facts.append(
+            f"{len(tight)} utterances have more tokens than encoder frames, for example "
+            f"{tight[0]}: CTC learns nothing from them, the transducer does"
+        )
+    return options, facts
+
+
+def train_rnnt(options: Mapping, seed: int, ngpu: int = 0, nj: int = 1) -> None:
+    """Train; a killed training continues from its last whole epoch.
+
+    Args:
+        options: What :func:`prepare` returned.
+        seed: Seed of initialisation, order and SpecAugment.
+        ngpu: CUDA devices; 0 trains on the CPU.
+        nj: Processes on the CPU, which share every batch.
+    """
+    out = Path(options["output_dir"])
+    recover_checkpoint(out)
+    options = {**options, "seed": seed, "ngpu": ngpu}
+    with logging_to(out / "train.log"):
+        if ngpu == 0:
+            run_data_parallel(RNNTTask, {**options, "num_workers": 0}, nj)
+        else:
+            RNNTTask.main(argparse.Namespace(**options))
+    _keep_result(out)
+
+
+def write_cmvn(path: Path, scp: Path, keys: Iterable[str]) -> None:
+    """Write the statistics of global CMVN, as ESPnet's ``GlobalMVN`` reads them."""
+    total, squares, count = 0.0, 0.0, 0
+    matrices = kaldiio.load_scp(str(scp))
+    for key in tqdm(keys, desc="CMVN", unit="utt", leave=False):
+        feats = matrices[key].astype(np.float64)
+        total, squares = total + feats.sum(axis=0), squares + (feats**2).sum(axis=0)
+        count += len(feats)
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, count=count, sum=total, sum_square=squares)
+
+
+@torch.no_grad()
+def frame_reduction(model) -> float:
+    """Return how many frames of the input become one of the encoder."""
+    frames = torch.zeros(1, PROBE, 80)
+    _, lengths = model.encode(frames, torch.tensor([PROBE]))
+    return PROBE / int(lengths)
+
+
+def describe_parameters(model) -> str:
+    """Say how many parameters each part of the model has."""
+    counts = {
+        "encoder": model.encoder,
+        "prediction network": model.decoder,
+        "joint network": model.joint_network,
+        "CTC": model.ctc,
+    }
+    said = [
+        f"{name} {sum(p.numel() for p in part.parameters()):,}"
+        for name, part in counts.items()
+        if part is not None
+    ]
+    total = sum(p.numel() for p in model.parameters())
+    return f"{total:,} parameters: {', '.join(said)}"
+
+
+def _default_decay(options: dict) -> None:
+    """Let a cosine schedule end with the training unless the config says otherwise."""
+    if (options["scheduler"] or "").lower() == "cosineannealinglr":
+        options["scheduler_conf"] = {
+            "T_max": options["max_epoch"],
+            **options["scheduler_conf"],
+        }
+
+
+def _keep_result(out: Path) -> None:
+    """Keep the averaged weights and the curves; drop what only resuming needs."""
+    stats = safe_torch_load(out / CHECKPOINT, map_location="cpu")["reporter"]["stats"]
+    epochs = [stats[epoch] for epoch in sorted(stats)]
+    history = {
+        name: [epoch[phase].get(key) for epoch in epochs]
+        for name, (phase, key) in CURVES.items()
+    }
+    history["train_seconds"] = [epoch["train"]["time"].total_seconds() for epoch in epochs]
+    write_json(out / "history.json", history)
+    averaged = {p.resolve() for p in out.glob("valid.*.ave.pth")}
+    for path in out.glob("*.pth"):
+        if path.resolve() not in averaged:
+            path.unlink()
