@@ -2,18 +2,22 @@
 # Sourced by every recipe's run.sh: the options and the seven stages.
 #
 # run.sh sets before: corpus (the set's name), corpus_help, its own options and defaults,
-# and the function prepare_data, which writes data/$corpus.
+# and the function prepare_data, which writes data/$corpus. It may set baseline, an encoder
+# to compare with, and asr_corpus, a set on which to pre-train the RNN-T in stage 2, with
+# the options of asr_stages (stages.sh), and asr_also, sets that this RNN-T recognises.
 
 : "${corpus:?}" "${corpus_help:?}"
-# Physically, so that a recipe elsewhere can link to this folder.
-recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
+# shellcheck source-path=SCRIPTDIR source=stages.sh
+. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 
 stage=0
 stop_stage=6
 : "${encoder:=conf/encoder/whisper_base.yaml}"
 : "${sentiment:=conf/sentiment/rnn_attention.yaml}"
 : "${recipe_args:=}"
-encoder_model=
+: "${encoder_model:=}" "${baseline:=}"
+: "${asr_corpus:=}" "${asr_also:=}" "${asr:=}" "${asr_args:=}"
+: "${speed_perturb_factors:=}" "${beam_size:=1}"
 sentiment_args=
 seed=0
 tag=
@@ -51,13 +55,6 @@ Others
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
 . "$recipe_root/local/parse_options.sh"
 
-# check <option> <pattern> <what it must be>
-check() {
-  if [[ ! ${!1} =~ ^($2)$ ]]; then
-    echo "error: --$1 '${!1}' must be $3 (see --help)" >&2
-    exit 2
-  fi
-}
 check stage '[0-6]' "a number from 0 to 6"
 check stop_stage "[$stage-6]" "a number from --stage $stage to 6"
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
@@ -66,19 +63,7 @@ check nj '|[1-9][0-9]*' "a number from 1"
 check ngpu '[01]' "0 or 1"
 check channel '|0|1|mix' "0, 1 or mix"
 
-"$recipe_root/local/env.sh"
-export PATH=$recipe_root/.venv/bin:$PATH
-# Threads that spin while they wait slow each other down on shared cores.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
-
-wanted() { ((stage <= $1 && $1 <= stop_stage)); }
-
-# module <name> <options>: run one of the package's entry points, and time it.
-module() {
-  local begin=$SECONDS
-  python -m "espnet_sentiment.bin.$1" "${@:2}"
-  echo "[recipe] $1: $((SECONDS - begin)) s" >&2
-}
+prepare_environment
 
 # run_stages <encoder config> <sentiment configs>
 run_stages() {
@@ -103,6 +88,13 @@ run_stages() {
 }
 
 if wanted 0; then prepare_data; fi
+if [[ $asr_corpus ]]; then
+  read -ra also <<<"$asr_also"
+  asr_stages "$asr_corpus" "${also[@]}"
+  if [[ $encoder == conf/encoder/rnnt.yaml ]]; then
+    : "${encoder_model:=$asr_exp}"
+  fi
+fi
 if [[ $ablation == true ]]; then
   conf=conf/sentiment
   run_stages "$encoder" "$conf/rnn_attention.yaml $conf/mlp_pooling.yaml \
@@ -110,5 +102,8 @@ $conf/rnn_pooling.yaml $conf/rnn_attention_no_specaug.yaml"
   run_stages conf/encoder/fbank.yaml "$conf/rnn_attention.yaml"
 else
   run_stages "$encoder" "$sentiment"
+  if [[ $baseline && $encoder != "$baseline" ]]; then
+    run_stages "$baseline" "$sentiment"
+  fi
 fi
 echo "[recipe] stages $stage to $stop_stage: $SECONDS s in all" >&2

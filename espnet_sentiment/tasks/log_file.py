@@ -15,8 +15,9 @@ def logging_to(path: Path):
             "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
         )
     )
-    level = root.level
-    root.addHandler(handler)
+    # Some imports log, and logging then makes a handler that writes to the terminal.
+    level, handlers = root.level, root.handlers
+    root.handlers = [handler]
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
@@ -25,5 +26,5 @@ def logging_to(path: Path):
     finally:
         logging.captureWarnings(False)
         root.setLevel(level)
-        root.removeHandler(handler)
+        root.handlers = handlers
         handler.close()

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# speechocean762 (Zhang et al., 2021): RNN-T pre-training on 2.9 h of read English.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+corpus=speechocean762
+corpus_help="speechocean762
+  --speechocean762 DIR  the corpus, the folder with train/, test/ and WAVE/
+                        (default: download it)
+"
+speechocean762=
+# So little speech is worth hearing at three speeds.
+speed_perturb_factors="0.9 1.0 1.1"
+
+prepare_data() {
+  python local/prepare.py --speechocean762 "$speechocean762" --data_dir "data/$corpus"
+}
+
+. ../../local/asr_recipe.sh

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Sourced by the run.sh of a recipe that pre-trains an RNN-T: options, stages 0 to 2.
+#
+# run.sh sets before: corpus (the set's name), corpus_help, its own options and defaults,
+# the function prepare_data, which writes data/$corpus, and, where its options say what
+# the set is, the function configure.
+
+: "${corpus:?}" "${corpus_help:?}"
+# shellcheck source-path=SCRIPTDIR source=stages.sh
+. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+
+stage=0
+stop_stage=2
+: "${asr:=conf/asr/rnnt_small.yaml}"
+: "${speed_perturb_factors:=}"
+asr_args=
+beam_size=1
+seed=0
+tag=
+ngpu=0
+nj=
+
+help_text="Usage: ./run.sh [options]
+
+$corpus_help
+Stages
+  --stage N             first stage (default 0)
+  --stop_stage N        last stage (default 2)
+    0 data preparation  1 fbank  2 RNN-T pre-training, decoding, scoring
+  A stage that is complete, with the same inputs, does nothing. A killed one continues.
+  Paths are relative to this folder; results are written to exp/.
+
+Model
+  --asr FILE            RNN-T (default $asr)
+  --asr_args ARGS       options of RNNTTask that override it,
+                        e.g. '--max_epoch 20 --tokens bpe --batch_bins 500000'
+  --speed_perturb_factors F   copies of the training utterances at these speeds, in
+                        quotes (default '$speed_perturb_factors')
+  --beam_size N         1 decodes greedily (default 1)
+  --seed N              random seed (default 0)
+  --tag NAME            appended to the experiment's name
+
+Others
+  --nj N                CPU processes (default: one a core; training at most 4)
+  --ngpu N              train and decode on N CUDA GPUs (default 0)
+
+The encoder is then read by every sentiment recipe:
+  cd ../emodb && ./run.sh --encoder conf/encoder/rnnt.yaml"
+
+# shellcheck source-path=SCRIPTDIR source=parse_options.sh
+. "$recipe_root/local/parse_options.sh"
+
+check stage '[0-2]' "a number from 0 to 2"
+check stop_stage "[$stage-2]" "a number from --stage $stage to 2"
+check seed '[0-9]{1,9}' "a whole number"
+check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
+check beam_size '[1-9][0-9]*' "a number from 1"
+check speed_perturb_factors '|[0-9. ]+' "numbers such as '0.9 1.0 1.1'"
+check nj '|[1-9][0-9]*' "a number from 1"
+check ngpu '[0-9]+' "a number from 0"
+if declare -F configure >/dev/null; then configure; fi
+
+prepare_environment
+if wanted 0; then prepare_data; fi
+asr_stages "$corpus"
+if wanted 2; then
+  # What conf/encoder/rnnt.yaml names: the RNN-T that was asked for last.
+  mkdir -p "$recipe_root/exp"
+  ln -sfn "$PWD/$asr_exp" "$recipe_root/exp/rnnt"
+  echo "[recipe] conf/encoder/rnnt.yaml now names $asr_exp" >&2
+fi
+echo "[recipe] stages $stage to $stop_stage: $SECONDS s in all" >&2

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Sourced by recipe.sh and asr_recipe.sh: what running stages takes.
+
+# The options are set by the scripts that source this one.
+# shellcheck disable=SC2154
+
+# Physically, so that a recipe elsewhere can link to this folder.
+recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
+
+# check <option> <pattern> <what it must be>
+check() {
+  if [[ ! ${!1} =~ ^($2)$ ]]; then
+    echo "error: --$1 '${!1}' must be $3 (see --help)" >&2
+    exit 2
+  fi
+}
+# prepare_environment: install, and run Python from .venv.
+prepare_environment() {
+  "$recipe_root/local/env.sh"
+  export PATH=$recipe_root/.venv/bin:$PATH
+  # Threads that spin while they wait slow each other down on shared cores.
+  export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+}
+
+wanted() { ((stage <= $1 && $1 <= stop_stage)); }
+
+# module <name> <options>: run one of the package's entry points, and time it.
+module() {
+  local begin=$SECONDS
+  python -m "espnet_sentiment.bin.$1" "${@:2}"
+  echo "[recipe] $1: $((SECONDS - begin)) s" >&2
+}
+
+# asr_stages <set> [other sets]: stages 1 and 2 of RNN-T pre-training. The RNN-T is
+# trained and tested on the set; other sets are recognised as they are.
+asr_stages() {
+  local set=$1 name
+  name=$(basename "$asr" .yaml)
+  asr_exp=exp/asr_${set}_$name${tag:+_$tag}
+  local -a factors decode=(--asr_exp "$asr_exp" --beam_size "$beam_size" --ngpu "$ngpu")
+  read -ra factors <<<"$speed_perturb_factors"
+  if wanted 1; then
+    module make_features --data_dir "data/$set" --encoder conf/encoder/fbank.yaml \
+      ${nj:+--nj "$nj"} --speed_perturb_factors "${factors[@]}"
+    for set in "${@:2}"; do
+      module make_features --data_dir "data/$set" --encoder conf/encoder/fbank.yaml
+    done
+  fi
+  if wanted 2; then
+    module asr_train --data_dir "data/$1" --asr "$asr" --asr_exp "$asr_exp" \
+      "--asr_args=$asr_args" --seed "${seed%% *}" --ngpu "$ngpu" ${nj:+--nj "$nj"}
+    module asr_inference "${decode[@]}" --data_dir "data/$1" --part valid test
+    for set in "${@:2}"; do
+      module asr_inference "${decode[@]}" --data_dir "data/$set" --part all
+    done
+    module asr_score --asr_exp "$asr_exp"
+  fi
+}
