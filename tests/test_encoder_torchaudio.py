@@ -448,8 +448,10 @@ def test_a_download_that_fails_says_what_to_do(server, tmp_path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_names_a_known_encoder(path):
-    config = load_encoder_config(path)
+def test_every_config_names_a_known_encoder(path, tmp_path):
+    # What rnnt.yaml names is there once a recipe has trained it.
+    own = str(tmp_path) if path.stem == "rnnt" else None
+    config = load_encoder_config(path, own)
     name, conf = config["encoder"] or "none", config["encoder_conf"]
     assert name in KEYS
     assert path.read_text().startswith("# ")

@@ -91,8 +91,8 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     options, facts = prepare(out, data, fold, feats, options)
     for fact in facts:
         stage.say(fact)
-    train_rnnt(options, args.seed, args.ngpu, args.nj)
-    stage.finish(f"RNN-T in {out}", [out / "config.yaml", out / "history.json"])
+    if train_rnnt(options, args.seed, args.ngpu, args.nj):
+        stage.finish(f"RNN-T in {out}", [out / "config.yaml", out / "history.json"])
 
 
 if __name__ == "__main__":

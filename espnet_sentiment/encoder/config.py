@@ -104,11 +104,14 @@ def _check_keys(path: Path, prefix: str, found: dict, valid: tuple[str, ...]) ->
 def _resolve(model: str, config_file: Path) -> str:
     local = Path(model).expanduser()
     for path in (local, config_file.parent / local):
+        if path.is_dir():
+            # Links followed: a model is known by where it lies.
+            return str(path.resolve())
         if path.exists():
             return str(path.absolute())
     if model.startswith(("/", ".", "~")):
         raise DataError(
             f"{config_file}: encoder_conf.model is {model}, and there is no such path: "
-            "put the model there, or give another by --encoder_model"
+            "train or put the model there, or give another by --encoder_model"
         )
     return model

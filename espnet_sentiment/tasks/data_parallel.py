@@ -64,8 +64,8 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
             failed = [c.exitcode for c in children if c.exitcode]
             if failed:
                 raise DataError(
-                    f"a training process ended with status {failed[0]}: see train.log in "
-                    f"{options['output_dir']}, then run the same command again"
+                    f"a training process ended with status {failed[0]}: see train.log "
+                    f"in {options['output_dir']}, then run the same command again"
                 ) from error
             raise
         finally:

@@ -1,9 +1,10 @@
 """A checkpoint that survives a kill, whenever it comes.
 
-ESPnet's Trainer overwrites ``checkpoint.pth`` in place and writes the epoch's weights,
-``<n>epoch.pth``, after it. Killed meanwhile, it leaves a broken file, or a checkpoint
-whose weights are missing when epochs are averaged. So the checkpoint of the epoch before
-is put aside while an epoch runs, and taken back if the newer one is not whole.
+ESPnet's Trainer overwrites ``checkpoint.pth`` in place and writes the epoch's
+weights, ``<n>epoch.pth``, after it. Killed meanwhile, it leaves a broken file, or a
+checkpoint whose weights are missing when epochs are averaged. So the checkpoint of the
+epoch before is put aside while an epoch runs, and taken back if the newer one is not
+whole.
 """
 
 from pathlib import Path

@@ -8,6 +8,7 @@ import kaldiio
 import numpy as np
 import torch
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
+from espnet2.train.distributed_utils import get_node_rank
 from tqdm import tqdm
 
 from espnet_sentiment.data.files import (
@@ -24,7 +25,7 @@ from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.tasks.data_parallel import run_data_parallel
 from espnet_sentiment.tasks.log_file import logging_to
-from espnet_sentiment.tasks.resume import CHECKPOINT, KEPT, recover_checkpoint
+from espnet_sentiment.tasks.resume import CHECKPOINT, recover_checkpoint
 from espnet_sentiment.tasks.rnnt import RNNTTask
 
 PROBE = 800  # frames, on which an encoder's frame-rate reduction is measured
@@ -68,8 +69,13 @@ def prepare(
             f"utterance {missing[0]} (and {len(missing) - 1} more) of {data.path} is "
             f"not in {feats / 'feats.scp'}: rerun stage 1"
         )
-    parts = {"train": copies(frames, fold.train), "valid": copies(fold.valid, fold.valid)}
-    texts = {key: data.text[utt] for keys in parts.values() for key, utt in keys.items()}
+    parts = {
+        "train": copies(frames, fold.train),
+        "valid": copies(fold.valid, fold.valid),
+    }
+    texts = {
+        key: data.text[utt] for keys in parts.values() for key, utt in keys.items()
+    }
     write_table(out / "text", texts)
     tokens = write_token_list(
         out, options["tokens"], [data.text[u] for u in fold.train], options["n_pieces"]
@@ -89,7 +95,9 @@ def prepare(
         "resume": True,
     }
     _default_decay(options)
-    preprocess = RNNTTask.build_preprocess_fn(argparse.Namespace(**options), train=False)
+    preprocess = RNNTTask.build_preprocess_fn(
+        argparse.Namespace(**options), train=False
+    )
     n_tokens = {
         key: len(preprocess(key, {"text": text})["text"]) for key, text in texts.items()
     }
@@ -120,30 +128,39 @@ def prepare(
     ]
     if model.ctc is not None and tight:
         facts.append(
-            f"{len(tight)} utterances have more tokens than encoder frames, for example "
-            f"{tight[0]}: CTC learns nothing from them, the transducer does"
+            f"{len(tight)} utterances have more tokens than encoder frames, for "
+            f"example {tight[0]}: CTC learns nothing from them, the transducer does"
         )
     return options, facts
 
 
-def train_rnnt(options: Mapping, seed: int, ngpu: int = 0, nj: int = 1) -> None:
+def train_rnnt(options: Mapping, seed: int, ngpu: int = 0, nj: int = 1) -> bool:
     """Train; a killed training continues from its last whole epoch.
 
     Args:
         options: What :func:`prepare` returned.
         seed: Seed of initialisation, order and SpecAugment.
-        ngpu: CUDA devices; 0 trains on the CPU.
+        ngpu: CUDA devices of this machine; 0 trains on the CPU.
         nj: Processes on the CPU, which share every batch.
+
+    Returns:
+        Whether this machine is the first of those that train, which keeps the result.
     """
     out = Path(options["output_dir"])
-    recover_checkpoint(out)
+    first = not get_node_rank(options["dist_rank"], options["dist_launcher"])
+    if first:
+        recover_checkpoint(out)
     options = {**options, "seed": seed, "ngpu": ngpu}
     with logging_to(out / "train.log"):
         if ngpu == 0:
-            run_data_parallel(RNNTTask, {**options, "num_workers": 0}, nj)
+            # AMP is CUDA's here, and the processes are short of cores already.
+            cpu = {"use_amp": False, "num_workers": 0}
+            run_data_parallel(RNNTTask, {**options, **cpu}, nj)
         else:
             RNNTTask.main(argparse.Namespace(**options))
-    _keep_result(out)
+    if first:
+        _keep_result(out)
+    return first
 
 
 def write_cmvn(path: Path, scp: Path, keys: Iterable[str]) -> None:
@@ -200,7 +217,9 @@ def _keep_result(out: Path) -> None:
         name: [epoch[phase].get(key) for epoch in epochs]
         for name, (phase, key) in CURVES.items()
     }
-    history["train_seconds"] = [epoch["train"]["time"].total_seconds() for epoch in epochs]
+    history["train_seconds"] = [
+        epoch["train"]["time"].total_seconds() for epoch in epochs
+    ]
     write_json(out / "history.json", history)
     averaged = {p.resolve() for p in out.glob("valid.*.ave.pth")}
     for path in out.glob("*.pth"):

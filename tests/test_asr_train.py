@@ -1,0 +1,276 @@
+"""RNN-T pre-training through its entry point, on AN4's real utterances."""
+
+import argparse
+import multiprocessing
+import random
+import signal
+import time
+
+import pytest
+import torch
+import yaml
+from asr_fixtures import CONF, Corpus, write_data
+
+from espnet_sentiment.bin import asr_train, make_features
+from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.data.token_list import check_lengths, write_token_list
+from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
+
+EPOCHS = 6
+SMALL = {
+    "encoder_conf": {
+        "conv_channels": 16,
+        "lstm_layers": 1,
+        "lstm_units": 16,
+        "projection_size": 16,
+        "dropout": 0.2,
+    },
+    "decoder_conf": {"hidden_size": 16},
+    "joint_net_conf": {"joint_space_size": 16},
+    "model_conf": {"ctc_weight": 0.3, "report_cer": True, "report_wer": True},
+    "specaug": "specaugment",
+    "specaug_conf": {"policy": "LB", "fill": "mean"},
+    "scheduler": "cosineannealinglr",
+    "max_epoch": EPOCHS,
+    "batch_bins": 20000,
+    "keep_nbest_models": 2,
+    "best_model_criterion": [["valid", "loss", "min"]],
+}
+
+
+class Training(Corpus):
+    """A corpus whose training files are small, with AN4's three parts."""
+
+    def __init__(self, root, wavs):
+        super().__init__(root)
+        write_data(self, wavs)
+        # Enough of them to be trained on in two batches.
+        utts = sorted(read_table(self.data_dir / "text"))
+        for part, chosen in [("train", utts[:4]), ("valid", utts[4:5])]:
+            lines = "".join(f"{utt}\n" for utt in chosen)
+            (self.data_dir / "folds" / "1" / part).write_text(lines)
+        (self.data_dir / "folds" / "1" / "test").write_text(f"{utts[5]}\n")
+        self.asr = root / "small.yaml"
+        self.asr.write_text(yaml.safe_dump(SMALL))
+
+    def features(self, *options):
+        fbank = ("--encoder", str(CONF / "encoder" / "fbank.yaml"))
+        data = ("--data_dir", str(self.data_dir), "--dump", str(self.dump))
+        make_features.main([*data, *fbank, *options])
+
+    def train(self, *options, exp=None, nj=1):
+        asr_train.main(
+            [
+                *("--data_dir", str(self.data_dir), "--dump", str(self.dump)),
+                *("--asr", str(self.asr), "--asr_exp", str(exp or self.exp)),
+                *("--nj", str(nj), *options),
+            ]
+        )
+
+    def mend(self, utt, text):
+        table = read_table(self.data_dir / "text")
+        write_table(self.data_dir / "text", {**table, utt: text})
+
+
+@pytest.fixture
+def corpus(tmp_path, an4_wavs):
+    return Training(tmp_path, an4_wavs)
+
+
+def result(exp):
+    """Return the curves and the weights of a training, its times left out."""
+    history = read_json(exp / "history.json")
+    del history["train_seconds"]
+    (checkpoint,) = exp.glob("valid.*.ave.pth")
+    return history, torch.load(checkpoint, weights_only=True)
+
+
+def assert_same(first, second):
+    assert first[0] == second[0]
+    assert first[1].keys() == second[1].keys()
+    for name, value in first[1].items():
+        assert torch.equal(value, second[1][name]), name
+
+
+def run_forked(work):
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    return process
+
+
+def test_a_training_killed_at_three_random_points_ends_with_the_same_numbers(corpus):
+    begin = time.monotonic()
+    process = run_forked(corpus.train)
+    process.join()
+    duration = time.monotonic() - begin
+    assert process.exitcode == 0
+    killed = corpus.root / "exp" / "asr_killed"
+    for _ in range(3):
+        process = run_forked(lambda: corpus.train(exp=killed))
+        process.join(random.uniform(0.1, 0.5) * duration)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    process = run_forked(lambda: corpus.train(exp=killed))
+    process.join()
+    assert process.exitcode == 0
+    assert_same(result(corpus.exp), result(killed))
+
+
+def test_a_checkpoint_that_is_not_whole_gives_way_to_the_one_before(corpus, tmp_path):
+    def save(epochs):
+        state = {"reporter": {"stats": dict.fromkeys(range(1, epochs + 1), {})}}
+        torch.save(state, tmp_path / "checkpoint.pth")
+        torch.save({}, tmp_path / f"{epochs}epoch.pth")
+
+    assert recover_checkpoint(tmp_path) == 0
+    save(1)
+    keep_checkpoint(tmp_path)
+    save(2)
+    assert recover_checkpoint(tmp_path) == 2
+    weights = (tmp_path / "2epoch.pth").read_bytes()
+    (tmp_path / "2epoch.pth").write_bytes(weights[:100])
+    assert recover_checkpoint(tmp_path) == 1
+    keep_checkpoint(tmp_path)
+    assert recover_checkpoint(tmp_path) == 1
+    state = (tmp_path / "checkpoint.pth").read_bytes()
+    (tmp_path / "checkpoint.pth").write_bytes(state[:100])
+    assert recover_checkpoint(tmp_path) == 0
+    assert not list(tmp_path.glob("checkpoint*"))
+
+
+def test_two_processes_share_the_batches_and_learn_the_same(corpus):
+    # Without dropout and SpecAugment, whose random numbers are drawn for each share.
+    config = {**SMALL, "specaug": None, "batch_bins": 1_000_000, "max_epoch": 3}
+    config["encoder_conf"] = {**SMALL["encoder_conf"], "dropout": 0.0}
+    corpus.asr.write_text(yaml.safe_dump(config))
+    pairs = corpus.root / "exp" / "asr_pairs"
+    for exp, nj in [(corpus.exp, 1), (pairs, 2)]:
+        process = run_forked(lambda exp=exp, nj=nj: corpus.train(exp=exp, nj=nj))
+        process.join(120)
+        assert process.exitcode == 0
+    alone, shared = result(corpus.exp)[0], result(pairs)[0]
+    assert alone["train_loss"] == pytest.approx(shared["train_loss"], rel=1e-3)
+    assert alone["valid_loss"] == pytest.approx(shared["valid_loss"], rel=1e-3)
+
+
+def test_training_keeps_what_decoding_needs_and_is_not_repeated(corpus, capfd):
+    corpus.train("--asr_args", "--max_epoch 2 --optim_conf lr=0.01")
+    config = yaml.safe_load((corpus.exp / "config.yaml").read_text())
+    assert config["max_epoch"] == 2 and config["seed"] == 0
+    assert config["optim_conf"] == {"lr": 0.01}
+    assert config["scheduler_conf"] == {"T_max": 2}
+    history = read_json(corpus.exp / "history.json")
+    assert all(len(curve) == 2 for curve in history.values())
+    assert not list(corpus.exp.glob("checkpoint*.pth"))
+    said = capfd.readouterr().err
+    assert "parameters: encoder" in said and "epoch 2, validation: loss" in said
+    corpus.train("--asr_args", "--max_epoch 2 --optim_conf lr=0.01")
+    assert "up to date" in capfd.readouterr().err
+    corpus.decode("--part", "test")
+    assert corpus.score()["decode"]["an4_test"]["n_utterances"] == 1
+
+
+@pytest.mark.parametrize("tokens", ["bpe", "unigram"])
+def test_sentencepieces_are_trained_from_the_training_transcripts(corpus, tokens):
+    corpus.train("--asr_args", f"--tokens {tokens} --n_pieces 40 --max_epoch 1")
+    config = yaml.safe_load((corpus.exp / "config.yaml").read_text())
+    assert config["token_type"] == "bpe" and (corpus.exp / "bpe.model").exists()
+    assert any(token.startswith("\u2581") for token in config["token_list"])
+    corpus.decode("--part", "test")
+
+
+def test_copies_at_other_speeds_are_trained_on_but_not_validated_on(corpus):
+    corpus.features("--speed_perturb_factors", "0.9", "1.0", "1.1")
+    corpus.train("--asr_args", "--max_epoch 1")
+    frames = {u: int(n) for u, n in read_table(corpus.fbank / "utt2num_frames").items()}
+    train = read_table(corpus.exp / "train_speech_shape")
+    valid = read_table(corpus.exp / "valid_speech_shape")
+    assert len(train) == 12 and len(valid) == 1
+    texts = read_table(corpus.exp / "text")
+    for utt in [u for u in train if not u.startswith("sp")]:
+        slow, fast = f"sp0.9-{utt}", f"sp1.1-{utt}"
+        assert frames[slow] == pytest.approx(frames[utt] / 0.9, abs=3)
+        assert frames[fast] == pytest.approx(frames[utt] / 1.1, abs=3)
+        assert texts[slow] == texts[fast] == texts[utt]
+
+
+def test_a_transcript_without_audio_and_the_reverse_are_named(corpus):
+    table = read_table(corpus.data_dir / "text")
+    first = min(table)
+    write_table(corpus.data_dir / "text", {**table, "ghost-1": "YES"})
+    with pytest.raises(DataError, match="ghost-1"):
+        corpus.train()
+    write_table(
+        corpus.data_dir / "text", {u: t for u, t in table.items() if u != first}
+    )
+    with pytest.raises(DataError, match=first):
+        corpus.train()
+
+
+def test_a_character_that_training_never_saw_is_named(corpus):
+    (valid,) = read_table(corpus.data_dir / "folds" / "1" / "valid")
+    corpus.mend(valid, "\u00c9")
+    with pytest.raises(DataError, match=f"{valid}.*'\u00c9'.*token list"):
+        corpus.train()
+
+
+def test_an_utterance_too_short_for_its_transcript_is_named(corpus):
+    utt = min(read_table(corpus.data_dir / "folds" / "1" / "train"))
+    corpus.mend(utt, "YES " * 500)
+    with pytest.raises(DataError, match=f"{utt} has .* its transcript has 1999 tokens"):
+        corpus.train()
+
+
+def test_lengths_are_checked_against_what_the_encoder_leaves():
+    frames = {"fits": 80, "tight": 80, "short": 80, "nothing": 7}
+    tokens = {"fits": 10, "tight": 11, "short": 51, "nothing": 0}
+    some = ("fits", "tight")
+    assert check_lengths({u: frames[u] for u in some}, tokens, 8, 5) == ["tight"]
+    with pytest.raises(DataError) as error:
+        check_lengths(frames, tokens, 8, 5)
+    assert "2 utterances" in str(error.value)
+    assert "short has 80 frames (10" in str(error.value)
+    assert "nothing has 7 frames" in str(error.value)
+
+
+def test_an_empty_transcript_is_counted_and_trained_on(corpus, capfd):
+    utt = min(read_table(corpus.data_dir / "folds" / "1" / "train"))
+    corpus.mend(utt, "")
+    corpus.train("--asr_args", "--max_epoch 1")
+    assert f"1 transcripts are empty, for example of {utt}" in capfd.readouterr().err
+    assert result(corpus.exp)[0]["train_loss"][0] > 0
+
+
+def test_token_lists_begin_with_the_blank_and_refuse_what_they_cannot_make(tmp_path):
+    write_token_list(tmp_path, "char", ["BAB A", ""])
+    tokens = (tmp_path / "tokens.txt").read_text().split()
+    assert tokens == ["<blank>", "<unk>", "<space>", "A", "B", "<sos/eos>"]
+    with pytest.raises(DataError, match="choose one of char, bpe, unigram"):
+        write_token_list(tmp_path, "phn", ["A"])
+    with pytest.raises(DataError, match="all transcripts are empty"):
+        write_token_list(tmp_path, "char", [""])
+
+
+def test_a_wrong_key_or_option_is_named(corpus):
+    corpus.asr.write_text(yaml.safe_dump({**SMALL, "encoder_config": {}}))
+    with pytest.raises(DataError, match="unknown key 'encoder_config'.*encoder_conf"):
+        corpus.train()
+    corpus.asr.write_text(yaml.safe_dump(SMALL))
+    with pytest.raises(DataError, match="--asr_args: unknown option --max_epochs"):
+        corpus.train("--asr_args", "--max_epochs 3")
+
+
+@pytest.mark.parametrize("conf", sorted((CONF / "asr").glob("*.yaml")), ids=str)
+def test_every_asr_config_builds(conf, tmp_path):
+    from espnet_sentiment.tasks.options import task_options
+    from espnet_sentiment.tasks.rnnt import RNNTTask
+
+    options = task_options(RNNTTask, yaml.safe_load(conf.read_text()), conf, [], "")
+    options |= {"input_size": 80, "frontend": None, "normalize": None}
+    options |= write_token_list(tmp_path, "char", ["A TEXT"])
+    with torch.device("meta"):
+        model = RNNTTask.build_model(argparse.Namespace(**options))
+    parameters = sum(p.numel() for p in model.encoder.parameters())
+    # The paper's sizes and the layer norms, or a model for two CPU cores.
+    assert parameters == 85_256_192 or parameters < 10_000_000
