@@ -40,8 +40,6 @@ class MacroLayer(torch.nn.Module):
             torch.nn.LSTM(size, lstm_units, batch_first=True, bidirectional=True)
             for size in sizes
         )
-        for lstm in self.lstms:
-            open_forget_gates(lstm)
         self.projections = torch.nn.ModuleList(
             torch.nn.Sequential(
                 torch.nn.Linear(2 * lstm_units, projection_size),
@@ -68,20 +66,6 @@ class MacroLayer(torch.nn.Module):
             packed, _ = lstm(packed)
             packed = packed._replace(data=projection(packed.data))
         return pad_packed_sequence(packed, batch_first=True)[0], lengths
-
-
-def open_forget_gates(lstm: torch.nn.LSTM) -> None:
-    """Set the forget gates' bias to 1, so that cells remember from the beginning.
-
-    Jozefowicz et al., "An empirical exploration of recurrent network architectures",
-    ICML 2015, Section 2.2. PyTorch begins with a bias about 0.
-    """
-    units = lstm.hidden_size
-    with torch.no_grad():
-        for name, bias in lstm.named_parameters():
-            # PyTorch adds two biases; the gates are input, forget, cell, output.
-            if name.startswith("bias_"):
-                bias[units : 2 * units] = float(name.startswith("bias_ih"))
 
 
 class ConvBLSTMEncoder(AbsEncoder):
