@@ -13,8 +13,13 @@ from asr_fixtures import CONF, Corpus, write_data
 
 from espnet_sentiment.bin import asr_train, make_features
 from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
+from espnet_sentiment.tasks.options import task_options
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
+
+# Imported here, so that forked trainings begin at once.
+from espnet_sentiment.tasks.rnnt import RNNTTask
 
 EPOCHS = 6
 SMALL = {
@@ -39,17 +44,16 @@ SMALL = {
 
 
 class Training(Corpus):
-    """A corpus whose training files are small, with AN4's three parts."""
+    """A corpus that is trained on through the entry point."""
 
     def __init__(self, root, wavs):
         super().__init__(root)
         write_data(self, wavs)
-        # Enough of them to be trained on in two batches.
-        utts = sorted(read_table(self.data_dir / "text"))
-        for part, chosen in [("train", utts[:4]), ("valid", utts[4:5])]:
-            lines = "".join(f"{utt}\n" for utt in chosen)
-            (self.data_dir / "folds" / "1" / part).write_text(lines)
-        (self.data_dir / "folds" / "1" / "test").write_text(f"{utts[5]}\n")
+        # The longer ones have the characters of the three shortest.
+        texts = read_table(self.data_dir / "text")
+        utts = sorted(texts, key=lambda utt: len(texts[utt]))
+        fold = Fold("1", sorted(utts[3:]), sorted(utts[1:3]), utts[:1])
+        write_folds(self.data_dir, [fold])
         self.asr = root / "small.yaml"
         self.asr.write_text(yaml.safe_dump(SMALL))
 
@@ -186,7 +190,7 @@ def test_copies_at_other_speeds_are_trained_on_but_not_validated_on(corpus):
     frames = {u: int(n) for u, n in read_table(corpus.fbank / "utt2num_frames").items()}
     train = read_table(corpus.exp / "train_speech_shape")
     valid = read_table(corpus.exp / "valid_speech_shape")
-    assert len(train) == 12 and len(valid) == 1
+    assert len(train) == 12 and len(valid) == 2
     texts = read_table(corpus.exp / "text")
     for utt in [u for u in train if not u.startswith("sp")]:
         slow, fast = f"sp0.9-{utt}", f"sp1.1-{utt}"
@@ -209,7 +213,7 @@ def test_a_transcript_without_audio_and_the_reverse_are_named(corpus):
 
 
 def test_a_character_that_training_never_saw_is_named(corpus):
-    (valid,) = read_table(corpus.data_dir / "folds" / "1" / "valid")
+    valid = min(read_table(corpus.data_dir / "folds" / "1" / "valid"))
     corpus.mend(valid, "\u00c9")
     with pytest.raises(DataError, match=f"{valid}.*'\u00c9'.*token list"):
         corpus.train()
@@ -263,9 +267,6 @@ def test_a_wrong_key_or_option_is_named(corpus):
 
 @pytest.mark.parametrize("conf", sorted((CONF / "asr").glob("*.yaml")), ids=str)
 def test_every_asr_config_builds(conf, tmp_path):
-    from espnet_sentiment.tasks.options import task_options
-    from espnet_sentiment.tasks.rnnt import RNNTTask
-
     options = task_options(RNNTTask, yaml.safe_load(conf.read_text()), conf, [], "")
     options |= {"input_size": 80, "frontend": None, "normalize": None}
     options |= write_token_list(tmp_path, "char", ["A TEXT"])

@@ -69,7 +69,7 @@ def test_the_papers_sizes_have_the_parameters_that_the_docstring_explains():
     assert sum(p.numel() for p in encoder.parameters()) == count + 27_648
     assert encoder.output_size() == 1536
     lstm = encoder.macros[2].lstms[2]
-    assert (lstm.input_size, lstm.hidden_size, lstm.bidirectional) == (1536, 512, True)
+    assert (lstm.forwards[0].input_size, lstm.hidden_size) == (1536, 512)
     conv = encoder.macros[0].conv
     assert (conv.kernel_size, conv.stride, conv.out_channels) == ((5,), (1,), 512)
 

@@ -60,12 +60,12 @@ def test_score_equals_forward_on_one_utterance(decoder, batch):
     assert state is None and decoder.output_size() == len(scores) == CLASSES
 
 
-def lstm_states(lstm, x):
+def lstm_states(rnn, x):
     """Run both directions of a bi-LSTM layer by its cell equations."""
     outputs = []
-    for suffix, frames in (("", x), ("_reverse", x.flip(0))):
+    for lstm, frames in ((rnn.forwards[0], x), (rnn.backwards[0], x.flip(0))):
         w_ih, w_hh, b_ih, b_hh = (
-            getattr(lstm, f"{name}_l0{suffix}")
+            getattr(lstm, f"{name}_l0")
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         h = c = torch.zeros(w_hh.size(1), dtype=x.dtype)
@@ -76,7 +76,7 @@ def lstm_states(lstm, x):
             h = o.sigmoid() * c.tanh()
             states.append(h)
         states = torch.stack(states)
-        outputs.append(states.flip(0) if suffix else states)
+        outputs.append(states if lstm is rnn.forwards[0] else states.flip(0))
     return torch.cat(outputs, dim=1)
 
 
@@ -87,7 +87,7 @@ def test_rnn_attention_equals_the_papers_formulas_for_each_utterance(batch):
     logits, attention = decoder.forward_with_attention(*batch)
     pooling = decoder.attention
     for b, length in enumerate(batch[1].tolist()):
-        h = lstm_states(decoder.rnn.lstm, batch[0][b, :length])  # (T, d_k)
+        h = lstm_states(decoder.rnn, batch[0][b, :length])  # (T, d_k)
         heads = []
         for i in range(8):
             w_q, w_k, w_v = pooling.query[i][None], pooling.key[i], pooling.value[i]
@@ -115,7 +115,7 @@ def test_last_pooling_reads_the_last_valid_state_of_both_directions(batch):
     decoder = RNNPoolingDecoder(CLASSES, D, pooling="last").double().eval()
     x, lengths = batch
     for b, n in enumerate(lengths.tolist()):
-        h = lstm_states(decoder.rnn.lstm, x[b, :n])
+        h = lstm_states(decoder.rnn, x[b, :n])
         last = torch.cat([h[-1, :64], h[0, 64:]])
         expected = decoder.output.weight @ last + decoder.output.bias
         torch.testing.assert_close(decoder(x, lengths)[b], expected)
@@ -123,7 +123,7 @@ def test_last_pooling_reads_the_last_valid_state_of_both_directions(batch):
 
 def test_defaults_are_the_papers_sizes():
     decoder = RNNAttentionDecoder(4, 512)
-    assert decoder.rnn.lstm.hidden_size == 64 and decoder.rnn.lstm.num_layers == 1
+    assert decoder.rnn.hidden_size == 64 and len(decoder.rnn.forwards) == 1
     assert decoder.attention.query.shape == (8, 32)
     assert decoder.output.in_features == 8 * 32
 

@@ -6,8 +6,8 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
-from espnet_sentiment.decoder.bilstm import BiLSTM
 from espnet_sentiment.encoder.subsample import pad_mask
+from espnet_sentiment.model.bilstm import BiLSTM
 
 
 class MultiHeadAttentionPooling(torch.nn.Module):
@@ -99,6 +99,6 @@ class RNNAttentionDecoder(AbsSentimentDecoder):
         self, hs_pad: torch.Tensor, hlens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, n_classes) and attention (B, n_heads, T)."""
-        states, _ = self.rnn(self.dropout(hs_pad), hlens)
+        states = self.rnn(self.dropout(hs_pad), hlens)
         embedding, attention = self.attention(states, hlens)
         return self.output(self.dropout(embedding)), attention

@@ -4,8 +4,8 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
-from espnet_sentiment.decoder.bilstm import BiLSTM
 from espnet_sentiment.decoder.pooling import POOLINGS, check_pooling
+from espnet_sentiment.model.bilstm import BiLSTM
 
 
 class RNNPoolingDecoder(AbsSentimentDecoder):
@@ -39,8 +39,7 @@ class RNNPoolingDecoder(AbsSentimentDecoder):
 
     def forward(self, hs_pad: torch.Tensor, hlens: torch.Tensor) -> torch.Tensor:
         """Map frames (B, T, D) of lengths (B,) to logits (B, n_classes)."""
-        states, last = self.rnn(self.dropout(hs_pad), hlens)
-        pooled = (
-            last if self.pooling == "last" else POOLINGS[self.pooling](states, hlens)
-        )
+        states = self.rnn(self.dropout(hs_pad), hlens)
+        pool = self.rnn.last if self.pooling == "last" else POOLINGS[self.pooling]
+        pooled = pool(states, hlens)
         return self.output(self.dropout(pooled))

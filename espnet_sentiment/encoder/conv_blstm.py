@@ -5,10 +5,10 @@ from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from typeguard import typechecked
 
 from espnet_sentiment.encoder.subsample import pad_mask
+from espnet_sentiment.model.bilstm import BiLSTM
 
 
 class MacroLayer(torch.nn.Module):
@@ -36,10 +36,7 @@ class MacroLayer(torch.nn.Module):
         )
         self.pool = torch.nn.MaxPool1d(pool_width)
         sizes = [conv_channels] + [projection_size] * (lstm_layers - 1)
-        self.lstms = torch.nn.ModuleList(
-            torch.nn.LSTM(size, lstm_units, batch_first=True, bidirectional=True)
-            for size in sizes
-        )
+        self.lstms = torch.nn.ModuleList(BiLSTM(size, lstm_units) for size in sizes)
         self.projections = torch.nn.ModuleList(
             torch.nn.Sequential(
                 torch.nn.Linear(2 * lstm_units, projection_size),
@@ -55,17 +52,12 @@ class MacroLayer(torch.nn.Module):
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Apply the layer; every length must be at least ``pool_width``."""
-        x = x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
         x = self.pool(self.conv(x.transpose(1, 2)).relu()).transpose(1, 2)
         # A last window that is not full is left out, so none holds padding.
         lengths = lengths // self.pool.kernel_size
-        packed = pack_padded_sequence(
-            x, lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
         for lstm, projection in zip(self.lstms, self.projections, strict=True):
-            packed, _ = lstm(packed)
-            packed = packed._replace(data=projection(packed.data))
-        return pad_packed_sequence(packed, batch_first=True)[0], lengths
+            x = projection(lstm(x, lengths))
+        return x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0), lengths
 
 
 class ConvBLSTMEncoder(AbsEncoder):
@@ -176,6 +168,7 @@ class ConvBLSTMEncoder(AbsEncoder):
                 self.reduction,
             )
         x, lengths = xs_pad[:, : int(ilens.max())], ilens
+        x = x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
         for macro in self.macros:
             x, lengths = macro(x, lengths)
         return x, lengths, None

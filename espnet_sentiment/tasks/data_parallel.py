@@ -7,6 +7,7 @@ through time step by step, with matrices too small for a second thread to help m
 """
 
 import argparse
+import logging
 import multiprocessing
 import os
 import tempfile
@@ -53,7 +54,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
         ]
         # Not daemons: their data loaders may have workers. When this process dies,
         # their next exchange of gradients fails, and they end.
-        children = [fork.Process(target=task.main, args=(a,)) for a in all_args[1:]]
+        children = [fork.Process(target=_work, args=(task, a)) for a in all_args[1:]]
         for child in children:
             child.start()
         try:
@@ -74,3 +75,9 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
             for child in children:
                 child.join(timeout=5)
                 child.terminate()
+
+
+def _work(task: type[AbsTask], args: argparse.Namespace) -> None:
+    # The first process logs the same.
+    logging.getLogger().setLevel(logging.ERROR)
+    task.main(args)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
 from espnet2.train.distributed_utils import get_node_rank
+from espnet2.train.reporter import Reporter
 from tqdm import tqdm
 
 from espnet_sentiment.data.files import (
@@ -211,8 +212,10 @@ def _default_decay(options: dict) -> None:
 
 def _keep_result(out: Path) -> None:
     """Keep the averaged weights and the curves; drop what only resuming needs."""
-    stats = safe_torch_load(out / CHECKPOINT, map_location="cpu")["reporter"]["stats"]
-    epochs = [stats[epoch] for epoch in sorted(stats)]
+    reporter = Reporter()
+    state = safe_torch_load(out / CHECKPOINT, map_location="cpu")
+    reporter.load_state_dict(state["reporter"])
+    epochs = [reporter.stats[epoch] for epoch in sorted(reporter.stats)]
     history = {
         name: [epoch[phase].get(key) for epoch in epochs]
         for name, (phase, key) in CURVES.items()

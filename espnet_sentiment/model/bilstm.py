@@ -1,0 +1,69 @@
+"""Bi-directional LSTM over padded batches."""
+
+import torch
+
+from espnet_sentiment.encoder.subsample import pad_mask
+
+
+class BiLSTM(torch.nn.Module):
+    """Run a bi-LSTM over each utterance's valid frames only.
+
+    Packed sequences would do the same, but on the CPU PyTorch runs those of different
+    lengths step by step, without oneDNN (benchmarks/bilstm.py). So the backward
+    direction reads every utterance reversed, its padding still at the end, where it
+    reaches no valid state.
+
+    Args:
+        input_size: Channels D of the input.
+        hidden_size: Units H per direction.
+        num_layers: Stacked layers.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1):
+        super().__init__()
+        self.hidden_size = hidden_size
+        sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
+        self.forwards, self.backwards = (
+            torch.nn.ModuleList(
+                torch.nn.LSTM(size, hidden_size, batch_first=True) for size in sizes
+            )
+            for _ in range(2)
+        )
+
+    def output_size(self) -> int:
+        """Return the channels of the output: both directions together."""
+        return 2 * self.hidden_size
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Encode a batch.
+
+        Args:
+            x: Frames (B, T, D).
+            lengths: Valid frames (B,), from 1 to T.
+
+        Returns:
+            Hidden states (B, T, 2H), forward first, zero on padding.
+        """
+        for forward, backward in zip(self.forwards, self.backwards, strict=True):
+            there, _ = forward(x)
+            back, _ = backward(reverse(x, lengths))
+            x = torch.cat([there, reverse(back, lengths)], dim=-1)
+        return x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
+
+    def last(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return where each direction ends (B, 2H), forward at the last valid frame.
+
+        Args:
+            states: What :meth:`forward` returned.
+            lengths: Valid frames (B,).
+        """
+        there, back = states.chunk(2, dim=-1)
+        rows = torch.arange(len(states), device=states.device)
+        return torch.cat([there[rows, lengths - 1], back[:, 0]], dim=-1)
+
+
+def reverse(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Reverse the valid frames of every utterance (B, T, D); padding stays."""
+    t = torch.arange(x.size(1), device=x.device)
+    index = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
+    return x.gather(1, index[..., None].expand_as(x))
