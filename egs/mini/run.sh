@@ -13,7 +13,7 @@ asr_corpus=mini_speech
 asr_also=an4
 asr=conf/asr/rnnt_small.yaml
 # Clean speech and few words: soon learned, without SpecAugment.
-asr_args="--max_epoch 4 --specaug none --batch_bins 200000"
+asr_args="--max_epoch 4 --specaug none --batch_bins 200000 --optim_conf lr=0.001"
 encoder=conf/encoder/rnnt.yaml
 baseline=conf/encoder/fbank.yaml
 # A few hundred utterances: ten times the paper's learning rate, and dropout.

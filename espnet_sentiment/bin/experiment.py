@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +130,8 @@ def experiments(args: argparse.Namespace) -> Iterator[Experiment]:
 
 def run(main, argv: list[str] = None) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
+    # ESPnet warns of what it does without; training keeps it in its own log.
+    logging.basicConfig(level=logging.ERROR)
     try:
         main(argv)
     except DataError as error:
