@@ -13,12 +13,13 @@ stage=0
 stop_stage=2
 : "${asr:=conf/asr/rnnt_small.yaml}"
 : "${speed_perturb_factors:=}"
+: "${recipe_asr_args:=}" "${asr_init:=}"
 asr_args=
 beam_size=1
 seed=0
 tag=
 ngpu=0
-nj=
+nj=2
 
 help_text="Usage: ./run.sh [options]
 
@@ -32,8 +33,10 @@ Stages
 
 Model
   --asr FILE            RNN-T (default $asr)
-  --asr_args ARGS       options of RNNTTask that override it,
-                        e.g. '--max_epoch 20 --tokens bpe --batch_bins 500000'
+  --asr_args ARGS       options of RNNTTask that override it, after this recipe's own
+                        (${recipe_asr_args:-none}); e.g. '--max_epoch 20 --token_type bpe'
+  --asr_init DIR        RNN-T experiment with whose encoder to begin, or none
+                        (default ${asr_init:-none})
   --speed_perturb_factors F   copies of the training utterances at these speeds, in
                         quotes (default '$speed_perturb_factors')
   --beam_size N         1 decodes greedily (default 1)
@@ -41,8 +44,9 @@ Model
   --tag NAME            appended to the experiment's name
 
 Others
-  --nj N                CPU processes (default: one a core; training at most 4)
-  --ngpu N              train and decode on N CUDA GPUs (default 0)
+  --nj N                CPU processes that train together (default 2; the numbers
+                        depend on it)
+  --ngpu N              train on N CUDA GPUs, decode on one (default 0)
 
 The encoder is then read by every sentiment recipe:
   cd ../emodb && ./run.sh --encoder conf/encoder/rnnt.yaml"
@@ -56,15 +60,17 @@ check seed '[0-9]{1,9}' "a whole number"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check beam_size '[1-9][0-9]*' "a number from 1"
 check speed_perturb_factors '|[0-9. ]+' "numbers such as '0.9 1.0 1.1'"
-check nj '|[1-9][0-9]*' "a number from 1"
+check nj '[1-9][0-9]*' "a number from 1"
 check ngpu '[0-9]+' "a number from 0"
 if declare -F configure >/dev/null; then configure; fi
 
 prepare_environment
 if wanted 0; then prepare_data; fi
+if [[ $asr_init == none ]]; then asr_init=; fi
+asr_tag=$tag asr_seed=$((10#$seed)) asr_nj=$nj
 asr_stages "$corpus"
 if wanted 2; then
-  # What conf/encoder/rnnt.yaml names: the RNN-T that was asked for last.
+  # What conf/encoder/rnnt.yaml names: the RNN-T of the last run of a stage 2.
   mkdir -p "$recipe_root/exp"
   ln -sfn "$PWD/$asr_exp" "$recipe_root/exp/rnnt"
   echo "[recipe] conf/encoder/rnnt.yaml now names $asr_exp" >&2

@@ -17,7 +17,8 @@ stop_stage=6
 : "${recipe_args:=}"
 : "${encoder_model:=}" "${baseline:=}"
 : "${asr_corpus:=}" "${asr_also:=}" "${asr:=}" "${asr_args:=}"
-: "${speed_perturb_factors:=}" "${beam_size:=1}"
+: "${recipe_asr_args:=}" "${speed_perturb_factors:=}" "${beam_size:=1}"
+: "${asr_tag:=}" "${asr_seed:=0}" "${asr_nj:=2}" "${asr_init:=}"
 sentiment_args=
 seed=0
 tag=
@@ -88,12 +89,10 @@ run_stages() {
 }
 
 if wanted 0; then prepare_data; fi
-if [[ $asr_corpus ]]; then
+if [[ $asr_corpus && $encoder == conf/encoder/rnnt.yaml && ! $encoder_model ]]; then
   read -ra also <<<"$asr_also"
   asr_stages "$asr_corpus" "${also[@]}"
-  if [[ $encoder == conf/encoder/rnnt.yaml ]]; then
-    : "${encoder_model:=$asr_exp}"
-  fi
+  encoder_model=$asr_exp
 fi
 if [[ $ablation == true ]]; then
   conf=conf/sentiment

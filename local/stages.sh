@@ -32,23 +32,25 @@ module() {
 }
 
 # asr_stages <set> [other sets]: stages 1 and 2 of RNN-T pre-training. The RNN-T is
-# trained and tested on the set; other sets are recognised as they are.
+# trained and tested on the set; other sets are recognised as they are. Sets asr_exp.
 asr_stages() {
   local set=$1 name
   name=$(basename "$asr" .yaml)
-  asr_exp=exp/asr_${set}_$name${tag:+_$tag}
+  asr_exp=exp/asr_${set}_$name${asr_tag:+_$asr_tag}
+  if ((asr_seed)); then asr_exp+=_seed$asr_seed; fi
   local -a factors decode=(--asr_exp "$asr_exp" --beam_size "$beam_size" --ngpu "$ngpu")
   read -ra factors <<<"$speed_perturb_factors"
   if wanted 1; then
     module make_features --data_dir "data/$set" --encoder conf/encoder/fbank.yaml \
-      ${nj:+--nj "$nj"} --speed_perturb_factors "${factors[@]}"
+      --speed_perturb_factors "${factors[@]}"
     for set in "${@:2}"; do
       module make_features --data_dir "data/$set" --encoder conf/encoder/fbank.yaml
     done
   fi
   if wanted 2; then
     module asr_train --data_dir "data/$1" --asr "$asr" --asr_exp "$asr_exp" \
-      "--asr_args=$asr_args" --seed "${seed%% *}" --ngpu "$ngpu" ${nj:+--nj "$nj"}
+      "--asr_args=$recipe_asr_args $asr_args" --seed "$asr_seed" --ngpu "$ngpu" \
+      --nj "$asr_nj" ${asr_init:+--init "$asr_init"}
     module asr_inference "${decode[@]}" --data_dir "data/$1" --part valid test
     for set in "${@:2}"; do
       module asr_inference "${decode[@]}" --data_dir "data/$set" --part all

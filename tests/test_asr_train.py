@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from asr_fixtures import CONF, Corpus, write_data
+from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_sentiment.bin import asr_train, make_features
 from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
@@ -21,7 +22,7 @@ from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 # Imported here, so that forked trainings begin at once.
 from espnet_sentiment.tasks.rnnt import RNNTTask
 
-EPOCHS = 6
+EPOCHS = 10
 SMALL = {
     "encoder_conf": {
         "conv_channels": 16,
@@ -38,7 +39,7 @@ SMALL = {
     "scheduler": "cosineannealinglr",
     "max_epoch": EPOCHS,
     "batch_bins": 20000,
-    "keep_nbest_models": 2,
+    "keep_nbest_models": EPOCHS,
     "best_model_criterion": [["valid", "loss", "min"]],
 }
 
@@ -102,23 +103,33 @@ def run_forked(work):
     return process
 
 
-def test_a_training_killed_at_three_random_points_ends_with_the_same_numbers(corpus):
-    begin = time.monotonic()
-    process = run_forked(corpus.train)
-    process.join()
-    duration = time.monotonic() - begin
+@pytest.mark.parametrize("nj", [1, 2])
+def test_a_training_killed_at_three_random_points_ends_with_the_same_numbers(
+    corpus, nj
+):
+    process = run_forked(lambda: corpus.train(nj=nj))
+    process.join(120)
     assert process.exitcode == 0
     killed = corpus.root / "exp" / "asr_killed"
-    for _ in range(3):
-        process = run_forked(lambda: corpus.train(exp=killed))
-        process.join(random.uniform(0.1, 0.5) * duration)
+    points = random.Random(nj)
+    for epochs in (1, 4, 7):
+        process = run_forked(lambda: corpus.train(exp=killed, nj=nj))
+        while not (killed / f"{epochs}epoch.pth").exists():
+            assert process.is_alive()
+            time.sleep(0.005)
+        time.sleep(points.uniform(0, 0.2))
         process.kill()
-        process.join()
+        process.join(120)
         assert process.exitcode == -signal.SIGKILL
-    process = run_forked(lambda: corpus.train(exp=killed))
-    process.join()
+    process = run_forked(lambda: corpus.train(exp=killed, nj=nj))
+    process.join(120)
     assert process.exitcode == 0
+    log = (killed / "train.log").read_text()
+    assert log.count("The training was resumed") >= 3
     assert_same(result(corpus.exp), result(killed))
+    assert [p.name for p in killed.glob("*.pth") if p.is_file()] == [
+        p.name for p in corpus.exp.glob("*.pth") if p.is_file()
+    ]
 
 
 def test_a_checkpoint_that_is_not_whole_gives_way_to_the_one_before(corpus, tmp_path):
@@ -129,13 +140,13 @@ def test_a_checkpoint_that_is_not_whole_gives_way_to_the_one_before(corpus, tmp_
 
     assert recover_checkpoint(tmp_path) == 0
     save(1)
-    keep_checkpoint(tmp_path)
+    keep_checkpoint(tmp_path, DistributedOption())
     save(2)
     assert recover_checkpoint(tmp_path) == 2
     weights = (tmp_path / "2epoch.pth").read_bytes()
     (tmp_path / "2epoch.pth").write_bytes(weights[:100])
     assert recover_checkpoint(tmp_path) == 1
-    keep_checkpoint(tmp_path)
+    keep_checkpoint(tmp_path, DistributedOption())
     assert recover_checkpoint(tmp_path) == 1
     state = (tmp_path / "checkpoint.pth").read_bytes()
     (tmp_path / "checkpoint.pth").write_bytes(state[:100])
@@ -177,7 +188,9 @@ def test_training_keeps_what_decoding_needs_and_is_not_repeated(corpus, capfd):
 
 @pytest.mark.parametrize("tokens", ["bpe", "unigram"])
 def test_sentencepieces_are_trained_from_the_training_transcripts(corpus, tokens):
-    corpus.train("--asr_args", f"--tokens {tokens} --n_pieces 40 --max_epoch 1")
+    corpus.train(
+        "--asr_args", f"--token_type bpe --bpemode {tokens} --nbpe 40 --max_epoch 1"
+    )
     config = yaml.safe_load((corpus.exp / "config.yaml").read_text())
     assert config["token_type"] == "bpe" and (corpus.exp / "bpe.model").exists()
     assert any(token.startswith("\u2581") for token in config["token_list"])
@@ -220,7 +233,7 @@ def test_a_character_that_training_never_saw_is_named(corpus):
 
 
 def test_an_utterance_too_short_for_its_transcript_is_named(corpus):
-    utt = min(read_table(corpus.data_dir / "folds" / "1" / "train"))
+    utt = max(read_table(corpus.data_dir / "folds" / "1" / "train"))
     corpus.mend(utt, "YES " * 500)
     with pytest.raises(DataError, match=f"{utt} has .* its transcript has 1999 tokens"):
         corpus.train()
@@ -239,7 +252,7 @@ def test_lengths_are_checked_against_what_the_encoder_leaves():
 
 
 def test_an_empty_transcript_is_counted_and_trained_on(corpus, capfd):
-    utt = min(read_table(corpus.data_dir / "folds" / "1" / "train"))
+    utt = max(read_table(corpus.data_dir / "folds" / "1" / "train"))
     corpus.mend(utt, "")
     corpus.train("--asr_args", "--max_epoch 1")
     assert f"1 transcripts are empty, for example of {utt}" in capfd.readouterr().err
@@ -250,15 +263,70 @@ def test_token_lists_begin_with_the_blank_and_refuse_what_they_cannot_make(tmp_p
     write_token_list(tmp_path, "char", ["BAB A", ""])
     tokens = (tmp_path / "tokens.txt").read_text().split()
     assert tokens == ["<blank>", "<unk>", "<space>", "A", "B", "<sos/eos>"]
-    with pytest.raises(DataError, match="choose one of char, bpe, unigram"):
+    with pytest.raises(DataError, match="choose one of char, bpe"):
         write_token_list(tmp_path, "phn", ["A"])
     with pytest.raises(DataError, match="all transcripts are empty"):
         write_token_list(tmp_path, "char", [""])
 
 
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ("--encoder_conf units=3", "the model cannot be built .*units"),
+        ("--scheduler_conf gamma=3", "the model cannot be built .*gamma"),
+        ("--best_model_criterion 'valid,acc,max'", "name one of validation"),
+        ("--seed 3", "--asr_args: seed is decided by the stage"),
+        ("--token_type bpe --nbpe 5", "nbpe is 5.*raise it"),
+        ("--token_type phn", "choose one of char, bpe"),
+    ],
+)
+def test_wrong_values_are_named_before_anything_is_trained(corpus, option, message):
+    with pytest.raises(DataError, match=message):
+        corpus.train("--asr_args", option)
+
+
+def test_a_complete_training_is_not_replaced_silently(corpus):
+    corpus.train("--asr_args", "--max_epoch 1")
+    before = result(corpus.exp)
+    with pytest.raises(DataError, match="complete training from other inputs.*--tag"):
+        corpus.train("--asr_args", "--max_epoch 1", "--seed", "1")
+    assert_same(before, result(corpus.exp))
+
+
+def test_another_encoder_can_be_the_beginning(corpus):
+    corpus.train("--asr_args", "--max_epoch 1")
+    second = corpus.root / "exp" / "asr_second"
+    nothing = "--max_epoch 1 --freeze_param encoder"
+    corpus.train("--init", str(corpus.exp), "--asr_args", nothing, exp=second)
+    first, begun = result(corpus.exp)[1], result(second)[1]
+    for name, value in begun.items():
+        if name.startswith("encoder."):
+            assert torch.equal(value, first[name]), name
+
+
+def test_two_trainings_in_one_folder_are_refused(corpus):
+    corpus.exp.parent.mkdir(exist_ok=True)
+    with (
+        asr_train.only_process(corpus.exp),
+        pytest.raises(DataError, match="another process trains in"),
+    ):
+        corpus.train()
+
+
+def test_an_empty_validation_transcript_keeps_two_processes_in_step(corpus):
+    for utt in read_table(corpus.data_dir / "folds" / "1" / "valid"):
+        corpus.mend(utt, "")
+    process = run_forked(lambda: corpus.train("--asr_args", "--max_epoch 2", nj=2))
+    process.join(120)
+    assert process.exitcode == 0
+
+
 def test_a_wrong_key_or_option_is_named(corpus):
     corpus.asr.write_text(yaml.safe_dump({**SMALL, "encoder_config": {}}))
     with pytest.raises(DataError, match="unknown key 'encoder_config'.*encoder_conf"):
+        corpus.train()
+    corpus.asr.write_text(yaml.safe_dump({**SMALL, "encoder": "conformr"}))
+    with pytest.raises(DataError, match="the model cannot be built .*conformr"):
         corpus.train()
     corpus.asr.write_text(yaml.safe_dump(SMALL))
     with pytest.raises(DataError, match="--asr_args: unknown option --max_epochs"):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.bin.experiment import check_gpus, run
 from espnet_sentiment.data.files import (
     DataError,
     read_json,
@@ -50,6 +50,7 @@ def decode_dir(asr_exp: Path, name: str, part: str, beam_size: int) -> Path:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    check_gpus(args.ngpu)
     for option in ("beam_size", "batch_frames"):
         if getattr(args, option) < 1:
             raise DataError(

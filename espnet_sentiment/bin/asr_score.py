@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import read_config, run
@@ -50,24 +51,26 @@ def decode_folders(asr_exp: Path) -> list[Path]:
     """Return the folders that hold what this experiment's checkpoint recognised.
 
     Raises:
-        DataError: There is none, or one is not complete or another checkpoint's.
+        DataError: There is none.
     """
     folders = sorted(path for path in asr_exp.glob("decode_*") if path.is_dir())
     if not folders:
         raise DataError(f"{asr_exp} holds no decode_* folder: run asr_inference first")
     checkpoint = averaged_checkpoint(asr_exp)
+    whole = []
     for folder in folders:
         stamp = folder / ".done.json"
         if not stamp.exists():
-            raise DataError(
-                f"{folder} is not complete: run asr_inference again, or delete it"
-            )
-        if read_json(stamp)["inputs"]["checkpoint"] != hash_file(checkpoint):
-            raise DataError(
-                f"{folder} was recognised by another checkpoint than {checkpoint}: "
-                "run asr_inference again, or delete it"
-            )
-    return folders
+            print(f"{folder} is not complete and left out", file=sys.stderr)
+        elif read_json(stamp)["inputs"]["checkpoint"] != hash_file(checkpoint):
+            print(f"{folder} is another checkpoint's and left out", file=sys.stderr)
+        else:
+            whole.append(folder)
+    if not whole:
+        raise DataError(
+            f"{asr_exp} holds nothing that {checkpoint} recognised: run asr_inference"
+        )
+    return whole
 
 
 def score_experiment(asr_exp: Path, folders: list[Path]) -> list[Path]:

@@ -1,16 +1,28 @@
 """Stage 2: pre-train an RNN-T on public speech (paper, Section 3.1)."""
 
 import argparse
-import os
+import contextlib
+import fcntl
 import shlex
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import read_config, run
+from espnet_sentiment.bin.experiment import check_gpus, read_config, run
 from espnet_sentiment.data.files import DataError, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, content_hash
 from espnet_sentiment.data.transcribed import check_transcripts
+from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
+from espnet_sentiment.encoder.reference import hash_file
+
+# What the stage itself decides, by its own options and files.
+DECIDED = {
+    *("output_dir", "seed", "ngpu", "resume", "print_config", "dry_run"),
+    *("collect_stats", "input_size", "frontend", "normalize", "normalize_conf"),
+    *("token_list", "bpemodel", "use_tensorboard", "use_matplotlib", "num_att_plot"),
+    *("train_shape_file", "valid_shape_file", "train_data_path_and_name_and_type"),
+    "valid_data_path_and_name_and_type",
+}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,13 +39,16 @@ def get_parser() -> argparse.ArgumentParser:
         help="options of RNNTTask that override the config, "
         'for example "--max_epoch 20 --optim_conf lr=0.001"',
     )
+    parser.add_argument(
+        "--init", help="folder of an RNN-T experiment with whose encoder to begin"
+    )
     parser.add_argument("--dump", default="dump", help="folder of features")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ngpu", type=int, default=0, help="CUDA devices; 0: CPU")
     parser.add_argument(
         "--nj",
         type=int,
-        default=min(os.cpu_count(), 4),
+        default=2,
         help="processes on the CPU that share every batch (the numbers depend on it)",
     )
     return parser
@@ -42,6 +57,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    check_gpus(args.ngpu)
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     if len(folds) != 1:
@@ -63,7 +79,7 @@ def main(argv=None) -> None:
             "config": config,
             "asr_args": extra,
             "seed": args.seed,
-            "processes": args.ngpu or args.nj,
+            "init": args.init and hash_file(averaged_checkpoint(Path(args.init))),
             "features": read_json(feats / ".done.json")["inputs"],
             "transcripts": content_hash(
                 [data.path / "text", fold_dir / "train", fold_dir / "valid"]
@@ -72,11 +88,35 @@ def main(argv=None) -> None:
     )
     if stage.is_done():
         return
+    if stage.stamp.exists():
+        raise DataError(
+            f"{out} holds a complete training from other inputs (config, options, "
+            "seed, features or transcripts): name the new one by --tag, or delete it"
+        )
     empty = check_transcripts(data)
-    stage.start(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_process(out):
+        _start(stage, data, folds[0], feats, config, extra, empty, args)
+
+
+@contextlib.contextmanager
+def only_process(out: Path):
+    """Hold a lock: two trainings in one folder would overwrite each other."""
+    with open(out.with_name(f".{out.name}.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"another process trains in {out}: wait for it, or end it"
+            ) from None
+        yield
+
+
+def _start(stage, data, fold, feats, config, extra, empty, args) -> None:
+    stage.start(stage.stamp.parent)
     if empty:
         stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
-    _train(stage, data, folds[0], feats, config, extra, args)
+    _train(stage, data, fold, feats, config, extra, args)
 
 
 def _train(stage, data, fold, feats, config, extra, args) -> None:
@@ -84,15 +124,28 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     stage.say("loading ESPnet")
     from espnet_sentiment.tasks.options import task_options
     from espnet_sentiment.tasks.rnnt import RNNTTask
-    from espnet_sentiment.tasks.train_rnnt import prepare, train_rnnt
+    from espnet_sentiment.tasks.train_rnnt import (
+        drop_leftovers,
+        prepare,
+        train_rnnt,
+    )
 
-    options = task_options(RNNTTask, config, Path(args.asr), extra, "--asr_args")
+    options = task_options(
+        RNNTTask, config, Path(args.asr), extra, "--asr_args", DECIDED
+    )
     out = stage.stamp.parent
+    if args.init:
+        checkpoint = averaged_checkpoint(Path(args.init))
+        options["init_param"] = [f"{checkpoint}:encoder:encoder"]
     options, facts = prepare(out, data, fold, feats, options)
     for fact in facts:
         stage.say(fact)
     if train_rnnt(options, args.seed, args.ngpu, args.nj):
-        stage.finish(f"RNN-T in {out}", [out / "config.yaml", out / "history.json"])
+        stage.finish(
+            f"RNN-T in {out}",
+            [out / "config.yaml", out / "history.json", averaged_checkpoint(out)],
+        )
+        drop_leftovers(out)
 
 
 if __name__ == "__main__":

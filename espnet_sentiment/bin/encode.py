@@ -6,6 +6,7 @@ from pathlib import Path
 from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
+    check_gpus,
     experiments,
     read_config,
     run,
@@ -67,6 +68,7 @@ def describe_encoder(config: dict) -> dict:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    check_gpus(args.ngpu)
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
     all_experiments = list(experiments(args))

@@ -128,6 +128,22 @@ def experiments(args: argparse.Namespace) -> Iterator[Experiment]:
             )
 
 
+def check_gpus(ngpu: int) -> None:
+    """Check that there are as many CUDA devices as are asked for.
+
+    Raises:
+        DataError: There are not.
+    """
+    if ngpu > 0:
+        import torch
+
+        if torch.cuda.device_count() < ngpu:
+            raise DataError(
+                f"--ngpu {ngpu}, but PyTorch sees {torch.cuda.device_count()} CUDA "
+                "devices: mend the driver, or use --ngpu 0 for the CPU"
+            )
+
+
 def run(main, argv: list[str] = None) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
     # ESPnet warns of what it does without; training keeps it in its own log.

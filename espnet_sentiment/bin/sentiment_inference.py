@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from espnet_sentiment.bin.experiment import (
     add_experiment_arguments,
+    check_gpus,
     experiments,
     run,
 )
@@ -29,6 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    check_gpus(args.ngpu)
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     todo = []

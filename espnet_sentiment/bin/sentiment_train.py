@@ -10,6 +10,7 @@ from espnet_sentiment.bin.encode import view_dirs
 from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
+    check_gpus,
     experiments,
     read_config,
     run,
@@ -59,6 +60,7 @@ def fold_labels(data: KaldiDir, fold: Fold) -> list[str]:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    check_gpus(args.ngpu)
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     try:

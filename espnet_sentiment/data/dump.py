@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-import numpy as np
 import soundfile
 from tqdm import tqdm
 
@@ -44,12 +43,12 @@ def check_audio(data: KaldiDir, channel: str | None) -> None:
         raise DataError("\n  ".join([head, *errors[:20], *more]))
 
 
-def _read_utterance(data: KaldiDir, utt: str, channel: str | None) -> np.ndarray:
+def _segment(data: KaldiDir, utt: str) -> tuple[str, float | None, float | None]:
+    """Return an utterance's recording, start and end in seconds."""
     if not data.segments:
-        return read_audio(data.wav_scp[utt], SAMPLE_RATE, channel)
+        return data.wav_scp[utt], None, None
     recording, start, end = data.segments[utt].split()
-    path = data.wav_scp[recording]
-    return read_audio(path, SAMPLE_RATE, channel, float(start), float(end))
+    return data.wav_scp[recording], float(start), float(end)
 
 
 def dump_audio(data: KaldiDir, out: PathLike, channel: str | None = None) -> None:
@@ -67,7 +66,8 @@ def dump_audio(data: KaldiDir, out: PathLike, channel: str | None = None) -> Non
         if not info or (info.sample_rate, info.channels) != (SAMPLE_RATE, 1):
             source = out / "wav" / f"{utt}.flac"
             if not source.exists():
-                samples = _read_utterance(data, utt, channel)
+                wav, start, end = _segment(data, utt)
+                samples = read_audio(wav, SAMPLE_RATE, channel, start, end)
                 with atomic_path(source) as temporary:
                     soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC")
             info = audio_info(source)
@@ -95,9 +95,9 @@ def dump_fbank(
         nj: Processes.
     """
     keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
-    rows = list(keys.items())
+    rows = [(key, *_segment(data, utt), factor) for key, (utt, factor) in keys.items()]
     parts = [rows[n : n + UTTS_PER_ARK] for n in range(0, len(rows), UTTS_PER_ARK)]
-    dump = functools.partial(_dump_part, data, Path(out), channel)
+    dump = functools.partial(_dump_part, Path(out), channel)
     scp: dict[str, str] = {}
     num_frames: dict[str, str] = {}
     with tqdm(total=len(rows), desc="fbank", unit="utt") as bar:
@@ -106,6 +106,7 @@ def dump_fbank(
             num_frames.update(part_frames)
             bar.update(len(part_scp))
     write_table(Path(out) / "utt2num_frames", num_frames)
+    write_table(Path(out) / "key2utt", {key: utt for key, (utt, _) in keys.items()})
     write_table(Path(out) / "feats.scp", scp)
 
 
@@ -124,7 +125,7 @@ def _run(dump, parts: list, nj: int) -> Iterator:
 
 
 def _dump_part(
-    data: KaldiDir, out: Path, channel: str | None, number: int, part: list
+    out: Path, channel: str | None, number: int, part: list
 ) -> tuple[dict, dict]:
     """Write one ark, unless it is there; return its scp and numbers of frames."""
     import torch
@@ -136,15 +137,16 @@ def _dump_part(
     if not scp.exists():
         torch.set_num_threads(1)
         feats = {}
-        for key, (utt, factor) in part:
-            samples = torch.from_numpy(_read_utterance(data, utt, channel))
+        for key, wav, start, end, factor in part:
+            samples = read_audio(wav, SAMPLE_RATE, channel, start, end)
+            samples = torch.from_numpy(samples)
             if factor != 1:
                 samples, _ = torchaudio.functional.speed(samples, SAMPLE_RATE, factor)
             feats[key] = fbank(samples, SAMPLE_RATE).numpy()
             if len(feats[key]) == 0:
                 raise DataError(
-                    f"utterance {utt} of {data.path} has {len(samples)} samples, less "
-                    "than one 25 ms frame: take it out"
+                    f"utterance {key} in {wav} has {len(samples)} samples, less than "
+                    "one 25 ms frame: take it out of the set"
                 )
         write_table(frames, {key: str(len(m)) for key, m in feats.items()})
         write_ark(out / f"feats.{number}.ark", scp, feats)

@@ -1,17 +1,23 @@
 """Speed perturbation (Ko et al., "Audio augmentation for speech recognition", 2015).
 
 Copies of the training utterances that are played faster or slower, in pitch too, stand
-beside them in stage 1's features as ``sp0.9-<utterance>``, as in Kaldi's recipes.
+beside them in stage 1's features as ``sp0.9-<utterance>``, as in Kaldi's recipes; its
+table ``key2utt`` says what is whose copy.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-PREFIX = re.compile(r"sp\d+(\.\d+)?-")
+from espnet_sentiment.data.files import DataError
 
 
 def perturbed(utts: Iterable[str], factors: Sequence[float]) -> dict[str, tuple]:
-    """Return ``{key: (utterance, factor)}`` of the copies; factor 1 makes none."""
+    """Return ``{key: (utterance, factor)}`` of the copies; factor 1 makes none.
+
+    Raises:
+        DataError: A factor is not positive.
+    """
+    if min(factors, default=1) <= 0:
+        raise DataError(f"speed_perturb_factors are {factors}: they must be above 0")
     utts = list(utts)
     return {
         f"sp{factor:g}-{utt}": (utt, factor)
@@ -21,17 +27,12 @@ def perturbed(utts: Iterable[str], factors: Sequence[float]) -> dict[str, tuple]
     }
 
 
-def copies(keys: Iterable[str], utts: Iterable[str]) -> dict[str, str]:
+def copies(key2utt: Mapping[str, str], utts: Iterable[str]) -> dict[str, str]:
     """Return ``{key: utterance}`` of given utterances and of their copies.
 
     Args:
-        keys: All keys of the features.
+        key2utt: Utterance of every key of the features.
         utts: The utterances that are wanted.
     """
     wanted = set(utts)
-    found = {}
-    for key in keys:
-        utt = key if key in wanted else PREFIX.sub("", key, count=1)
-        if utt in wanted:
-            found[key] = utt
-    return found
+    return {key: utt for key, utt in key2utt.items() if utt in wanted}

@@ -8,62 +8,78 @@ from pathlib import Path
 from espnet_sentiment.data.files import DataError, atomic_path, write_text
 
 BLANK, UNKNOWN, SPACE, END = "<blank>", "<unk>", "<space>", "<sos/eos>"
-KINDS = ("char", "bpe", "unigram")
+TOKEN_TYPES = ("char", "bpe")
+BPE_MODES = ("unigram", "bpe")
 
 
 def write_token_list(
-    folder: Path, kind: str, texts: Iterable[str], n_pieces: int = 500
+    folder: Path,
+    token_type: str,
+    texts: Iterable[str],
+    bpemode: str = "unigram",
+    nbpe: int = 500,
 ) -> dict[str, str]:
     """Write ``tokens.txt`` and, for sentencepieces, ``bpe.model``.
 
     Args:
         folder: Where to write.
-        kind: ``char`` (graphemes, as in Section 3.1 of the paper), or what
-            sentencepiece calls its models: ``bpe`` or ``unigram``.
+        token_type: ``char`` (graphemes, as in Section 3.1 of the paper), or ``bpe``
+            (sentencepieces).
         texts: Transcripts of the training utterances.
-        n_pieces: Most sentencepieces; a small text may have fewer.
+        bpemode: ``unigram`` or ``bpe``: how sentencepieces are found.
+        nbpe: Most sentencepieces; a small text may have fewer.
 
     Returns:
         ESPnet's options that name the files.
 
     Raises:
-        DataError: There is no such kind, or no text.
+        DataError: There is no such type, no text, or room for too few pieces.
     """
-    if kind not in KINDS:
-        raise DataError(f"tokens: {kind!r}: choose one of {', '.join(KINDS)}")
+    if token_type not in TOKEN_TYPES:
+        raise DataError(
+            f"token_type is {token_type!r}: choose one of {', '.join(TOKEN_TYPES)}"
+        )
     texts = [text for text in texts if text]
     if not texts:
         raise DataError(f"{folder}: all transcripts are empty: mend the set's text")
-    options = {"token_list": str(folder / "tokens.txt"), "token_type": "char"}
-    if kind == "char":
+    options = {"token_list": str(folder / "tokens.txt")}
+    if token_type == "char":
         counts = Counter("".join(texts))
         spaces = [SPACE] if counts.pop(" ", 0) else []
         # As ESPnet's recipes do, the most frequent first.
         tokens = spaces + sorted(counts, key=lambda c: (-counts[c], c))
     else:
         model = folder / "bpe.model"
-        tokens = _train_sentencepieces(model, kind, texts, n_pieces)
-        options |= {"token_type": "bpe", "bpemodel": str(model)}
+        tokens = _train_sentencepieces(model, bpemode, texts, nbpe)
+        options["bpemodel"] = str(model)
     lines = [BLANK, UNKNOWN, *tokens, END]
     write_text(folder / "tokens.txt", "".join(f"{token}\n" for token in lines))
     return options
 
 
 def _train_sentencepieces(
-    model: Path, kind: str, texts: list[str], n_pieces: int
+    model: Path, bpemode: str, texts: list[str], nbpe: int
 ) -> list[str]:
     import sentencepiece
 
     stream = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=stream,
-        model_type=kind,
-        vocab_size=n_pieces,
-        character_coverage=1.0,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=stream,
+            model_type=bpemode,
+            vocab_size=nbpe,
+            character_coverage=1.0,
+            hard_vocab_limit=False,
+            minloglevel=2,
+        )
+    # sentencepiece has no errors of its own.
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(
+            f"nbpe is {nbpe}, and sentencepiece says: {reason}: raise it above the "
+            "number of characters"
+        ) from None
     with atomic_path(model) as temporary:
         temporary.write_bytes(stream.getvalue())
     processor = sentencepiece.SentencePieceProcessor(model_proto=stream.getvalue())

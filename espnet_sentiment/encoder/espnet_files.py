@@ -180,9 +180,11 @@ def stats_file(experiment: Experiment) -> Path | None:
     name = (experiment.config.get("normalize_conf") or {}).get("stats_file")
     if experiment.config.get("normalize") is None or name is None:
         return None
-    for folder in [*experiment.config_file.absolute().parents, Path()]:
-        if (folder / name).is_file():
-            return folder / name
+    beside = experiment.config_file.with_name(Path(name).name)
+    folders = [*experiment.config_file.absolute().parents, Path()]
+    for path in [beside, *(folder / name for folder in folders)]:
+        if path.is_file():
+            return path
     raise DataError(
         f"{experiment.config_file} normalises by {name}, which is neither under a "
         "folder above it nor under the current one: copy it there"

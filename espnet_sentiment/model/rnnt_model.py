@@ -129,11 +129,11 @@ class RNNTModel(ESPnetASRModel):
         encoder_out: torch.Tensor,
         encoder_out_lens: torch.Tensor,
         labels: torch.Tensor,
-    ) -> tuple[float | None, float | None]:
+    ) -> tuple[float, float]:
         """Return CER and WER of a batch, decoded greedily.
 
         Unlike ESPnet's error calculator it leaves padding undecoded, and a batch
-        without any reference has no rate (None).
+        without any reference has no rate (NaN).
 
         Args:
             encoder_out: Encoder's output (B, T, D).
@@ -196,8 +196,9 @@ class RNNTModel(ESPnetASRModel):
         return text.replace(self.sym_space, " ").replace("\u2581", " ").strip()
 
 
-def _error_rate(pairs: Sequence[tuple[Sequence, Sequence]]) -> float | None:
+def _error_rate(pairs: Sequence[tuple[Sequence, Sequence]]) -> float:
     total = sum(len(ref) for _, ref in pairs)
     if total == 0:
-        return None
+        # None would leave this process out of an average over processes.
+        return float("nan")
     return sum(edit_distance(hyp, ref) for hyp, ref in pairs) / total

@@ -83,7 +83,9 @@ def corpus_table(all_results: Iterable[dict]) -> str:
     """Write one row for each encoder and decoder, over the seeds that were run.
 
     Rows are sorted by encoder and falling UA; ± is the standard deviation over seeds.
+    The last row always answers with the largest class, by which UA is at chance.
     """
+    all_results = list(all_results)
     groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for results in all_results:
         groups[results["encoder"], results["sentiment"]].append(results)
@@ -97,5 +99,10 @@ def corpus_table(all_results: Iterable[dict]) -> str:
             cells.append(percent(np.mean(values)) + spread)
         cells.append(interval(np.mean([r["pooled"]["ua_ci95"] for r in group], axis=0)))
         rows.append((encoder, -ua, cells))
+    ordered = [cells for _, _, cells in sorted(rows)]
+    if all_results:
+        chance = all_results[0]["majority"]
+        wa, ua = percent(chance["wa"]), percent(chance["ua"])
+        ordered.append(["chance: the largest class", "", "", wa, ua, ""])
     header = ["sentiment model", "encoder", "seeds", "WA (%)", "UA (%)", "UA 95 %"]
-    return markdown(header, [cells for _, _, cells in sorted(rows, reverse=False)])
+    return markdown(header, ordered)

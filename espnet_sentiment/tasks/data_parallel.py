@@ -7,9 +7,11 @@ through time step by step, with matrices too small for a second thread to help m
 """
 
 import argparse
-import logging
+import ctypes
 import multiprocessing
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,8 @@ import torch
 from espnet2.tasks.abs_task import AbsTask
 
 from espnet_sentiment.data.files import DataError
+
+PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 
 
 def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> None:
@@ -35,8 +39,9 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
     if processes == 1:
         task.main(argparse.Namespace(**options))
         return
-    # All are on this machine.
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    if sys.platform == "linux":
+        # All are on this machine, whatever its network is.
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     fork = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as folder:
         all_args = [
@@ -48,12 +53,13 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
                     "dist_init_method": f"file://{Path(folder, 'rendezvous')}",
                     "dist_world_size": processes,
                     "dist_rank": rank,
+                    # Else ESPnet looks for a GPU's number in CUDA_VISIBLE_DEVICES.
+                    "local_rank": rank,
                 }
             )
             for rank in range(processes)
         ]
-        # Not daemons: their data loaders may have workers. When this process dies,
-        # their next exchange of gradients fails, and they end.
+        # Not daemons, since their data loaders may have workers.
         children = [fork.Process(target=_work, args=(task, a)) for a in all_args[1:]]
         for child in children:
             child.start()
@@ -65,8 +71,9 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
             failed = [c.exitcode for c in children if c.exitcode]
             if failed:
                 raise DataError(
-                    f"a training process ended with status {failed[0]}: see train.log "
-                    f"in {options['output_dir']}, then run the same command again"
+                    f"a training process ended with status {failed[0]} ({error}): see "
+                    f"train.*log in {options['output_dir']}, then run the same command "
+                    "again"
                 ) from error
             raise
         finally:
@@ -78,6 +85,11 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
 
 
 def _work(task: type[AbsTask], args: argparse.Namespace) -> None:
-    # The first process logs the same.
-    logging.getLogger().setLevel(logging.ERROR)
+    die_with_parent()
     task.main(args)
+
+
+def die_with_parent() -> None:
+    """Let the system kill this process when its parent dies (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Options of a task from a config file and a command line, checked."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from espnet2.tasks.abs_task import AbsTask
@@ -10,7 +10,12 @@ from espnet_sentiment.data.files import DataError
 
 
 def task_options(
-    task: type[AbsTask], config: Mapping, path: Path, extra: Sequence[str], name: str
+    task: type[AbsTask],
+    config: Mapping,
+    path: Path,
+    extra: Sequence[str],
+    name: str,
+    decided: Collection[str] = (),
 ) -> dict:
     """Complete a config with the task's defaults.
 
@@ -20,12 +25,13 @@ def task_options(
         path: That file, for messages.
         extra: Options that override it, as on a command line.
         name: Where the options were given, for messages.
+        decided: Options that are not to be given, since the stage decides them.
 
     Raises:
         DataError: A key or an option that the task does not know.
     """
     parser = task.get_parser()
-    known = set(vars(parser.parse_args([])))
+    known = vars(parser.parse_args([]))
     for key in config:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3)
@@ -36,4 +42,11 @@ def task_options(
     args, rest = parser.parse_known_args(list(extra))
     if rest:
         raise DataError(f"{name}: unknown option {' '.join(rest)}")
-    return vars(args)
+    options = vars(args)
+    for key in sorted(decided):
+        if options[key] != known[key]:
+            raise DataError(
+                f"{path if key in config else name}: {key} is decided by the stage: "
+                "leave it out"
+            )
+    return options

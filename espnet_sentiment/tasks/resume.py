@@ -7,17 +7,24 @@ epoch before is put aside while an epoch runs, and taken back if the newer one i
 whole.
 """
 
+import pickle
 from pathlib import Path
 
-from espnet2.torch_utils.safe_torch_load import safe_torch_load
+import torch
+from espnet2.train.distributed_utils import DistributedOption
 
 CHECKPOINT = "checkpoint.pth"
 KEPT = "checkpoint.kept.pth"
 
 
-def keep_checkpoint(folder: Path) -> None:
+def is_first(distributed_option: DistributedOption) -> bool:
+    """Tell whether this process is the one that writes."""
+    return not distributed_option.distributed or distributed_option.dist_rank == 0
+
+
+def keep_checkpoint(folder: Path, distributed_option: DistributedOption) -> None:
     """Put the checkpoint aside; to be called when an epoch begins."""
-    if (folder / CHECKPOINT).exists():
+    if is_first(distributed_option) and (folder / CHECKPOINT).exists():
         (folder / CHECKPOINT).replace(folder / KEPT)
 
 
@@ -40,10 +47,14 @@ def recover_checkpoint(folder: Path) -> int:
 def _whole_epochs(folder: Path, checkpoint: Path) -> int:
     """Return the epochs of a checkpoint if it and its last epoch's weights load."""
     try:
-        state = safe_torch_load(checkpoint, map_location="cpu")
-        epochs = max(state["reporter"]["stats"])
-        safe_torch_load(folder / f"{epochs}epoch.pth", map_location="cpu")
+        epochs = max(load_state(checkpoint)["reporter"]["stats"])
+        load_state(folder / f"{epochs}epoch.pth")
     # What a broken file raises depends on where it ends.
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError):
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.PickleError):
         return 0
     return epochs
+
+
+def load_state(path: Path) -> dict:
+    """Load a file of the Trainer; ESPnet's loader asks at a terminal if it fails."""
+    return torch.load(path, map_location="cpu", weights_only=True)

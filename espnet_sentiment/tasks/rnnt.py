@@ -1,13 +1,18 @@
 """ESPnet task: RNN-T pre-training of the encoder (paper, Section 3.1)."""
 
 import argparse
+import multiprocessing
+from pathlib import Path
 
 from espnet2.tasks.asr import ASRTask
+from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
 from espnet_sentiment.data.files import DataError
-from espnet_sentiment.data.token_list import KINDS
+from espnet_sentiment.data.token_list import BPE_MODES
 from espnet_sentiment.model.rnnt_model import RNNTModel
+from espnet_sentiment.tasks.data_parallel import die_with_parent
+from espnet_sentiment.tasks.log_file import logging_to
 from espnet_sentiment.tasks.rnnt_trainer import RNNTTrainer
 
 # The paper's sizes, which a config may replace one by one.
@@ -32,14 +37,12 @@ class RNNTTask(ASRTask):
         super().add_task_arguments(parser)
         group = parser.add_argument_group("RNN-T related")
         group.add_argument(
-            "--tokens",
-            choices=KINDS,
-            default="char",
-            help="Tokens that stage 2 makes: graphemes, or sentencepieces",
+            "--bpemode",
+            choices=BPE_MODES,
+            default="unigram",
+            help="Kind of sentencepieces that are made if token_type is bpe",
         )
-        group.add_argument(
-            "--n_pieces", type=int, default=500, help="Most sentencepieces"
-        )
+        group.add_argument("--nbpe", type=int, default=500, help="Most sentencepieces")
         parser.set_defaults(
             model="rnnt",
             frontend="fbank",
@@ -55,6 +58,20 @@ class RNNTTask(ASRTask):
             batch_type="numel",
             best_model_criterion=[("valid", "loss", "min")],
         )
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace):
+        """Train; one of several processes has a log of its own."""
+        if not args.distributed:
+            super().main_worker(args)
+            return
+        if multiprocessing.parent_process() is not None:
+            die_with_parent()
+        # ESPnet gives no rank to a process that a cluster's launcher started.
+        rank = get_rank(args.dist_rank, args.dist_launcher) or 0
+        name = f"train.rank{rank}.log" if rank else "train.log"
+        with logging_to(Path(args.output_dir) / name):
+            super().main_worker(args)
 
     @classmethod
     @typechecked

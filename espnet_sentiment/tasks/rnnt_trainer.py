@@ -7,7 +7,7 @@ from espnet2.train.reporter import aggregate
 from espnet2.train.trainer import Trainer
 from tqdm import tqdm
 
-from espnet_sentiment.tasks.resume import keep_checkpoint
+from espnet_sentiment.tasks.resume import is_first, keep_checkpoint
 
 # What an epoch's line says, where the model reports it.
 SHOWN = ("loss", "loss_ctc", "cer_transducer", "wer_transducer")
@@ -21,9 +21,7 @@ class RNNTTrainer(Trainer):
         cls, *args, iterator, reporter, options, distributed_option, **kwargs
     ) -> bool:
         """Train an epoch while the last checkpoint is safe."""
-        first = _is_first(distributed_option)
-        if first:
-            keep_checkpoint(Path(options.output_dir))
+        keep_checkpoint(Path(options.output_dir), distributed_option)
         epoch = f"epoch {reporter.get_epoch()}/{options.max_epoch}"
         # stderr itself goes to the log.
         bar = tqdm(
@@ -31,7 +29,7 @@ class RNNTTrainer(Trainer):
             desc=epoch,
             unit="batch",
             leave=False,
-            disable=not first,
+            disable=not is_first(distributed_option),
             file=sys.__stderr__,
             mininterval=0.5 if sys.__stderr__.isatty() else 30,
         )
@@ -50,7 +48,7 @@ class RNNTTrainer(Trainer):
         super().validate_one_epoch(
             *args, reporter=reporter, distributed_option=distributed_option, **kwargs
         )
-        if _is_first(distributed_option):
+        if is_first(distributed_option):
             said = [
                 f"{key} {aggregate(reporter.stats[key]):.3f}"
                 for key in SHOWN
@@ -58,7 +56,3 @@ class RNNTTrainer(Trainer):
             ]
             line = f"epoch {reporter.get_epoch()}, validation: {', '.join(said)}"
             tqdm.write(line, file=sys.__stderr__)
-
-
-def _is_first(distributed_option) -> bool:
-    return not distributed_option.distributed or distributed_option.dist_rank == 0

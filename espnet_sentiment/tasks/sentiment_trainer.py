@@ -31,10 +31,12 @@ class SentimentTrainer(Trainer):
     on_epoch: Callable[[], None] | None = None
 
     @classmethod
-    def train_one_epoch(cls, *args, options, **kwargs) -> bool:
+    def train_one_epoch(cls, *args, options, distributed_option, **kwargs) -> bool:
         """Train an epoch while the last checkpoint is safe."""
-        keep_checkpoint(Path(options.output_dir))
-        return super().train_one_epoch(*args, options=options, **kwargs)
+        keep_checkpoint(Path(options.output_dir), distributed_option)
+        return super().train_one_epoch(
+            *args, options=options, distributed_option=distributed_option, **kwargs
+        )
 
     @classmethod
     @torch.no_grad()

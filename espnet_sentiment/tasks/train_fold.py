@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from espnet2.tasks.abs_task import optim_classes
-from espnet2.torch_utils.safe_torch_load import safe_torch_load
 from typeguard import TypeCheckError
 
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
@@ -19,7 +18,7 @@ from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
 from espnet_sentiment.tasks.log_file import logging_to
 from espnet_sentiment.tasks.options import task_options
 from espnet_sentiment.tasks.resume import CHECKPOINT as STATE
-from espnet_sentiment.tasks.resume import KEPT, recover_checkpoint
+from espnet_sentiment.tasks.resume import KEPT, load_state, recover_checkpoint
 from espnet_sentiment.tasks.sentiment import (
     SentimentTask,
     decoder_choices,
@@ -175,8 +174,8 @@ def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) 
 
 def _keep_result(out: Path, reference: dict[str, str]) -> None:
     """Keep the selected weights and the curves; drop what only resuming needs."""
-    state = safe_torch_load(out / "valid.ua.ave.pth", map_location="cpu")
-    curves = safe_torch_load(out / STATE, map_location="cpu")["reporter"]
+    state = load_state(out / "valid.ua.ave.pth")
+    curves = load_state(out / STATE)["reporter"]
     write_json(out / "history.json", _history(curves["stats"]))
     save_checkpoint(out / CHECKPOINT, state, reference)
     for pattern in ("*epoch.pth", "*.best.pth", "valid.*.pth", "train.*.pth"):

@@ -7,10 +7,13 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import torch
-from espnet2.torch_utils.safe_torch_load import safe_torch_load
+import yaml
+from espnet2.tasks.abs_task import scheduler_classes
 from espnet2.train.distributed_utils import get_node_rank
 from espnet2.train.reporter import Reporter
+from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from tqdm import tqdm
+from typeguard import TypeCheckError
 
 from espnet_sentiment.data.files import (
     DataError,
@@ -23,12 +26,16 @@ from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.speed import copies
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
+from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
+from espnet_sentiment.model.rnnt_model import RNNTModel
 from espnet_sentiment.tasks.data_parallel import run_data_parallel
 from espnet_sentiment.tasks.log_file import logging_to
-from espnet_sentiment.tasks.resume import CHECKPOINT, recover_checkpoint
+from espnet_sentiment.tasks.resume import CHECKPOINT, load_state, recover_checkpoint
 from espnet_sentiment.tasks.rnnt import RNNTTask
 
+# What says how a process takes part, not what is trained.
+PROCESS_KEYS = ("distributed", "multiprocessing_distributed", "local_rank")
 PROBE = 800  # frames, on which an encoder's frame-rate reduction is measured
 
 # The curves that history.json keeps, by ESPnet's names.
@@ -71,17 +78,23 @@ def prepare(
             f"not in {feats / 'feats.scp'}: rerun stage 1"
         )
     parts = {
-        "train": copies(frames, fold.train),
-        "valid": copies(fold.valid, fold.valid),
+        "train": copies(read_table(feats / "key2utt"), fold.train),
+        "valid": dict(zip(fold.valid, fold.valid, strict=True)),
     }
     texts = {
         key: data.text[utt] for keys in parts.values() for key, utt in keys.items()
     }
     write_table(out / "text", texts)
     tokens = write_token_list(
-        out, options["tokens"], [data.text[u] for u in fold.train], options["n_pieces"]
+        out,
+        options["token_type"],
+        [data.text[u] for u in fold.train],
+        options["bpemode"],
+        options["nbpe"],
     )
-    write_cmvn(out / "feats_stats.npz", feats / "feats.scp", parts["train"])
+    stats = out / "feats_stats.npz"
+    if not stats.exists():  # else a killed training continues
+        write_cmvn(stats, feats / "feats.scp", parts["train"])
     options = {
         **options,
         **tokens,
@@ -89,24 +102,24 @@ def prepare(
         "input_size": 80,
         "frontend": None,
         "normalize": "global_mvn",
-        "normalize_conf": {"stats_file": str(out / "feats_stats.npz")},
+        "normalize_conf": {"stats_file": str(stats)},
         "use_tensorboard": False,
         "use_matplotlib": False,
         "num_att_plot": 0,
         "resume": True,
     }
     _default_decay(options)
+    _check_criterion(options)
     preprocess = RNNTTask.build_preprocess_fn(
         argparse.Namespace(**options), train=False
     )
     n_tokens = {
         key: len(preprocess(key, {"text": text})["text"]) for key, text in texts.items()
     }
-    model = RNNTTask.build_model(argparse.Namespace(**options)).eval()
+    model = build(options).eval()
+    n_frames = {key: frames[key] for key in texts}
     reduction = frame_reduction(model)
-    tight = check_lengths(
-        {key: frames[key] for key in texts}, n_tokens, reduction, MAX_SYMBOLS
-    )
+    tight = check_lengths(n_frames, n_tokens, reduction, MAX_SYMBOLS)
     for part, keys in parts.items():
         write_table(out / f"{part}_speech_shape", {k: f"{frames[k]},80" for k in keys})
         vocabulary = len(model.token_list)
@@ -201,6 +214,50 @@ def describe_parameters(model) -> str:
     return f"{total:,} parameters: {', '.join(said)}"
 
 
+def build(options: Mapping) -> RNNTModel:
+    """Build the model, and once what would else fail after hours.
+
+    Raises:
+        DataError: A part of the config does not fit.
+    """
+    args = argparse.Namespace(**options)
+    try:
+        model = RNNTTask.build_model(args)
+        (optimizer,) = RNNTTask.build_optimizers(args, model)
+        if args.scheduler is not None:
+            scheduler_classes[args.scheduler](optimizer, **args.scheduler_conf)
+    # A config's values reach many constructors.
+    except (ValueError, TypeError, TypeCheckError, KeyError, RuntimeError) as error:
+        raise DataError(
+            f"the model cannot be built ({type(error).__name__}: {error}): mend the "
+            "RNN-T's config or --asr_args"
+        ) from error
+    return model
+
+
+def _check_criterion(options: Mapping) -> None:
+    """Refuse a criterion by which no epoch would be kept."""
+    criteria = options["best_model_criterion"]
+    reported = {"loss", "loss_transducer"}
+    reported |= {f"{k}_transducer" for k in ("cer", "wer") if _reports(options, k)}
+    if options["model_conf"].get("ctc_weight", 0) > 0:
+        reported.add("loss_ctc")
+    if (
+        len(criteria) != 1
+        or criteria[0][0] != "valid"
+        or criteria[0][1] not in reported
+    ):
+        raise DataError(
+            f"best_model_criterion is {criteria}: name one of validation, with one of "
+            f"{', '.join(sorted(reported))} (cer and wer need model_conf.report_cer "
+            "and report_wer)"
+        )
+
+
+def _reports(options: Mapping, kind: str) -> bool:
+    return options["model_conf"].get(f"report_{kind}", False)
+
+
 def _default_decay(options: dict) -> None:
     """Let a cosine schedule end with the training unless the config says otherwise."""
     if (options["scheduler"] or "").lower() == "cosineannealinglr":
@@ -211,20 +268,29 @@ def _default_decay(options: dict) -> None:
 
 
 def _keep_result(out: Path) -> None:
-    """Keep the averaged weights and the curves; drop what only resuming needs."""
+    """Keep the curves, and a config that is no matter of how many processes trained."""
+    averaged_checkpoint(out)  # raises if there is none
     reporter = Reporter()
-    state = safe_torch_load(out / CHECKPOINT, map_location="cpu")
-    reporter.load_state_dict(state["reporter"])
+    reporter.load_state_dict(load_state(out / CHECKPOINT)["reporter"])
     epochs = [reporter.stats[epoch] for epoch in sorted(reporter.stats)]
     history = {
         name: [epoch[phase].get(key) for epoch in epochs]
         for name, (phase, key) in CURVES.items()
     }
-    history["train_seconds"] = [
-        epoch["train"]["time"].total_seconds() for epoch in epochs
-    ]
+    history["train_seconds"] = [e["train"]["time"].total_seconds() for e in epochs]
     write_json(out / "history.json", history)
-    averaged = {p.resolve() for p in out.glob("valid.*.ave.pth")}
+    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    defaults = vars(RNNTTask.get_parser().parse_args([]))
+    for key in config:
+        if key.startswith("dist_") or key in PROCESS_KEYS:
+            config[key] = defaults.get(key, False)
+    with atomic_path(out / "config.yaml") as temporary:
+        temporary.write_text(yaml_no_alias_safe_dump(config, indent=4, sort_keys=False))
+
+
+def drop_leftovers(out: Path) -> None:
+    """Delete what only resuming needs, once the training is known to be complete."""
+    averaged = averaged_checkpoint(out).resolve()
     for path in out.glob("*.pth"):
-        if path.resolve() not in averaged:
+        if path.resolve() != averaged:
             path.unlink()
