@@ -67,7 +67,7 @@ if declare -F configure >/dev/null; then configure; fi
 prepare_environment
 if wanted 0; then prepare_data; fi
 if [[ $asr_init == none ]]; then asr_init=; fi
-asr_tag=$tag asr_seed=$((10#$seed)) asr_nj=$nj
+asr_tag=$tag asr_seed=$seed asr_nj=$nj
 asr_stages "$corpus"
 if wanted 2; then
   # What conf/encoder/rnnt.yaml names: the RNN-T of the last run of a stage 2.

@@ -37,7 +37,7 @@ asr_stages() {
   local set=$1 name
   name=$(basename "$asr" .yaml)
   asr_exp=exp/asr_${set}_$name${asr_tag:+_$asr_tag}
-  if ((asr_seed)); then asr_exp+=_seed$asr_seed; fi
+  if ((10#$asr_seed)); then asr_exp+=_seed$asr_seed; fi
   local -a factors decode=(--asr_exp "$asr_exp" --beam_size "$beam_size" --ngpu "$ngpu")
   read -ra factors <<<"$speed_perturb_factors"
   if wanted 1; then
