@@ -86,6 +86,7 @@ def score_experiment(
             "sentiment": read_config(experiment.sentiment),
             "resolved": read_config(first / "config.yaml"),
         },
+        "asr": asr_rates(encoder),
         "versions": versions(),
         "seed": experiment.seed,
     }
@@ -96,6 +97,18 @@ def score_experiment(
     plot_learning_curves(histories, experiment.dir / "learning_curves.png")
     write_text(experiment.dir / "RESULTS.md", experiment_report(results))
     write_json(experiment.dir / "results.json", results)
+
+
+def asr_rates(encoder: dict) -> dict | None:
+    """Return WER and CER of the RNN-T that the encoder is out of, if we trained it."""
+    path = Path(encoder["encoder_conf"].get("model", "")) / "results.json"
+    if not path.is_file():
+        return None
+    decoded = read_json(path).get("decode", {})
+    return {
+        part: {"wer": scores["wer"]["rate"], "cer": scores["cer"]["rate"]}
+        for part, scores in decoded.items()
+    }
 
 
 def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) -> dict:
@@ -113,10 +126,11 @@ def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) 
 
 def write_corpus_table(exp: Path, corpus: str) -> None:
     """Write and print one row for each model of the corpus that was scored."""
-    from espnet_sentiment.scoring.tables import corpus_table
+    from espnet_sentiment.scoring.tables import asr_note, corpus_table
 
     found = [read_json(p) for p in sorted(exp.glob(f"{corpus}_*/results.json"))]
-    table = corpus_table([r for r in found if r["corpus"] == corpus])
+    found = [r for r in found if r["corpus"] == corpus]
+    table = "\n".join(filter(None, [corpus_table(found), asr_note(found)]))
     write_text(exp / f"RESULTS_{corpus}.md", table)
     print(table)
 

@@ -79,6 +79,18 @@ def experiment_report(results: dict) -> str:
     )
 
 
+def asr_note(all_results: Iterable[dict]) -> str:
+    """Say how well the RNN-Ts recognise whose encoders a table's rows read."""
+    notes = {
+        f"{results['encoder']}: an RNN-T with WER {percent(rates['wer'])} %, CER "
+        f"{percent(rates['cer'])} % on {part}\n"
+        for results in all_results
+        for part, rates in (results.get("asr") or {}).items()
+        if rates["wer"] is not None
+    }
+    return "".join(sorted(notes))
+
+
 def corpus_table(all_results: Iterable[dict]) -> str:
     """Write one row for each encoder and decoder, over the seeds that were run.
 
