@@ -6,6 +6,8 @@ import random
 import signal
 import time
 
+import kaldiio
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -13,6 +15,7 @@ from asr_fixtures import CONF, Corpus, write_data
 from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_sentiment.bin import asr_train, make_features
+from espnet_sentiment.data import dump
 from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
@@ -210,6 +213,25 @@ def test_copies_at_other_speeds_are_trained_on_but_not_validated_on(corpus):
         assert frames[slow] == pytest.approx(frames[utt] / 0.9, abs=3)
         assert frames[fast] == pytest.approx(frames[utt] / 1.1, abs=3)
         assert texts[slow] == texts[fast] == texts[utt]
+
+
+def test_several_processes_compute_the_same_features(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(dump, "UTTS_PER_ARK", 3)
+    corpus.dump = tmp_path / "again"
+    corpus.features("--nj", "2")
+    before, after = (
+        kaldiio.load_scp(str(folder / "fbank" / "an4" / "feats.scp"))
+        for folder in (tmp_path / "dump", tmp_path / "again")
+    )
+    assert len(list((tmp_path / "again").glob("fbank/an4/*.ark"))) == 3
+    assert before.keys() == after.keys()
+    for utt in before:
+        assert np.array_equal(before[utt], after[utt])
+
+
+def test_a_speed_that_is_not_positive_is_refused(corpus):
+    with pytest.raises(DataError, match="must be above 0"):
+        corpus.features("--speed_perturb_factors", "0")
 
 
 def test_a_transcript_without_audio_and_the_reverse_are_named(corpus):

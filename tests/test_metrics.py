@@ -14,7 +14,7 @@ from espnet_sentiment.scoring.metrics import (
     weighted_accuracy,
 )
 from espnet_sentiment.scoring.results import score
-from espnet_sentiment.scoring.tables import corpus_table
+from espnet_sentiment.scoring.tables import asr_note, corpus_table
 from espnet_sentiment.tasks.sentiment_trainer import recalls_to_accuracy
 
 CLASSES = ["anger", "neutral", "sad"]
@@ -105,8 +105,15 @@ def test_the_corpus_table_has_one_row_for_all_seeds_of_a_model():
             "sentiment": "dec",
             "seed": seed,
             "pooled": pooled,
+            "majority": {"wa": 0.6, "ua": 0.5},
+            "asr": {"an4_test": {"wer": 0.25, "cer": 0.125}} if seed else None,
         }
 
-    table = corpus_table([results(0, 0.7), results(1, 0.8)])
+    rows = [results(0, 0.7), results(1, 0.8)]
+    table = corpus_table(rows)
     assert table.count("dec") == 1
+    assert table.endswith("| chance: the largest class |  |  | 60.00 | 50.00 |  |\n")
+    assert asr_note(rows) == (
+        "enc: an RNN-T with WER 25.00 %, CER 12.50 % on an4_test\n"
+    )
     assert "| 0, 1 | 80.00 ± 0.00 | 75.00 ± 7.07 | 70.00 - 90.00 |" in table

@@ -126,7 +126,7 @@ def test_a_training_killed_between_epochs_ends_with_the_same_numbers(
         )
         with pytest.raises(KeyboardInterrupt):
             fresh.run(4, 4, "--nj", "1")
-    assert (fresh.exp / "fold1" / "checkpoint.pth").exists()
+    assert (fresh.exp / "fold1" / "checkpoint.kept.pth").exists()
     fresh.run(4, 5, "--nj", "1")
     assert "resumed" in (fresh.exp / "fold1" / "train.log").read_text()
     assert predictions(fresh) == predictions(finished)

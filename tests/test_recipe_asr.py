@@ -33,8 +33,7 @@ def repository(tmp_path):
             ignore=shutil.ignore_patterns("data", "dump", "exp", "downloads"),
         )
     (root / "local" / "env.sh").write_text("#!/bin/sh\n")
-    (root / ".venv").mkdir()
-    (root / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (root / ".venv").symlink_to(sys.prefix)
     return root
 
 
@@ -51,7 +50,7 @@ def write_corpus(corpus, an4_wavs):
     """Write the corpus' layout, its recordings copies of one of real speech."""
     samples, rate = soundfile.read(an4_wavs[0])
     tables = {name: {} for name in ("wav.scp", "text", "utt2spk", "spk2gender")}
-    for speaker in range(24):
+    for speaker in range(40):
         utt, name = f"{speaker:05d}0011", f"{speaker:04d}"
         wav = Path("WAVE", f"SPEAKER{name}", f"{utt}.flac")
         (corpus / wav).parent.mkdir(parents=True)
