@@ -35,7 +35,7 @@ Model
   --asr FILE            RNN-T (default $asr)
   --asr_args ARGS       options of RNNTTask that override it, after this recipe's own
                         (${recipe_asr_args:-none}); e.g. '--max_epoch 20 --token_type bpe'
-  --asr_init DIR        RNN-T experiment with whose encoder to begin, or none
+  --asr_init DIR        RNN-T experiment from whose encoder training starts, or none
                         (default ${asr_init:-none})
   --speed_perturb_factors F   copies of the training utterances at these speeds, in
                         quotes (default '$speed_perturb_factors')

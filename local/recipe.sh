@@ -61,6 +61,8 @@ check stop_stage "[$stage-6]" "a number from --stage $stage to 6"
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
+check asr_tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
+check asr_nj '[1-9][0-9]*' "a number from 1"
 check nj '|[1-9][0-9]*' "a number from 1"
 check ngpu '[01]' "0 or 1"
 check channel '|0|1|mix' "0, 1 or mix"
@@ -90,7 +92,7 @@ run_stages() {
 }
 
 if wanted 0; then prepare_data; fi
-if [[ $asr_corpus && $encoder == conf/encoder/rnnt.yaml && ! $encoder_model ]]; then
+if [[ $asr_corpus && $encoder -ef conf/encoder/rnnt.yaml && ! $encoder_model ]]; then
   read -ra also <<<"$asr_also"
   asr_stages "$asr_corpus" "${also[@]}"
   encoder_model=$asr_exp

@@ -91,7 +91,8 @@ def main(argv=None) -> None:
     if stage.stamp.exists():
         raise DataError(
             f"{out} holds a complete training from other inputs (config, options, "
-            "seed, features or transcripts): name the new one by --tag, or delete it"
+            "seed, features or transcripts): give the new one a name by --tag (in a "
+            "recipe that goes on to sentiment, --asr_tag), or delete it"
         )
     empty = check_transcripts(data)
     out.mkdir(parents=True, exist_ok=True)

@@ -112,6 +112,6 @@ def _resolve(model: str, config_file: Path) -> str:
     if model.startswith(("/", ".", "~")):
         raise DataError(
             f"{config_file}: encoder_conf.model is {model}, and there is no such path: "
-            "train or put the model there, or give another by --encoder_model"
+            "see the comment in that file, or give another by --encoder_model"
         )
     return model

@@ -34,6 +34,13 @@ FIXED = {
 }
 
 
+# What the stages decide: a config with an encoder, for one, is none of a decoder.
+DECIDED = {
+    *("encoder", "encoder_conf", "encoder_reference", "input_size", "token_list"),
+    *("output_dir", "seed", "ngpu", "resume", "frontend", "frontend_conf"),
+}
+
+
 def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     """Check a sentiment config and complete it with the task's defaults.
 
@@ -45,7 +52,9 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     Raises:
         DataError: A key or an option that the task does not know.
     """
-    options = task_options(SentimentTask, config, path, extra, "--sentiment_args")
+    options = task_options(
+        SentimentTask, config, path, extra, "--sentiment_args", DECIDED
+    )
     _check_parts(options, path)
     return options
 
