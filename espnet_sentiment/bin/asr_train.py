@@ -3,10 +3,14 @@
 import argparse
 import contextlib
 import fcntl
-import shlex
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import check_gpus, read_config, run
+from espnet_sentiment.bin.experiment import (
+    check_gpus,
+    read_config,
+    run,
+    split_options,
+)
 from espnet_sentiment.data.files import DataError, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
@@ -65,10 +69,7 @@ def main(argv=None) -> None:
             f"{args.data_dir}/folds holds {len(folds)} folds: RNN-T training takes one"
         )
     config = read_config(args.asr)
-    try:
-        extra = shlex.split(args.asr_args)
-    except ValueError as error:
-        raise DataError(f"--asr_args {args.asr_args}: {error}") from None
+    extra = split_options("--asr_args", args.asr_args)
     feats = Path(args.dump) / "fbank" / data.path.name
     out = Path(args.asr_exp)
     fold_dir = data.path / "folds" / folds[0].name
@@ -97,7 +98,10 @@ def main(argv=None) -> None:
     empty = check_transcripts(data)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
-        _start(stage, data, folds[0], feats, config, extra, empty, args)
+        stage.start(out)
+        if empty:
+            stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
+        _train(stage, data, folds[0], feats, config, extra, args)
 
 
 @contextlib.contextmanager
@@ -111,13 +115,6 @@ def only_process(out: Path):
                 f"another process trains in {out}: wait for it, or end it"
             ) from None
         yield
-
-
-def _start(stage, data, fold, feats, config, extra, empty, args) -> None:
-    stage.start(stage.stamp.parent)
-    if empty:
-        stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
-    _train(stage, data, fold, feats, config, extra, args)
 
 
 def _train(stage, data, fold, feats, config, extra, args) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,18 @@ def experiments(args: argparse.Namespace) -> Iterator[Experiment]:
                 exp=Path(args.exp),
                 dump=Path(args.dump),
             )
+
+
+def split_options(name: str, text: str) -> list[str]:
+    """Split the options that one option holds, as a shell does.
+
+    Raises:
+        DataError: A quote is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise DataError(f"{name} {text}: {error}") from None
 
 
 def check_gpus(ngpu: int) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import functools
 import os
-import shlex
 import sys
 
 from espnet_sentiment.bin.encode import view_dirs
@@ -14,6 +13,7 @@ from espnet_sentiment.bin.experiment import (
     experiments,
     read_config,
     run,
+    split_options,
 )
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.files import DataError, sha256_of
@@ -63,10 +63,7 @@ def main(argv=None) -> None:
     check_gpus(args.ngpu)
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
-    try:
-        extra = shlex.split(args.sentiment_args)
-    except ValueError as error:
-        raise DataError(f"--sentiment_args {args.sentiment_args}: {error}") from None
+    extra = split_options("--sentiment_args", args.sentiment_args)
     todo: list[tuple[Experiment, Fold, Stage]] = []
     all_experiments = list(experiments(args))
     for experiment in all_experiments:

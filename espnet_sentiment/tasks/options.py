@@ -35,8 +35,9 @@ def task_options(
     for key in config:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "see --help of "
-            hint = hint if near else f"{hint}{task.__name__}"
+            hint = f"see --help of {task.__name__}"
+            if near:
+                hint = f"did you mean {' or '.join(near)}?"
             raise DataError(f"{path}: unknown key {key!r}: {hint}")
     parser.set_defaults(**config)
     args, rest = parser.parse_known_args(list(extra))
