@@ -17,6 +17,7 @@ from espnet_sentiment.data.files import (
     PathLike,
     atomic_path,
     read_table,
+    refuse,
     write_table,
 )
 from espnet_sentiment.data.kaldi_dir import KaldiDir
@@ -38,9 +39,8 @@ def check_audio(data: KaldiDir, channel: str | None) -> None:
         except DataError as error:
             errors.append(str(error))
     if errors:
-        more = [f"... and {len(errors) - 20} more"] if len(errors) > 20 else []
-        head = f"{data.path}: {len(errors)} of {len(data.wav_scp)} recordings unusable"
-        raise DataError("\n  ".join([head, *errors[:20], *more]))
+        count = f"{len(errors)} of {len(data.wav_scp)}"
+        refuse(f"{data.path}: {count} recordings unusable", errors)
 
 
 def _segment(data: KaldiDir, utt: str) -> tuple[str, float | None, float | None]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from espnet_sentiment.data.files import DataError, atomic_path, write_text
+from espnet_sentiment.data.files import DataError, atomic_path, refuse, write_text
 
 BLANK, UNKNOWN, SPACE, END = "<blank>", "<unk>", "<space>", "<sos/eos>"
 TOKEN_TYPES = ("char", "bpe")
@@ -125,10 +125,9 @@ def check_lengths(
         elif labels > out:
             tight.append(utt)
     if bad:
-        more = [f"... and {len(bad) - 20} more"] if len(bad) > 20 else []
-        head = (
+        refuse(
             f"{len(bad)} utterances are too short: take them out of the set, or mend "
-            "their recordings, segments or transcripts"
+            "their recordings, segments or transcripts",
+            bad,
         )
-        raise DataError("\n  ".join([head, *bad[:20], *more]))
     return tight
