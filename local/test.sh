@@ -12,6 +12,7 @@ fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ./local/env.sh test
 export PATH=$PWD/.venv/bin:$PATH
+./local/browser.sh
 
 failed=()
 check() {

@@ -1,4 +1,4 @@
-"""Real audio for the tests: AN4 from ESPnet's wheel, and EmoDB where it is at hand."""
+"""Real audio for the tests, AN4 from ESPnet's wheel and EmoDB if at hand; a browser."""
 
 import importlib.resources
 import os
@@ -6,6 +6,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
+# Tests ask for them by name.
+from browser_fixture import chromium, open_page  # noqa: F401
 
 DATA_VARIABLE = "ESPNET_SENTIMENT_TEST_DATA"
 

@@ -362,7 +362,7 @@ def test_missing_files_are_named(recipe, tmp_path):
     with pytest.raises(DataError, match=f"{tmp_path}/config.yaml is missing"):
         ESPnetEncoder(model=str(tmp_path))
     copy(recipe, tmp_path, "config.yaml")
-    with pytest.raises(DataError, match="normalises by exp/stats/feats_stats.npz"):
+    with pytest.raises(DataError, match="names exp/stats/feats_stats.npz"):
         ESPnetEncoder(model=str(tmp_path))
 
 

@@ -8,7 +8,11 @@ from typing import ClassVar
 from espnet_sentiment.alignment.words import Alignment
 from espnet_sentiment.data.files import DataError, read_json, read_table
 from espnet_sentiment.data.stage import content_hash
-from espnet_sentiment.encoder.espnet_files import Experiment, open_experiment
+from espnet_sentiment.encoder.espnet_files import (
+    Experiment,
+    named_file,
+    open_experiment,
+)
 from espnet_sentiment.encoder.huggingface_files import (
     find_huggingface,
     huggingface_files,
@@ -79,19 +83,9 @@ def _tokenizer_options(experiment: Experiment) -> dict:
     for name in ("bpemodel", "non_linguistic_symbols"):
         value = config.get(name)
         if isinstance(value, str):
-            value = _find_beside(experiment.config_file, value)
+            value = str(named_file(experiment, value))
         options[name] = value
     return options
-
-
-def _find_beside(config_file: Path, name: str) -> str:
-    """Find a file that a config names relative to a folder above it."""
-    beside = config_file.with_name(Path(name).name)
-    folders = [*config_file.absolute().parents, Path()]
-    for path in [beside, *(folder / name for folder in folders)]:
-        if path.is_file():
-            return str(path)
-    raise DataError(f"{config_file} names {name}, which is not there: copy it beside")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -129,6 +129,7 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
         {utt: -(-sizes[utt] // source.hop) for utt in data.utts},
         PART_FRAMES,
         out / "parts",
+        desc="align",
     )
     durations = {utt: seconds(sizes[utt], source.kind) for utt in data.utts}
     write(out, {utt: json.loads(line) for utt, line in found.items()}, durations, stage)

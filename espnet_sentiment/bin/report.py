@@ -71,11 +71,14 @@ def main(argv=None) -> None:
             for name in ("predictions.jsonl", "attention.scp")
         ]
         results = experiment.dir / "results.json"
+        deletion = experiment.dir / "deletion.json"
         stage = Stage(
             f"stage 6: report of {experiment.name}",
             experiment.dir / ".report.json",
             {
-                "files": stat_hash([*decoded, results, ctm]),
+                "files": stat_hash(
+                    [*decoded, results, deletion, ctm, recognised_text(experiment)]
+                ),
                 "data": sha256_of(dataclasses.asdict(data)),
                 "page": content_hash(
                     TEMPLATE / name for name in ("page.html", "page.css", *SCRIPTS)
@@ -106,12 +109,23 @@ def read_text_and_words(
     experiment: Experiment, data: KaldiDir, ctm: Path
 ) -> tuple[Mapping[str, str], Mapping[str, list[Word]] | None]:
     """Read transcripts, the corpus's own or else recognised ones, and word times."""
-    text = data.text
-    if not any(text.values()):
-        recognised = text_dir(experiment.dump, experiment.encoder, experiment.corpus)
-        if (recognised / "text").exists():
-            text = read_table(recognised / "text")
+    text, recognised = data.text, recognised_text(experiment)
+    if not any(text.values()) and recognised.exists():
+        text = read_table(recognised)
     return text, read_ctm(ctm) if ctm.exists() else None
+
+
+def recognised_text(experiment: Experiment) -> Path:
+    """Return the file of what the encoder's ASR model recognised."""
+    folder = text_dir(experiment.dump, experiment.encoder, experiment.corpus)
+    return folder / "text"
+
+
+def read_deletion(path: Path) -> dict | None:
+    """Return what ``bin/deletion.py`` measured over all utterances, if it was run."""
+    if not path.exists():
+        return None
+    return {k: v for k, v in read_json(path).items() if k != "utterances"}
 
 
 def write_report(
@@ -135,6 +149,7 @@ def write_report(
     page = {
         **summary,
         "alignment": str(ctm) if words is not None else None,
+        "deletion": read_deletion(experiment.dir / "deletion.json"),
         "utterances": [
             utterance_row(u, classes, folder, u.utt in chosen) for u in utterances
         ],

@@ -172,22 +172,31 @@ def _read_yaml(path: Path) -> dict:
 def stats_file(experiment: Experiment) -> Path | None:
     """Return the statistics that the experiment normalises by, if it does so.
 
-    Configurations name it relative to the recipe, which is a folder above them.
-
     Raises:
         DataError: The file is not there.
     """
     name = (experiment.config.get("normalize_conf") or {}).get("stats_file")
     if experiment.config.get("normalize") is None or name is None:
         return None
+    return named_file(experiment, name)
+
+
+def named_file(experiment: Experiment, name: str) -> Path:
+    """Find a file that the experiment's configuration names.
+
+    Configurations name it relative to the recipe, which is a folder above them.
+
+    Raises:
+        DataError: The file is not there.
+    """
     beside = experiment.config_file.with_name(Path(name).name)
     folders = [*experiment.config_file.absolute().parents, Path()]
     for path in [beside, *(folder / name for folder in folders)]:
         if path.is_file():
             return path
     raise DataError(
-        f"{experiment.config_file} normalises by {name}, which is neither under a "
-        "folder above it nor under the current one: copy it there"
+        f"{experiment.config_file} names {name}, which is neither under a folder above "
+        "it nor under the current one: copy it there"
     )
 
 

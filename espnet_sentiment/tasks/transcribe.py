@@ -18,6 +18,7 @@ def transcribe(
     batch_frames: int,
     parts: Path,
     least: int = 1,
+    desc: str = "transcribe",
 ) -> dict[str, str]:
     """Recognise all utterances but those that an earlier run has finished.
 
@@ -27,6 +28,7 @@ def transcribe(
         batch_frames: See ``length_batches``.
         parts: Folder of a table for every finished batch.
         least: See ``length_batches``.
+        desc: What the progress bar calls it.
 
     Returns:
         The text of every utterance.
@@ -34,9 +36,7 @@ def transcribe(
     done = sorted(parts.glob("text.*"))
     texts = {utt: text for part in done for utt, text in read_table(part).items()}
     todo = {utt: n for utt, n in num_frames.items() if utt not in texts}
-    with tqdm(
-        total=len(num_frames), initial=len(texts), desc="transcribe", unit="utt"
-    ) as bar:
+    with tqdm(total=len(num_frames), initial=len(texts), desc=desc, unit="utt") as bar:
         batches = length_batches(todo, batch_frames, least)
         for number, utts in enumerate(batches, len(done)):
             part = recognise(utts)

@@ -88,9 +88,27 @@ function wordsSection() {
         found.words[name].map(([word, weight, count]) => [word, weight.toFixed(2), count])))));
 }
 
+function deletionSection() {
+  const found = data.deletion;
+  if (!found) return;
+  const kinds = {
+    highest: "highest attention", random: "random frames",
+    shifted: "highest, moved to a random place", lowest: "lowest attention",
+  };
+  section("deletion", "Does the prediction rest there?",
+    el("p", {}, `${percent(found.share)} % of the frames of ${found.n_utterances} test utterances were silenced in the recording. ` +
+      "If attention shows what the model rests on, silence where it is highest moves the prediction most."),
+    table("", ["frames silenced", "mean change of the posterior", "another class predicted (%)", "p (less than highest)"],
+      Object.entries(kinds).filter(([kind]) => found.summary[kind]).map(([kind, name]) => {
+        const {change, flipped, p} = found.summary[kind];
+        return [name, change.toFixed(3), percent(flipped), p === undefined ? "" : p.toExponential(1)];
+      })));
+}
+
 resultsSection();
 classesSection();
 curvesSection();
 calibrationSection();
 groupsSection();
 wordsSection();
+deletionSection();

@@ -1,0 +1,218 @@
+"""Deletion test of the attention: silence where it is high, and elsewhere."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from espnet_sentiment.bin.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    check_gpus,
+    experiments,
+    run,
+)
+from espnet_sentiment.bin.score import fold_folders
+from espnet_sentiment.data.audio import CHANNELS
+from espnet_sentiment.data.files import DataError, sha256_of, write_json
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.stage import Stage, stat_hash
+from espnet_sentiment.encoder.config import load_encoder_config
+
+# Frames of attention after which what is done is kept.
+PART_FRAMES = 1000
+
+KINDS = {
+    "highest": "highest attention",
+    "random": "random frames",
+    "shifted": "highest, moved to a random place",
+    "lowest": "lowest attention",
+}
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_experiment_arguments(parser)
+    parser.add_argument(
+        "--share", type=float, default=0.2, help="share of the frames to silence"
+    )
+    parser.add_argument(
+        "--n_draws", type=int, default=5, help="random choices an utterance"
+    )
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        default="mix",
+        help="channel of recordings that have several (default: mix)",
+    )
+    return parser
+
+
+def main(argv=None) -> None:
+    """Measure every experiment on the test utterances of its folds."""
+    args = get_parser().parse_args(argv)
+    check_gpus(args.ngpu)
+    if not 0 < args.share < 1 or args.n_draws < 1:
+        raise DataError("--share must lie between 0 and 1, --n_draws be 1 or more")
+    data = read_kaldi_dir(args.data_dir)
+    for experiment in experiments(args):
+        folders = fold_folders(experiment)
+        files = [f / "decode" / "attention.scp" for f in folders.values()]
+        if not all(path.exists() for path in files):
+            raise DataError(
+                f"{experiment.dir}: the model has no attention to test: name a config "
+                "of one that has by --sentiment, such as rnn_attention.yaml"
+            )
+        stage = Stage(
+            f"deletion test of {experiment.name}",
+            experiment.dir / ".deletion.json",
+            {
+                "attention": stat_hash(files),
+                "data": sha256_of(data.wav_scp),
+                "options": [args.share, args.n_draws, args.channel],
+            },
+        )
+        out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
+        if not stage.is_done():
+            stage.start(parts)
+            print(write_deletions(experiment, folders, data, (out, parts), args))
+            stage.finish(f"{out}", [out])
+            shutil.rmtree(parts)
+
+
+def write_deletions(
+    experiment: Experiment,
+    folders: Mapping[str, Path],
+    data: KaldiDir,
+    paths: tuple[Path, Path],
+    args,
+) -> str:
+    """Write ``deletion.json``; what is finished is kept in a folder. Return a table."""
+    from espnet_sentiment.report.deletion import (
+        delete,
+        deletion_masks,
+        summarize_deletions,
+    )
+    from espnet_sentiment.report.scored import read_scored
+    from espnet_sentiment.tasks.transcribe import transcribe
+
+    out, parts = paths
+    scored = read_scored(folders, data, {}, None, args.channel)
+    classifier = Classifier(
+        load_encoder_config(args.encoder, args.encoder_model),
+        folders,
+        "cuda" if args.ngpu > 0 else "cpu",
+    )
+    by_utt = {u.utt: u for u in scored}
+
+    def measure(utt: str) -> str:
+        u = by_utt[utt]
+        masks = deletion_masks(u.attention, args.share, args.n_draws, utt)
+        samples = classifier.read(u.recording)
+        frame = u.frame_shift * classifier.sample_rate
+        return json.dumps(delete(samples, masks, frame, partial(classifier, u.fold)))
+
+    # The loop is tasks/transcribe.py's, whose "text" of an utterance is JSON here.
+    found = transcribe(
+        lambda utts: {utt: measure(utt) for utt in utts},
+        {u.utt: u.attention.shape[1] for u in scored},
+        PART_FRAMES,
+        parts,
+        desc="delete",
+    )
+    measured = {utt: json.loads(found[utt]) for utt in sorted(found)}
+    summary = summarize_deletions(list(measured.values()))
+    write_json(
+        out,
+        {
+            "corpus": experiment.corpus,
+            "tag": experiment.name,
+            "share": args.share,
+            "n_draws": args.n_draws,
+            "n_utterances": len(measured),
+            "summary": summary,
+            "utterances": measured,
+        },
+    )
+    return table(summary, args.share)
+
+
+class Classifier:
+    """The folds' decoders on one encoder, from samples to posteriors.
+
+    Args:
+        config: What ``load_encoder_config`` returned.
+        folders: Folders of trained folds by name.
+        device: Where to compute.
+    """
+
+    def __init__(self, config: Mapping, folders: Mapping[str, Path], device: str):
+        from espnet_sentiment.encoder.choices import build_encoder
+        from espnet_sentiment.encoder.freezing import FrozenEncoder
+        from espnet_sentiment.encoder.reference import encoder_reference
+        from espnet_sentiment.model.checkpoint import CHECKPOINT, load_decoder
+
+        self.device = device
+        self.encoder = FrozenEncoder(
+            build_encoder(config["encoder"], config["encoder_conf"])
+        ).to(device)
+        found = encoder_reference(config["encoder"], config["encoder_conf"])
+        self.decoders = {}
+        for name, folder in folders.items():
+            model, reference = load_decoder(folder / CHECKPOINT, device)
+            if reference["sha256"] != found["sha256"]:
+                raise DataError(
+                    f"{folder / CHECKPOINT} learned on the encoder {reference}, not on "
+                    f"{found['path']}: point --encoder_model to the original"
+                )
+            self.decoders[name] = model
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that the encoder takes."""
+        return self.encoder.encoder.sample_rate
+
+    def read(self, recording) -> np.ndarray:
+        """Read an utterance's samples (N,) at the encoder's rate."""
+        from espnet_sentiment.data.audio import resample
+        from espnet_sentiment.data.recording import SAMPLE_RATE
+
+        return resample(recording.read(), SAMPLE_RATE, self.sample_rate)
+
+    def __call__(self, fold: str, variants: Sequence[np.ndarray]) -> np.ndarray:
+        """Classify samples (n, N) as stages 3 and 5 do: posteriors (n, n_classes)."""
+        import torch
+
+        with torch.inference_mode():
+            speech = torch.from_numpy(np.asarray(variants, np.float32)).to(self.device)
+            lengths = torch.full((len(speech),), speech.size(1), device=self.device)
+            encoder = self.encoder.encoder
+            feats, lengths, _ = encoder(*encoder.frontend(speech, lengths))
+            # The feature store keeps half precision.
+            logits, _ = self.decoders[fold].classify(feats.half().float(), lengths)
+            return logits.double().softmax(dim=-1).cpu().numpy()
+
+
+def table(summary: Mapping[str, Mapping[str, float]], share: float) -> str:
+    """Write Markdown, one kind of deletion a row."""
+    lines = [
+        f"| {share:.0%} of the frames silenced | change of the posterior | "
+        "other class predicted (%) | p |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for kind, name in KINDS.items():
+        row = summary[kind]
+        p = "" if "p" not in row else f"{row['p']:.1e}"
+        lines.append(
+            f"| {name} | {row['change']:.3f} | {100 * row['flipped']:.1f} | {p} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main)
