@@ -150,7 +150,7 @@ def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
     measured = {"share": 0.2, "n_utterances": 8, "summary": summary, "utterances": {}}
     write_json(scored.dir / "deletion.json", measured)
     page = open_page(scored.write_report())
-    assert "20.00 % of the frames of 8" in page.inner_text("#deletion p")
+    assert "20.0 % of the frames of 8" in page.inner_text("#deletion p")
     assert page.locator("#deletion tbody tr").count() == 4
     assert "0.310" in page.inner_text("#deletion tbody tr >> nth=0")
 
