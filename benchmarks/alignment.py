@@ -7,7 +7,8 @@
 
 The second aligner reads a sentence by espeak-ng and finds it in the recording by
 dynamic time warping over MFCC, as aeneas does (https://github.com/readbeyond/aeneas).
-Boundaries are those between two words: the end of the first, the start of the second.
+Boundaries are those between two words: the end of the first, the start of the second;
+edges are the start of the first word and the end of the last.
 Mean, median and 90 % are of absolute errors; ``late`` is the mean with its sign.
 """
 
@@ -152,13 +153,13 @@ def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[Word]]:
     }
 
 
-def errors(words: list[Word], true: list[Word]) -> list[float]:
-    """Return how late inner boundaries are; none if the words are not the same."""
+def errors(words: list[Word], true: list[Word]) -> dict[str, list[float]]:
+    """Return how late boundaries and edges are; none if the words are not the same."""
     if [plain_words(w.text) for w in words] != [plain_words(w.text) for w in true]:
-        return []
-    pairs = list(zip(words, true, strict=True))
-    ends = [a.end - b.end for a, b in pairs[:-1]]
-    return [*ends, *(a.start - b.start for a, b in pairs[1:])]
+        return {"boundaries": [], "edges": []}
+    starts = [a.start - b.start for a, b in zip(words, true, strict=True)]
+    ends = [a.end - b.end for a, b in zip(words, true, strict=True)]
+    return {"boundaries": ends[:-1] + starts[1:], "edges": [starts[0], ends[-1]]}
 
 
 def main() -> None:
@@ -176,13 +177,14 @@ def main() -> None:
     for ctm in args.ctm:
         words = read_ctm(ctm)
         late = [errors(words[utt], true[utt]) for utt in true if utt in words]
-        e = 1000 * np.concatenate(late)
-        count = sum(map(bool, late))
-        sizes = (np.abs(e).mean(), np.median(np.abs(e)), np.quantile(np.abs(e), 0.9))
-        rows.append(
-            [ctm, str(count), str(len(e)), *(f"{x:.0f}" for x in (*sizes, e.mean()))]
-        )
-    head = ["", "utterances", "boundaries", "mean (ms)", "median", "90 %", "late"]
+        count = str(sum(bool(of_utt["edges"]) for of_utt in late))
+        for kind in ("boundaries", "edges"):
+            e = 1000 * np.concatenate([of_utt[kind] for of_utt in late])
+            size = np.abs(e)
+            measured = (size.mean(), np.median(size), np.quantile(size, 0.9), e.mean())
+            numbers = [f"{x:.0f}" for x in measured]
+            rows.append([f"{ctm}: {kind}", count, str(len(e)), *numbers])
+    head = ["", "utterances", "number", "mean (ms)", "median", "90 %", "late"]
     print(markdown(head, rows), end="")
 
 

@@ -125,6 +125,9 @@ def test_program_measures_every_test_utterance_of_every_fold(
     assert found["summary"]["highest"]["change"] == pytest.approx(np.mean(changes))
     assert max(changes) > 0
     deletion.main(options)
-    assert "up to date" in capsys.readouterr().err
+    again = capsys.readouterr()
+    assert "up to date" in again.err and "| highest attention |" in again.out
+    deletion.main([*options, "--share", "0.5"])
+    assert read_json(recipe.exp / "deletion.json")["share"] == 0.5
     with pytest.raises(DataError, match="--share"):
         deletion.main([*options, "--share", "1"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-from report_experiment import EVIL, EVIL_TEXT, Scored
+from report_experiment import EVIL, EVIL_TEXT, ROOT, Scored
 
 from espnet_sentiment.bin import plot_attention
 from espnet_sentiment.data.files import DataError, write_json
@@ -145,12 +145,13 @@ def test_report_of_a_model_without_attention_has_none(scored):
     assert all(row["attention"] is None for row in page.rows.values())
 
 
-def test_missing_recording_leaves_a_note(scored):
+def test_missing_recording_is_said_and_leaves_its_row(scored, capsys):
     utt = scored.names[0]
     scored.utts[utt].unlink()
     page = Page(scored.write_report("--embed", "8"))
+    assert "WARNING: 1 of 8 recordings cannot be read" in capsys.readouterr().err
     assert page.rows[utt]["duration"] is None
-    assert "does not exist" in page.json[utt]["note"]
+    assert utt not in page.json
     assert "audio" in page.json[scored.names[1]]
 
 
@@ -189,8 +190,11 @@ def test_same_experiment_gives_the_same_file(scored):
 
 
 def test_errors_say_what_to_do(scored):
-    with pytest.raises(DataError, match="other/an4/ctm is missing: run the alignment"):
+    with pytest.raises(DataError, match="--alignment other: there is no such"):
         scored.write_report("--alignment", "other")
+    config = str(ROOT / "conf" / "encoder" / "rnnt.yaml")
+    with pytest.raises(DataError, match="rnnt/an4/ctm is missing: align the words"):
+        scored.write_report("--alignment", config)
     with pytest.raises(DataError, match="--embed must be 0 or more"):
         scored.write_report("--embed", "-1")
     (scored.dir / "results.json").unlink()

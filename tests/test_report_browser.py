@@ -3,6 +3,7 @@
 import pytest
 from report_experiment import EVIL_TEXT, Scored
 
+from espnet_sentiment.bin.score import predictions_hash
 from espnet_sentiment.data.files import write_json
 
 ROW, WORD = ".rows .row", ".sentence button:not(.gap)"
@@ -140,6 +141,8 @@ def test_what_is_missing_is_said(tmp_path, an4_wavs, open_page):
         ".detail .note >> nth=0"
     )
     assert page.inner_text(".sentence") == EVIL_TEXT
+    axis = page.locator("#calibration svg text").all_text_contents()
+    assert axis[:5] == ["0.00", "0.25", "0.50", "0.75", "1.00"]
 
 
 def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
@@ -147,12 +150,18 @@ def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
     assert open_page(scored.write_report()).locator("#deletion").count() == 0
     kinds = {"highest": 0.31, "random": 0.12, "shifted": 0.125, "lowest": 0.01}
     summary = {k: {"change": v, "flipped": v / 2, "p": 1e-3} for k, v in kinds.items()}
-    measured = {"share": 0.2, "n_utterances": 8, "summary": summary, "utterances": {}}
+    measured = {"share": 0.2, "n_draws": 5, "n_utterances": 8, "summary": summary}
+    measured["predictions"] = predictions_hash(
+        {k: scored.dir / f"fold{k}" for k in "12"}
+    )
     write_json(scored.dir / "deletion.json", measured)
     page = open_page(scored.write_report())
     assert "20.0 % of the frames of 8" in page.inner_text("#deletion p")
     assert page.locator("#deletion tbody tr").count() == 4
     assert "0.310" in page.inner_text("#deletion tbody tr >> nth=0")
+    # Of another model's predictions.
+    write_json(scored.dir / "deletion.json", measured | {"predictions": "?"})
+    assert open_page(scored.write_report()).locator("#deletion").count() == 0
 
 
 def test_dark_mode_is_dark_and_readable(scored, open_page):

@@ -15,7 +15,7 @@ from espnet_sentiment.alignment.words import Word
 from espnet_sentiment.encoder.fbank_options import FRAME_LENGTH, FRAME_SHIFT
 
 # Closures of stops are shorter (0.17 s in loud German "Lappen"), and vowels louder.
-MIN_PAUSE = 0.2  # seconds
+MIN_PAUSE = 0.2  # seconds; before and after all words a pause may be shorter
 DROP = 30.0  # dB below the utterance's loud frames
 LOUD = 0.95  # quantile of the frames' levels
 
@@ -32,11 +32,12 @@ def pauses(fbank: torch.Tensor) -> list[tuple[float, float]]:
     level = fbank.double().logsumexp(dim=1)
     quiet = level < level.quantile(LOUD) - DROP * math.log(10) / 10
     edges = torch.nn.functional.pad(quiet.int(), (1, 1)).diff().nonzero()[:, 0]
-    times = (
-        (begin * FRAME_SHIFT, (end - 1) * FRAME_SHIFT + FRAME_LENGTH)
-        for begin, end in edges.unflatten(0, (-1, 2)).tolist()
-    )
-    return [(begin, end) for begin, end in times if end - begin >= MIN_PAUSE]
+    found = []
+    for first, last in edges.unflatten(0, (-1, 2)).tolist():
+        begin, end = first * FRAME_SHIFT, (last - 1) * FRAME_SHIFT + FRAME_LENGTH
+        if end - begin >= MIN_PAUSE or first == 0 or last == len(level):
+            found.append((begin, end))
+    return found
 
 
 def trim(

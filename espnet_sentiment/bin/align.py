@@ -74,7 +74,9 @@ def main(argv=None) -> None:
         align_set(data, args)
     except DataError as error:
         # Models are found and loaded as encoders are.
-        message = str(error).replace("--encoder_model", "--transcripts_model")
+        message = str(error).replace(
+            "--encoder_model", "--transcripts_model (run.sh: --encoder_model)"
+        )
         raise DataError(message) from error
 
 

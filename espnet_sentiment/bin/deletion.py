@@ -16,9 +16,9 @@ from espnet_sentiment.bin.experiment import (
     experiments,
     run,
 )
-from espnet_sentiment.bin.score import fold_folders
+from espnet_sentiment.bin.score import fold_folders, predictions_hash
 from espnet_sentiment.data.audio import CHANNELS
-from espnet_sentiment.data.files import DataError, sha256_of, write_json
+from espnet_sentiment.data.files import DataError, read_json, sha256_of, write_json
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, stat_hash
 from espnet_sentiment.encoder.config import load_encoder_config
@@ -39,10 +39,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     parser.add_argument(
-        "--share", type=float, default=0.2, help="share of the frames to silence"
+        "--share",
+        type=float,
+        default=0.2,
+        help="share of the frames to silence (default 0.2)",
     )
     parser.add_argument(
-        "--n_draws", type=int, default=5, help="random choices an utterance"
+        "--n_draws", type=int, default=5, help="random choices an utterance (default 5)"
     )
     parser.add_argument(
         "--channel",
@@ -80,9 +83,10 @@ def main(argv=None) -> None:
         out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
         if not stage.is_done():
             stage.start(parts)
-            print(write_deletions(experiment, folders, data, (out, parts), args))
+            write_deletions(experiment, folders, data, (out, parts), args)
             stage.finish(f"{out}", [out])
             shutil.rmtree(parts)
+        print(table(read_json(out)))
 
 
 def write_deletions(
@@ -91,8 +95,8 @@ def write_deletions(
     data: KaldiDir,
     paths: tuple[Path, Path],
     args,
-) -> str:
-    """Write ``deletion.json``; what is finished is kept in a folder. Return a table."""
+) -> None:
+    """Write ``deletion.json``; what is finished is kept in a folder."""
     from espnet_sentiment.report.deletion import (
         delete,
         deletion_masks,
@@ -134,12 +138,12 @@ def write_deletions(
             "tag": experiment.name,
             "share": args.share,
             "n_draws": args.n_draws,
+            "predictions": predictions_hash(folders),
             "n_utterances": len(measured),
             "summary": summary,
             "utterances": measured,
         },
     )
-    return table(summary, args.share)
 
 
 class Classifier:
@@ -198,15 +202,15 @@ class Classifier:
             return logits.double().softmax(dim=-1).cpu().numpy()
 
 
-def table(summary: Mapping[str, Mapping[str, float]], share: float) -> str:
-    """Write Markdown, one kind of deletion a row."""
+def table(found: Mapping) -> str:
+    """Write what ``deletion.json`` holds as Markdown, one kind of deletion a row."""
     lines = [
-        f"| {share:.0%} of the frames silenced | change of the posterior | "
+        f"| {found['share']:.0%} of the frames silenced | change of the posterior | "
         "other class predicted (%) | p |",
         "| --- | ---: | ---: | ---: |",
     ]
     for kind, name in KINDS.items():
-        row = summary[kind]
+        row = found["summary"][kind]
         p = "" if "p" not in row else f"{row['p']:.1e}"
         lines.append(
             f"| {name} | {row['change']:.3f} | {100 * row['flipped']:.1f} | {p} |"

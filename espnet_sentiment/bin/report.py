@@ -14,7 +14,7 @@ from espnet_sentiment.bin.experiment import (
     experiments,
     run,
 )
-from espnet_sentiment.bin.score import fold_folders
+from espnet_sentiment.bin.score import fold_folders, predictions_hash
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.files import DataError, read_json, read_table, sha256_of
@@ -32,10 +32,14 @@ def get_parser() -> argparse.ArgumentParser:
         "--embed",
         type=int,
         default=40,
-        help="utterances in the file with audio and pictures; the others are linked",
+        help="utterances in the file with audio and pictures (default 40); the others "
+        "are linked",
     )
     parser.add_argument(
-        "--min_count", type=int, default=3, help="rarer words are not ranked"
+        "--min_count",
+        type=int,
+        default=3,
+        help="rarer words are not ranked (default 3)",
     )
     return parser
 
@@ -88,7 +92,7 @@ def main(argv=None) -> None:
         )
         if not stage.is_done():
             stage.start()
-            outputs = write_report(experiment, folders, data, ctm, args)
+            outputs = write_report(experiment, folders, data, ctm, stage, args)
             stage.finish(f"{outputs[0]}", outputs)
 
 
@@ -99,9 +103,14 @@ def ctm_path(experiment: Experiment, alignment: str) -> Path:
         DataError: Times are asked for by name, but there are none.
     """
     model = alignment or experiment.encoder
+    if alignment and not Path(alignment).exists():
+        raise DataError(f"--alignment {alignment}: there is no such encoder config")
     path = align_dir(experiment.dump, model, experiment.corpus) / "ctm"
     if alignment and not path.exists():
-        raise DataError(f"{path} is missing: run the alignment of the words")
+        raise DataError(
+            f"{path} is missing: align the words by this model first (python -m "
+            f"espnet_sentiment.bin.align --transcripts {alignment}), if it can"
+        )
     return path
 
 
@@ -121,15 +130,21 @@ def recognised_text(experiment: Experiment) -> Path:
     return folder / "text"
 
 
-def read_deletion(path: Path) -> dict | None:
-    """Return what ``bin/deletion.py`` measured over all utterances, if it was run."""
-    if not path.exists():
+def read_deletion(path: Path, folders: Mapping[str, Path]) -> dict | None:
+    """Return what ``bin/deletion.py`` measured, if it was run on these predictions."""
+    found = read_json(path) if path.exists() else {}
+    if found.get("predictions") != predictions_hash(folders):
         return None
-    return {k: v for k, v in read_json(path).items() if k != "utterances"}
+    return {k: v for k, v in found.items() if k != "utterances"}
 
 
 def write_report(
-    experiment: Experiment, folders: Mapping[str, Path], data: KaldiDir, ctm: Path, args
+    experiment: Experiment,
+    folders: Mapping[str, Path],
+    data: KaldiDir,
+    ctm: Path,
+    stage: Stage,
+    args,
 ) -> list[Path]:
     """Write ``report.html`` and ``words.csv``; return them."""
     # Here, so that a stage that is up to date is quick.
@@ -144,12 +159,18 @@ def write_report(
     utterances = read_scored(folders, data, text, words, args.channel)
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
     summary = summarize(results, histories, utterances, args.min_count)
-    chosen = choose_examples(utterances, args.embed)
+    heard = [u for u in utterances if u.duration is not None]
+    if len(heard) < len(utterances):
+        stage.say(
+            f"WARNING: {len(utterances) - len(heard)} of {len(utterances)} recordings "
+            f"cannot be read: the report names them ({data.path / 'wav.scp'})"
+        )
+    chosen = choose_examples(heard, args.embed)
     classes, folder = results["classes"], experiment.dir
     page = {
         **summary,
         "alignment": str(ctm) if words is not None else None,
-        "deletion": read_deletion(experiment.dir / "deletion.json"),
+        "deletion": read_deletion(experiment.dir / "deletion.json", folders),
         "utterances": [
             utterance_row(u, classes, folder, u.utt in chosen) for u in utterances
         ],

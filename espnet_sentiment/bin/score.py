@@ -13,7 +13,7 @@ from espnet_sentiment.bin.experiment import (
 from espnet_sentiment.data.files import DataError, read_json, write_json, write_text
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stage_seconds, stat_hash
+from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds, stat_hash
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 
 
@@ -58,6 +58,11 @@ def fold_folders(experiment: Experiment) -> dict[str, Path]:
                 f"{folder / 'decode'} is not complete: run stage 5 (decoding)"
             )
     return folders
+
+
+def predictions_hash(folders: dict[str, Path]) -> str:
+    """Hash what all folds predict."""
+    return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())
 
 
 def score_experiment(

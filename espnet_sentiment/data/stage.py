@@ -67,7 +67,8 @@ class Stage:
                 continue from them.
         """
         plan = self.stamp.with_suffix(".plan.json")
-        if output is not None and plan.exists() and read_json(plan) != self.inputs:
+        changed = plan.exists() and read_json(plan) != self.inputs
+        if changed and output is not None and Path(output).exists():
             shutil.rmtree(output)
         self.stamp.unlink(missing_ok=True)
         write_json(plan, self.inputs)

@@ -62,7 +62,7 @@ function drawMore() {
 
 function item(u) {
   const facts = [`speaker ${u.speaker}`, u.duration === null ? "no recording" : `${u.duration.toFixed(1)} s`];
-  if (embedded.has(u.utt)) facts.push("audio");
+  if (embedded.has(u.utt) && u.duration !== null) facts.push("audio");
   const mark = el("span", {class: u.right ? "good" : "bad", title: u.right ? "right" : "wrong",
     role: "img", "aria-label": u.right ? "right" : "wrong"}, u.right ? "✓" : "✗");
   const button = el("button", {type: "button", class: "row", "aria-expanded": "false", onclick: () => {

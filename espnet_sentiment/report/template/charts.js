@@ -1,10 +1,21 @@
 // The few charts that the page needs, as SVG that follows its colours.
+
+// Up to five round numbers from low to high, and the digits that they take.
+function roundTicks(low, high) {
+  const least = (high - low) / 4 || 1;
+  const power = Math.floor(Math.log10(least));
+  const factor = [1, 2, 2.5, 5, 10].find((f) => f * 10 ** power >= 0.999 * least);
+  const step = factor * 10 ** power;
+  const ticks = [];
+  for (let n = Math.ceil(low / step - 1e-6); n * step <= high + 1e-6 * step; n++) ticks.push(n * step);
+  return [ticks, Math.max(0, (factor === 2.5) - power)];
+}
+
 function chart(label, [x0, x1], [y0, y1], xLabel, yLabel, draw) {
   const [width, height, left, right, top, bottom] = [330, 220, 44, 10, 10, 36];
   const x = (v) => left + (v - x0) / ((x1 - x0) || 1) * (width - left - right);
   const y = (v) => height - bottom - (v - y0) / ((y1 - y0) || 1) * (height - top - bottom);
-  const digits = Math.max(0, 1 - Math.floor(Math.log10((y1 - y0) || 1)));
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((t) => y0 + t * (y1 - y0));
+  const [ticks, digits] = roundTicks(y0, y1);
   return svg("svg", {role: "img", "aria-label": label, width, height, viewBox: `0 0 ${width} ${height}`},
     ...ticks.flatMap((v) => [
       svg("line", {class: "axis", x1: left, x2: width - right, y1: y(v), y2: y(v)}),

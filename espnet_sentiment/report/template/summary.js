@@ -95,10 +95,11 @@ function deletionSection() {
     highest: "highest attention", random: "random frames",
     shifted: "highest, moved to a random place", lowest: "lowest attention",
   };
-  section("deletion", "Does the prediction rest there?",
+  section("deletion", "Attention, tested by silence",
     el("p", {}, `${percent(found.share)} % of the frames of ${found.n_utterances} test utterances were silenced in the recording. ` +
-      "If attention shows what the model rests on, silence where it is highest moves the prediction most."),
-    table("", ["frames silenced", "mean change of the posterior", "another class predicted (%)", "p (less than highest)"],
+      "If attention shows what the model rests on, silence where it is highest moves the prediction most. " +
+      `Random rows are means of ${found.n_draws} draws; p: one-sided Wilcoxon signed-rank test, highest against the row.`),
+    table("", ["frames silenced", "mean change of the posterior", "another class predicted (%)", "p"],
       Object.entries(kinds).filter(([kind]) => found.summary[kind]).map(([kind, name]) => {
         const {change, flipped, p} = found.summary[kind];
         return [name, change.toFixed(3), percent(flipped), p === undefined ? "" : p.toExponential(1)];
