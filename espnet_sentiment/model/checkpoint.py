@@ -1,16 +1,38 @@
-"""Sentiment checkpoints: the decoder, and a reference to its frozen encoder."""
+"""Sentiment checkpoints: the decoder, and a reference to its frozen encoder.
+
+Training writes ``sentiment.pth``; a pack holds the same as ``model.safetensors``.
+Either lies beside its ``config.yaml``.
+"""
 
 import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
 from espnet_sentiment.data.files import DataError, PathLike, atomic_path
+from espnet_sentiment.model.build import build_model, build_text_to_tokens
 from espnet_sentiment.model.sentiment_model import SentimentModel
+from espnet_sentiment.pack.layout import CHECKPOINT, CONFIG, TEXT, check_name
 
-CHECKPOINT = "sentiment.pth"
+__all__ = [
+    "CHECKPOINT",
+    "checkpoint_bytes",
+    "find_encoder",
+    "load_decoder",
+    "load_sentiment_model",
+    "read_checkpoint",
+    "read_training_config",
+    "save_checkpoint",
+    "text_to_tokens",
+]
+
+# Key of a safetensors file's metadata. One alone: the order of several is not fixed.
+METADATA = "encoder"
 
 
 def save_checkpoint(path: PathLike, state_dict: dict, reference: dict) -> None:
@@ -25,12 +47,32 @@ def save_checkpoint(path: PathLike, state_dict: dict, reference: dict) -> None:
         torch.save({"state_dict": state_dict, "encoder": dict(reference)}, temporary)
 
 
+def checkpoint_bytes(state_dict: Mapping, reference: Mapping) -> bytes:
+    """Return a checkpoint as a safetensors file, the same bytes for the same content.
+
+    Args:
+        state_dict: The model's parameters.
+        reference: Name, path and SHA-256 of the encoder; a relative path starts from
+            the file's folder.
+    """
+    from safetensors.torch import save
+
+    # Tensors that share memory have no place in the format.
+    tensors = {key: value.detach().clone() for key, value in state_dict.items()}
+    return save(tensors, {METADATA: json.dumps(dict(reference), sort_keys=True)})
+
+
 def read_checkpoint(path: PathLike) -> dict:
     """Read a checkpoint without executing anything in it.
+
+    Returns:
+        ``state_dict``, and ``encoder``, the reference.
 
     Raises:
         DataError: The file is missing or not a sentiment checkpoint.
     """
+    if Path(path).suffix == ".safetensors":
+        return _read_safetensors(Path(path))
     try:
         checkpoint = safe_torch_load(path, map_location="cpu")
     except FileNotFoundError:
@@ -42,19 +84,79 @@ def read_checkpoint(path: PathLike) -> dict:
     return checkpoint
 
 
+def _read_safetensors(path: Path) -> dict:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as stream:
+            reference = json.loads((stream.metadata() or {}).get(METADATA, "null"))
+            weights = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: pack or download it anew") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}): pack or download it anew"
+        ) from None
+    if not isinstance(reference, dict) or not {"name", "sha256"} <= reference.keys():
+        raise DataError(f"{path} is not a sentiment checkpoint of this package")
+    packed = reference.get("path")
+    if packed is not None:
+        check_name(packed, path)
+        packed = str(path.absolute().parent / packed)
+    reference["path"] = packed
+    return {"state_dict": weights, "encoder": reference}
+
+
 def load_decoder(path: PathLike, device: str = "cpu") -> tuple[SentimentModel, dict]:
     """Load a model that reads stored features; its ``config.yaml`` lies beside it.
 
     Returns:
         The model in evaluation mode and the reference to its encoder.
-    """
-    from espnet_sentiment.tasks.sentiment import SentimentTask
 
+    Raises:
+        DataError: A file is missing or unreadable, or does not fit the other.
+    """
     checkpoint = read_checkpoint(path)
-    config = Path(path).parent / "config.yaml"
-    model, _ = SentimentTask.build_model_from_file(config, None, device)
-    model.load_state_dict(checkpoint["state_dict"])
-    return model.eval(), checkpoint["encoder"]
+    config_file = Path(path).with_name(CONFIG)
+    args = read_training_config(config_file)
+    try:
+        model = build_model(args)
+        model.load_state_dict(checkpoint["state_dict"])
+    except DataError:
+        raise
+    # yaml's values reach many constructors.
+    except Exception as error:
+        raise DataError(
+            f"{config_file} and {path} do not fit ({type(error).__name__}: {error}): "
+            "copy both from one model"
+        ) from error
+    return model.to(device).eval(), checkpoint["encoder"]
+
+
+def read_training_config(path: Path) -> argparse.Namespace:
+    """Read a model's ``config.yaml``; what lies beside it is found there.
+
+    Statistics and sentencepieces are where the model is, wherever its folder has been
+    moved to.
+
+    Raises:
+        DataError: The config is missing or unreadable.
+    """
+    try:
+        args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing: copy it there from where the model was trained"
+        ) from None
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}): copy it anew") from None
+    conf = getattr(args, "normalize_conf", None) or {}
+    beside = path.parent / Path(conf.get("stats_file", "")).name
+    if "stats_file" in conf and beside.is_file():
+        args.normalize_conf = conf | {"stats_file": str(beside)}
+    if getattr(args, "text_bpemodel", None) is not None:
+        args.text_bpemodel = str(path.parent / TEXT / Path(args.text_bpemodel).name)
+    return args
 
 
 def text_to_tokens(path: PathLike):
@@ -63,18 +165,11 @@ def text_to_tokens(path: PathLike):
     Args:
         path: Checkpoint; its ``config.yaml`` lies beside it.
     """
-    from espnet_sentiment.tasks.sentiment import SentimentTask
-
-    config = Path(path).parent / "config.yaml"
-    args = argparse.Namespace(**yaml.safe_load(config.read_text("utf-8")))
-    if getattr(args, "text_bpemodel", None) is not None:
-        # It lies where the checkpoint is, wherever the folder has been moved to.
-        args.text_bpemodel = str(config.parent / "text" / Path(args.text_bpemodel).name)
-    return SentimentTask.text_to_tokens(args)
+    return build_text_to_tokens(read_training_config(Path(path).with_name(CONFIG)))
 
 
 def load_sentiment_model(
-    path: PathLike, encoder_model: str | None = None, device: str = "cpu"
+    path: PathLike, encoder_model: PathLike | None = None, device: str = "cpu"
 ) -> SentimentModel:
     """Load a model that reads audio: decoder and verified, frozen encoder.
 
@@ -84,18 +179,56 @@ def load_sentiment_model(
         device: Where to put the model.
 
     Raises:
-        DataError: The checkpoint is missing or unreadable.
+        DataError: The checkpoint is missing or unreadable, or the encoder not found.
         EncoderMismatchError: The encoder is not the one that the decoder learned on.
     """
     from espnet_sentiment.encoder.choices import build_encoder
     from espnet_sentiment.encoder.reference import verify_reference
 
     model, reference = load_decoder(path, device)
-    verify_reference(reference, encoder_model)
-    config = yaml.safe_load((Path(path).parent / "config.yaml").read_text("utf-8"))
-    conf = dict(config["encoder_conf"])
-    if reference["path"] is not None:
-        conf["model"] = str(encoder_model or reference["path"])
-    encoder = build_encoder(config["encoder"], conf)
+    where = find_encoder(reference, encoder_model)
+    verify_reference(reference, where)
+    args = read_training_config(Path(path).with_name(CONFIG))
+    conf = dict(args.encoder_conf)
+    if where is not None:
+        conf["model"] = str(where)
+    encoder = build_encoder(args.encoder, conf)
     model.attach_encoder(encoder.frontend, encoder)
     return model.to(device).eval()
+
+
+def find_encoder(
+    reference: Mapping[str, Any], encoder_model: PathLike | None = None
+) -> Path | None:
+    """Say where the encoder of a checkpoint is; what it is, is not checked yet.
+
+    Args:
+        reference: The checkpoint's.
+        encoder_model: Where it is now: a path, or a name to download it by.
+
+    Returns:
+        Its path; None for fbank, which needs no files.
+
+    Raises:
+        DataError: The checkpoint was packed without its encoder, and it is not found
+            by the name that it has on a hub.
+    """
+    from espnet_sentiment.encoder.reference import FINDERS
+
+    name, path, source = (reference.get(key) for key in ("name", "path", "source"))
+    if name == "none":
+        return None
+    if encoder_model is not None:
+        given = Path(encoder_model).expanduser()
+        known = given.exists() or given.is_absolute()
+        return given if known else FINDERS[name](str(encoder_model))
+    if path is not None and (source is None or Path(path).exists()):
+        return Path(path)
+    what = f"the encoder was not packed with this model ({name}"
+    what += f", SHA-256 {reference['sha256']})"
+    if source is None:
+        raise DataError(f"{what}: give its path by --encoder_model")
+    try:
+        return FINDERS[name](source)
+    except DataError as error:
+        raise DataError(f"{what}; it is {source} of its hub: {error}") from None

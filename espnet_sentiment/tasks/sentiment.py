@@ -1,8 +1,7 @@
 """ESPnet task: sentiment of an utterance from a frozen ASR encoder."""
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -29,8 +28,14 @@ from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
 from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
 from espnet_sentiment.decoder.rnn_attention import RNNAttentionDecoder
 from espnet_sentiment.decoder.rnn_pooling import RNNPoolingDecoder
-from espnet_sentiment.encoder.choices import build_encoder, encoder_choices
-from espnet_sentiment.model.sentiment_model import FUSION_SIZE, SentimentModel
+from espnet_sentiment.encoder.choices import encoder_choices
+from espnet_sentiment.model.build import (
+    build_model,
+    build_text_to_tokens,
+    has_text_branch,
+    read_lines,
+)
+from espnet_sentiment.model.sentiment_model import SentimentModel
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 from espnet_sentiment.specaug.specaugment import SpecAugment
 from espnet_sentiment.tasks.sentiment_preprocessor import (
@@ -209,11 +214,9 @@ class SentimentTask(AbsTask):
     @classmethod
     def text_to_tokens(cls, args: argparse.Namespace) -> TextToTokens | None:
         """Build what turns transcripts into indices; None without a text branch."""
-        if not _has_text_branch(args):
-            return None
-        return TextToTokens(
-            args.text_token_type, cls.text_tokens(args), args.text_bpemodel
-        )
+        if has_text_branch(args):
+            cls.text_tokens(args)
+        return build_text_to_tokens(args)
 
     @classmethod
     def required_data_names(
@@ -232,73 +235,21 @@ class SentimentTask(AbsTask):
     @classmethod
     def classes(cls, args: argparse.Namespace) -> list[str]:
         """Return the class names; a file's are copied into ``args``."""
-        args.token_list = _lines(args.token_list)
+        args.token_list = read_lines(args.token_list)
         return list(args.token_list)
 
     @classmethod
     def text_tokens(cls, args: argparse.Namespace) -> list[str]:
         """Return the text branch's tokens; a file's are copied into ``args``."""
-        args.text_token_list = _lines(args.text_token_list)
+        args.text_token_list = read_lines(args.text_token_list)
         return list(args.text_token_list)
 
     @classmethod
     @typechecked
     def build_model(cls, args: argparse.Namespace) -> SentimentModel:
-        """Build the model that a config names."""
-        classes = cls.classes(args)
-        n_layers = args.model_conf.get("n_layers", 1)
-        frontend = encoder = specaug = None
-        if args.input_size is None:
-            encoder = build_encoder(args.encoder, args.encoder_conf)
-            n_layers = encoder.n_layers
-            frontend = encoder.frontend
-            if args.frontend is not None:
-                frontend_class = frontend_choices.get_class(args.frontend)
-                frontend = frontend_class(**args.frontend_conf)
-            if args.specaug is not None:
-                specaug_class = specaug_choices.get_class(args.specaug)
-                scales = (
-                    encoder.specaug_scales() if args.specaug == "specaugment" else {}
-                )
-                specaug = specaug_class(**{**scales, **args.specaug_conf})
-            size = encoder.output_size()
-        else:
-            size = args.input_size
-        normalize = None
-        if args.normalize is not None:
-            normalize = normalize_choices.get_class(args.normalize)(
-                **args.normalize_conf
-            )
-        n_outputs = len(classes)
-        text_encoder = None
-        if _has_text_branch(args):
-            n_outputs = args.model_conf.get("fusion_size", FUSION_SIZE)
-            text_encoder = text_encoder_choices.get_class(args.text_encoder)(
-                len(cls.text_tokens(args)), **args.text_encoder_conf
-            )
-        decoder = decoder_choices.get_class(args.decoder)(
-            n_outputs, encoder_output_size=size // n_layers, **args.decoder_conf
-        )
-        return model_choices.get_class(args.model)(
-            token_list=classes,
-            frontend=frontend,
-            specaug=specaug,
-            encoder=encoder,
-            normalize=normalize,
-            decoder=decoder,
-            text_encoder=text_encoder,
-            **{**args.model_conf, "n_layers": n_layers},
-        )
-
-
-def _has_text_branch(args: argparse.Namespace) -> bool:
-    # Configs of earlier versions do not name it.
-    return getattr(args, "text_encoder", None) is not None
-
-
-def _lines(tokens: str | Path | Sequence[str]) -> list[str]:
-    """Return a list as it is, and a file's lines that are not empty."""
-    if not isinstance(tokens, (str, Path)):
-        return list(tokens)
-    lines = Path(tokens).read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+        """Build the model that a config names; lists that are files become lists."""
+        cls.classes(args)
+        if has_text_branch(args):
+            cls.text_tokens(args)
+        choices = {c.name: c for c in cls.class_choices_list}
+        return build_model(args, lambda name, value: choices[name].get_class(value))

@@ -1,0 +1,1 @@
+"""The console command ``espnet-sentiment``; every subcommand is a module here."""

@@ -1,0 +1,79 @@
+"""espnet-sentiment pack: one file, or one folder, out of a trained model."""
+
+import argparse
+
+HELP = "make one .zip or folder of a trained model, or push it to the Hub"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="experiment, fold, sentiment.pth or packed model"
+    )
+    parser.add_argument(
+        "out", metavar="OUT", nargs="?", help="OUT.zip, or a folder: OUT/"
+    )
+    parser.add_argument(
+        "--fold", help="fold of an experiment (default: the best validation UA)"
+    )
+    parser.add_argument(
+        "--without_encoder",
+        action="store_true",
+        help="name the encoder by SHA-256 and hub name alone",
+    )
+    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument(
+        "--encoder_source",
+        metavar="NAME",
+        help="name by which it is downloaded, such as openai/whisper-base",
+    )
+    parser.add_argument(
+        "--licence", "--license", help="the decoder's, as the Hub names it: cc-by-4.0"
+    )
+    parser.add_argument(
+        "--push", metavar="OWNER/NAME", help="upload it to the Hugging Face Hub"
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="with --push: a private repository"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pack, and say what was packed; return the exit status.
+
+    Raises:
+        DataError: See ``pack_model``.
+    """
+    from espnet_sentiment.pack.pack import pack_model
+
+    packed = pack_model(
+        args.model,
+        args.out,
+        fold=args.fold,
+        with_encoder=not args.without_encoder,
+        encoder_model=args.encoder_model,
+        encoder_source=args.encoder_source,
+        licence=args.licence,
+        push=args.push,
+        private=args.private,
+    )
+    card, encoder = packed.card, packed.card["encoder"]
+    for where in filter(None, (packed.path, packed.url)):
+        print(f"{where}: {_megabytes(packed.size)}")
+    why = f", {card['fold_choice']}" if card.get("fold_choice") else ""
+    print(f"decoder: {card['name']}, fold {card['fold']}{why}")
+    if encoder["name"] == "none":
+        print("encoder: none, it reads fbank")
+    elif encoder["path"] is not None:
+        print(f"encoder: {_megabytes(packed.encoder_size)} of {packed.path or 'it'}")
+    else:
+        print(
+            f"encoder: not in it; {encoder['source'] or 'its files'} of SHA-256 "
+            f"{encoder['sha256'][:12]}... needed, by --encoder_model where no download "
+            "can get it"
+        )
+    return 0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

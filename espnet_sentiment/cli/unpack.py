@@ -1,0 +1,27 @@
+"""espnet-sentiment unpack: a folder out of a packed model, checked file by file."""
+
+import argparse
+
+HELP = "unpack a packed model, and check every file's SHA-256"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("pack", metavar="PACK", help="a .zip that pack made")
+    parser.add_argument("folder", metavar="DIR", help="folder to make")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Unpack, and say what it was; return the exit status.
+
+    Raises:
+        DataError: See ``unpack_model``.
+    """
+    from espnet_sentiment.pack.unpack import unpack_model
+
+    card = unpack_model(args.pack, args.folder)
+    print(
+        f"{args.folder}: {card['name']}, fold {card['fold']}, classes "
+        f"{', '.join(card['classes'])}; {len(card['files'])} files, every SHA-256 fits"
+    )
+    return 0

@@ -1,0 +1,138 @@
+"""What a trained fold says of itself: the card of a model, and which fold to take."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.pack.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, MODEL_TYPE
+
+# What results.json says that stands for the whole experiment.
+RESULTS = ("n_utterances", "pooled", "folds", "mean", "majority", "human")
+
+
+def fold_dirs(experiment: Path) -> list[Path]:
+    """Return an experiment's trained folds, in the natural order of their names."""
+    found = [path.parent for path in experiment.glob(f"fold*/{CHECKPOINT}")]
+    return sorted(found, key=lambda path: _natural(path.name))
+
+
+def _natural(name: str) -> list:
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+
+
+def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
+    """Choose a fold of an experiment.
+
+    Args:
+        experiment: Folder ``exp/<set>_<name>``.
+        fold: The fold's name; None is the one with the best validation UA, the first
+            of equals.
+
+    Returns:
+        The fold's folder, and why it was chosen.
+
+    Raises:
+        DataError: There is no such fold.
+    """
+    folders = fold_dirs(experiment)
+    names = [_name(folder) for folder in folders]
+    if fold is not None:
+        wanted = fold.removeprefix("fold")
+        if wanted not in names:
+            raise DataError(
+                f"{experiment} has no fold {fold}: choose one of {', '.join(names)}"
+            )
+        return folders[names.index(wanted)], "as asked for"
+    if len(folders) == 1:
+        return folders[0], "the only one"
+    scores = [valid_ua(folder) for folder in folders]
+    best = max(range(len(folders)), key=lambda i: (scores[i] or 0.0, -i))
+    if scores[best] is None:
+        return folders[best], "the first: no fold has a history.json"
+    return folders[best], (
+        f"the best validation UA of {len(folders)} folds ({100 * scores[best]:.2f} %)"
+    )
+
+
+def _name(folder: Path) -> str:
+    return folder.name.removeprefix("fold")
+
+
+def valid_ua(folder: Path) -> float | None:
+    """Return the best validation UA of a fold's epochs; None if none was kept."""
+    path = folder / "history.json"
+    values = read_json(path).get("valid_ua") if path.exists() else None
+    return max(values) if values else None
+
+
+def fold_card(folder: Path) -> dict[str, Any]:
+    """Describe a trained fold.
+
+    Args:
+        folder: Fold of an experiment; ``results.json`` lies above it.
+
+    Returns:
+        The card, as in a pack, but for ``files``.
+
+    Raises:
+        DataError: A file is missing or broken.
+    """
+    config = read_training_config(folder / CONFIG)
+    results_file = folder.absolute().parent / "results.json"
+    results = read_json(results_file) if results_file.is_file() else {}
+    encoder = dict(config.get("encoder_reference") or {})
+    conf_model = (config.get("encoder_conf") or {}).get("model")
+    # A path tells nobody anything elsewhere, the last part of it may.
+    model = None if conf_model is None else _short(str(conf_model))
+    metrics = {key: results[key] for key in RESULTS if results.get(key) is not None}
+    return {
+        "model_type": MODEL_TYPE,
+        "format_version": FORMAT_VERSION,
+        "name": folder.absolute().parent.name,
+        "corpus": results.get("corpus"),
+        "fold": _name(folder.absolute()),
+        "valid_ua": valid_ua(folder),
+        "classes": _classes(config, folder),
+        "decoder": config.get("decoder"),
+        "text_branch": config.get("text_encoder") is not None,
+        "encoder": encoder | {"model": model},
+        "seed": config.get("seed"),
+        "metrics": metrics,
+        "versions": results.get("versions", {}),
+    }
+
+
+def _short(model: str) -> str:
+    return Path(model).name if Path(model).is_absolute() else model
+
+
+def read_training_config(path: Path) -> dict[str, Any]:
+    """Read ESPnet's ``config.yaml``.
+
+    Raises:
+        DataError: It is missing or no mapping.
+    """
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing: copy it there from where the model was trained, or "
+            "run stage 4 (training)"
+        ) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}): copy it anew") from None
+    if not isinstance(config, dict) or "token_list" not in config:
+        raise DataError(f"{path} is no config of a sentiment model: copy it anew")
+    return config
+
+
+def _classes(config: dict, folder: Path) -> list[str]:
+    classes = config["token_list"]
+    if isinstance(classes, list):
+        return [str(name) for name in classes]
+    lines = (folder / "tokens.txt").read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]

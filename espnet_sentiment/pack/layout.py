@@ -1,0 +1,174 @@
+"""A model folder's files, its card ``config.json``, and what its sums promise.
+
+A model folder, a pack unpacked or a repository on the Hugging Face Hub, holds::
+
+    config.json         the card: classes, encoder, metrics, versions, SHA-256 of files
+    config.yaml         ESPnet's training config, paths relative to the folder
+    model.safetensors   the decoder
+    feats_stats.npz     what normalises the decoder's input
+    text/               tokens of a text branch
+    encoder/            the encoder's own files, unless the pack goes without
+    meta.yaml           ESPnet's model zoo
+    README.md           the model card
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from espnet_sentiment.data.files import DataError, read_json, sha256_of
+from espnet_sentiment.encoder.reference import hash_file
+
+# What training writes, and what a model folder holds.
+CHECKPOINT = "sentiment.pth"
+CARD = "config.json"
+CONFIG = "config.yaml"
+WEIGHTS = "model.safetensors"
+STATS = "feats_stats.npz"
+TEXT = "text"
+ENCODER = "encoder"
+META = "meta.yaml"
+README = "README.md"
+
+MODEL_TYPE = "espnet_sentiment"
+FORMAT_VERSION = 1
+REMEDY = "pack or download the model anew"
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Tell whether a folder has the files without which it is no model folder."""
+    return all((folder / name).is_file() for name in (CARD, CONFIG, WEIGHTS))
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read and check a card.
+
+    Args:
+        path: A ``config.json``.
+
+    Raises:
+        DataError: It is no card of this package, or of a later version.
+    """
+    return check_card(read_json(path), path)
+
+
+def check_card(card: Any, path: str | Path) -> dict[str, Any]:
+    """Check a card that came out of ``path``.
+
+    Raises:
+        DataError: See ``read_card``.
+    """
+    if not isinstance(card, dict) or card.get("model_type") != MODEL_TYPE:
+        raise DataError(f"{path} is no card of an {MODEL_TYPE} model: name another")
+    if card.get("format_version") != FORMAT_VERSION:
+        raise DataError(
+            f"{path} has format version {card.get('format_version')}, and this "
+            f"package reads {FORMAT_VERSION}: install a newer espnet_sentiment"
+        )
+    files, encoder = card.get("files"), card.get("encoder")
+    if not isinstance(files, dict) or not isinstance(encoder, dict):
+        raise DataError(f"{path} names no files and no encoder: {REMEDY}")
+    for name, entry in files.items():
+        check_name(name, path)
+        if not _is_entry(entry):
+            raise DataError(f"{path}: {name} has no size and SHA-256: {REMEDY}")
+    if CONFIG not in files or WEIGHTS not in files:
+        raise DataError(f"{path} names no {CONFIG} and {WEIGHTS}: {REMEDY}")
+    packed = encoder.get("path")
+    if packed is not None:
+        check_name(packed, path)
+    return card
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("size"), int)
+        and entry["size"] >= 0
+        and isinstance(entry.get("sha256"), str)
+        and DIGEST.fullmatch(entry["sha256"]) is not None
+    )
+
+
+def check_name(name: Any, where: str | Path) -> None:
+    """Check that a name stays in the folder that it is unpacked into.
+
+    Args:
+        name: As an archive or a card has it.
+        where: The archive or card, for the message.
+
+    Raises:
+        DataError: It is absolute, empty, has ``..`` or ``.`` or an empty part, or
+            characters that some system takes for a separator or a control.
+    """
+    text = name if isinstance(name, str) else ""
+    parts = text.split("/")
+    if (
+        not text
+        or any(part in ("", ".", "..") for part in parts)
+        or any(ord(char) < 32 or char in '\\:*?"<>|' for char in text)
+    ):
+        raise DataError(
+            f"{where} names {name!r}, which may leave the model's folder: do not use "
+            "it, ask for a sound copy"
+        )
+
+
+def check_files(folder: Path, card: Mapping, names: Iterable[str]) -> None:
+    """Check files of a model folder against the card's sizes and SHA-256.
+
+    ESPnet's model zoo rewrites the paths in ``config.yaml`` as it unpacks; its
+    settings are compared then.
+
+    Raises:
+        DataError: A file is missing, or another than the card promises.
+    """
+    for name in names:
+        path, entry = folder / name, card["files"][name]
+        if not path.is_file():
+            raise DataError(f"{path} is missing: {REMEDY}")
+        found = hash_file(path)
+        if found == entry["sha256"] and path.stat().st_size == entry["size"]:
+            continue
+        if name == CONFIG and _has_settings(path, card):
+            continue
+        raise DataError(
+            f"{path} is damaged or was changed: its SHA-256 is {found}, and {CARD} "
+            f"promises {entry['sha256']}: {REMEDY}"
+        )
+
+
+def _has_settings(path: Path, card: Mapping) -> bool:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return settings_hash(config, card["files"]) == card.get("settings")
+
+
+def settings_hash(config: Mapping, names: Iterable[str]) -> str:
+    """Hash a training config, whichever folder its paths lie in.
+
+    Args:
+        config: What ``config.yaml`` holds.
+        names: The files of the model folder.
+    """
+    by_parts = {PurePosixPath(name).parts: name for name in names}
+
+    def relative(value):
+        if isinstance(value, dict):
+            return {key: relative(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [relative(item) for item in value]
+        if isinstance(value, str) and "/" in value:
+            parts = PurePosixPath(value).parts
+            for start in range(1, len(parts)):
+                if parts[start:] in by_parts:
+                    return by_parts[parts[start:]]
+        return value
+
+    return sha256_of(relative(config))

@@ -1,0 +1,197 @@
+"""``README.md`` of a model: what the Hugging Face Hub shows, and what people read.
+
+https://huggingface.co/docs/hub/model-cards
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from espnet_sentiment.pack.layout import ENCODER
+
+TASK = "audio-classification"
+PAPER = "https://arxiv.org/abs/1911.09762"
+# Name, and what the Hub calls it.
+METRICS = {
+    "wa": ("WA (share of all utterances that are right)", "accuracy"),
+    "ua": ("UA (mean of the classes' recalls)", "recall"),
+    "macro_f1": ("macro F1", "f1"),
+}
+
+
+def model_card(card: Mapping[str, Any]) -> str:
+    """Write a model card.
+
+    Args:
+        card: What ``config.json`` holds.
+
+    Returns:
+        Markdown with YAML front matter, its results as ``model-index``.
+    """
+    sections = [
+        _summary(card),
+        _use(card),
+        _results(card),
+        _encoder(card["encoder"]),
+        _limits(card),
+        _origin(card),
+    ]
+    text = "\n\n".join(section for section in sections if section)
+    return f"---\n{_front_matter(card)}\n---\n\n# {card['name']}\n\n{text}\n"
+
+
+def _front_matter(card: Mapping[str, Any]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    encoder, pooled = card["encoder"], card["metrics"].get("pooled", {})
+    results = [
+        EvalResult(
+            task_type=TASK,
+            dataset_type=card["corpus"],
+            dataset_name=card["corpus"],
+            metric_type=kind,
+            metric_value=round(pooled[key], 4),
+            metric_name=f"{name}, {_protocol(card)}",
+        )
+        for key, (name, kind) in METRICS.items()
+        if key in pooled
+    ]
+    data = ModelCardData(
+        license=card.get("licence"),
+        library_name="espnet_sentiment",
+        pipeline_tag=TASK,
+        tags=["espnet", TASK, "speech-emotion-recognition", "sentiment-analysis"],
+        base_model=encoder.get("source") if encoder["name"] == "huggingface" else None,
+        model_name=card["name"] if results else None,
+        eval_results=results or None,
+    )
+    return data.to_yaml()
+
+
+def _protocol(card: Mapping[str, Any]) -> str:
+    n = len(card["metrics"].get("folds", []))
+    return f"pooled over {n} cross-validation folds" if n > 1 else "on the test set"
+
+
+def _summary(card: Mapping[str, Any]) -> str:
+    corpus = card["corpus"] or "its corpus"
+    reads = (
+        "80-d fbank" if card["encoder"]["name"] == "none" else "a frozen ASR encoder"
+    )
+    text = "and of its transcript " if card["text_branch"] else ""
+    classes = ", ".join(card["classes"])
+    return (
+        f"Tells the sentiment or emotion of an utterance ({classes}) "
+        f"from speech {text}by a decoder `{card['decoder']}` on {reads}, after Lu et "
+        f"al., ICASSP 2020 ([arXiv:1911.09762]({PAPER})). Trained on {corpus} by the "
+        "ESPnet plugin espnet_sentiment."
+    )
+
+
+def _use(card: Mapping[str, Any]) -> str:
+    option = "" if _is_packed(card) else " --encoder_model ENCODER"
+    argument = "" if _is_packed(card) else ', encoder_model="ENCODER"'
+    return f"""## Use
+
+`MODEL` is this folder, its `.zip`, or its `owner/name` on the Hugging Face Hub.
+
+```python
+from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+
+speech2sentiment = Speech2Sentiment.from_pretrained("MODEL"{argument})
+answer = speech2sentiment("speech.wav")
+print(answer.label, answer.posteriors)
+```
+
+```sh
+espnet-sentiment predict MODEL speech.wav{option}
+```"""
+
+
+def _is_packed(card: Mapping[str, Any]) -> bool:
+    encoder = card["encoder"]
+    return any(encoder.get(key) for key in ("path", "source")) or (
+        encoder["name"] == "none"
+    )
+
+
+def _results(card: Mapping[str, Any]) -> str:
+    metrics = card["metrics"]
+    if "pooled" not in metrics:
+        return "## Results\n\nNone were packed: run stage 6 (scoring) before packing."
+    return "\n".join(["## Results\n", *_result_lines(card, metrics)])
+
+
+def _result_lines(card: Mapping[str, Any], metrics: Mapping) -> Iterator[str]:
+    folds = metrics.get("folds", [])
+    utterances = f"{metrics['n_utterances']} utterances of {card['corpus']}"
+    yield f"{utterances}, {_protocol(card)}; 95 % intervals in brackets.\n"
+    yield "| metric | % |"
+    yield "| --- | ---: |"
+    for key, (name, _) in METRICS.items():
+        low, high = metrics["pooled"].get(f"{key}_ci95", (None, None))
+        interval = "" if low is None else f" [{100 * low:.2f}, {100 * high:.2f}]"
+        yield f"| {name} | {100 * metrics['pooled'][key]:.2f}{interval} |"
+    if "majority" in metrics:
+        chance = 100 * metrics["majority"]["ua"]
+        yield f"| UA of always naming the most frequent class | {chance:.2f} |"
+    if len(folds) > 1:
+        yield (
+            f"\nThe decoder here is that of **fold {card['fold']}**"
+            f"{_why(card)}. Every fold was tested on utterances that it did not learn "
+            "from:\n"
+        )
+        yield "| fold | test utterances | WA (%) | UA (%) |"
+        yield "| --- | ---: | ---: | ---: |"
+        for fold in folds:
+            values = f"{100 * fold['wa']:.2f} | {100 * fold['ua']:.2f}"
+            yield f"| {fold['fold']} | {fold['n_test']} | {values} |"
+
+
+def _why(card: Mapping[str, Any]) -> str:
+    return f", {card['fold_choice']}" if card.get("fold_choice") else ""
+
+
+def _encoder(encoder: Mapping[str, Any]) -> str:
+    if encoder["name"] == "none":
+        return "## Encoder\n\nNone: the decoder reads 80-d fbank."
+    source, url = encoder.get("source"), encoder.get("url")
+    name = f"[{source}]({url})" if url else f"`{encoder['model']}`"
+    if encoder["path"] is not None:
+        where = f"Its files are in `{ENCODER}/`, under the licence of their own."
+    elif source:
+        where = (
+            "It is not in this pack: it is downloaded by that name as the model is "
+            "loaded, or taken from the path that `--encoder_model` (`encoder_model` in "
+            "Python) gives."
+        )
+    else:
+        where = (
+            "It is not in this pack: give its path by `--encoder_model` "
+            "(`encoder_model` in Python)."
+        )
+    return (
+        f"## Encoder\n\n{name} ({encoder['name']}), frozen. {where} Another than the "
+        f"one of SHA-256 `{encoder['sha256']}` is refused."
+    )
+
+
+def _limits(card: Mapping[str, Any]) -> str:
+    return f"""## Intended use and limits
+
+For research on speech with speakers, language, recording conditions and classes as in
+the corpus that it was trained on ({card["corpus"] or "not named"}).
+Expect less elsewhere, and measure it. Posteriors are no probabilities of what a person
+feels: acted or labelled expression was learned, not inner states. Do not decide about
+people by it, and tell those whose speech is analysed."""
+
+
+def _origin(card: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{key} {value}" for key, value in card["versions"].items())
+    lines = [
+        "## Origin\n",
+        f"- training: `config.yaml`, seed {card['seed']}",
+        f"- versions: {versions or 'not kept'}",
+        f"- licence of the decoder: {card.get('licence') or 'not stated'}",
+        "- files and their SHA-256: `config.json`",
+    ]
+    return "\n".join(lines)
