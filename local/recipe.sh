@@ -28,6 +28,7 @@ tag=
 channel=
 ngpu=0
 nj=
+cluster=
 ablation=false
 baselines=false
 transcripts=
@@ -76,6 +77,8 @@ Others
   --channel 0|1|mix     channel of recordings that have several
   --nj N                processes on the CPU: utterances of stage 1, folds of stage 4
                         (default: one a core)
+  --cluster FILE        share stages 1, 3, 4 and 5 among Dask workers, here or in a queue's
+                        jobs: conf/cluster/local.yaml, slurm.yaml or your own (same numbers)
   --ngpu N              1: encode, train and decode on a CUDA GPU (default 0)"
 
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
@@ -106,6 +109,7 @@ if [[ $compare_with ]]; then check_file compare_with "$compare_with" encoder; fi
 if [[ $transcripts && $transcripts != reference ]]; then
   check_file transcripts "$transcripts" encoder
 fi
+if [[ $cluster ]]; then check_file cluster "$cluster" cluster; fi
 read -ra sentiment_files <<<"$sentiment"
 for file in "${sentiment_files[@]}"; do check_file sentiment "$file" sentiment; done
 if declare -F settle_options >/dev/null; then settle_options; fi
@@ -119,7 +123,8 @@ fi
 prepare_environment
 
 features() {
-  module make_features "$@" ${channel:+--channel "$channel"} ${nj:+--nj "$nj"}
+  module make_features "$@" ${channel:+--channel "$channel"} ${nj:+--nj "$nj"} \
+    ${cluster:+--cluster "$cluster"}
 }
 
 # transcribe: what the ASR model makes of the utterances, and the features that it eats.
@@ -153,16 +158,17 @@ run_stages() {
   local -a configs seeds
   read -ra configs <<<"$2"
   read -ra seeds <<<"$seed"
+  local -a shared=(${cluster:+--cluster "$cluster"})
   local -a experiment=("${data[@]}" --sentiment "${configs[@]}" --seed "${seeds[@]}"
     --tag "$tag" --ngpu "$ngpu" --transcripts "$transcripts")
   if wanted 1; then features "${data[@]}"; fi
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
-  if wanted 3; then module encode "${experiment[@]}"; fi
+  if wanted 3; then module encode "${experiment[@]}" "${shared[@]}"; fi
   if wanted 4; then
-    module sentiment_train "${experiment[@]}" ${nj:+--nj "$nj"} \
+    module sentiment_train "${experiment[@]}" "${shared[@]}" ${nj:+--nj "$nj"} \
       "--sentiment_args=$recipe_args $sentiment_args"
   fi
-  if wanted 5; then module sentiment_inference "${experiment[@]}"; fi
+  if wanted 5; then module sentiment_inference "${experiment[@]}" "${shared[@]}"; fi
   if wanted 6; then
     module score "${experiment[@]}"
     if [[ $align_words == true && $1 == "$encoder" ]]; then align; fi

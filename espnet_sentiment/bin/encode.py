@@ -11,6 +11,7 @@ from espnet_sentiment.bin.experiment import (
     read_config,
     run,
 )
+from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.data.files import DataError, read_json, read_table, sha256_of
 from espnet_sentiment.data.stage import Stage
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
@@ -26,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--encode_batch_size", type=int, default=4, help="utterances encoded together"
     )
+    add_cluster_argument(parser)
     return parser
 
 
@@ -68,7 +70,8 @@ def describe_encoder(config: dict) -> dict:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
-    check_gpus(args.ngpu)
+    check_cluster(args.cluster)
+    check_gpus(0 if args.cluster else args.ngpu)  # a cluster's are elsewhere
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
     all_experiments = list(experiments(args))
@@ -100,6 +103,7 @@ def main(argv=None) -> None:
 
 def _encode(stage, config, kind, dump, wanted, meta, args) -> None:
     """Write the stores; the heavy imports wait until there is work to do."""
+    from espnet_sentiment.cluster.encode import encode_on
     from espnet_sentiment.data.feature_store import StoreWriter
     from espnet_sentiment.encoder.choices import build_encoder
     from espnet_sentiment.encoder.extract import (
@@ -112,11 +116,16 @@ def _encode(stage, config, kind, dump, wanted, meta, args) -> None:
     from espnet_sentiment.encoder.freezing import FrozenEncoder
 
     device = "cuda" if args.ngpu > 0 else "cpu"
-    stage.say("loading the encoder")
-    encoder = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
-    encoder.to(device)
     units = read_table(dump / f"utt2num_{'samples' if kind == 'audio' else 'frames'}")
     shards = plan_shards(units)
+    message = f"{len(wanted)} views of {len(units)} utterances"
+    stage.say("loading the encoder")
+    if args.cluster:
+        encode_on(args.cluster, config, kind, dump, shards, wanted, meta, device)
+        stage.finish(message, wanted)
+        return
+    encoder = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
+    encoder.to(device)
     meta = {**meta, "n_layers": encoder.encoder.n_layers}
     views = [
         View(
@@ -128,7 +137,7 @@ def _encode(stage, config, kind, dump, wanted, meta, args) -> None:
     ]
     reader = DumpReader(dump, kind, encoder.encoder.sample_rate)
     extract(encoder.encoder, reader, shards, views, args.encode_batch_size, device)
-    stage.finish(f"{len(views)} views of {len(units)} utterances", wanted)
+    stage.finish(message, wanted)
 
 
 if __name__ == "__main__":

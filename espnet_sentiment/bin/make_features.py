@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import add_common_arguments, run
+from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank
 from espnet_sentiment.data.files import sha256_of
@@ -34,12 +35,14 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nj", type=int, default=os.cpu_count(), help="processes (default: all cores)"
     )
+    add_cluster_argument(parser)
     return parser
 
 
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    check_cluster(args.cluster)
     data = read_kaldi_dir(args.data_dir)
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
@@ -63,9 +66,9 @@ def main(argv=None) -> None:
     stage.start(out)
     check_audio(data, args.channel)
     if kind == "audio":
-        dump_audio(data, out, args.channel, args.nj)
+        dump_audio(data, out, args.channel, args.nj, args.cluster)
     else:
-        dump_fbank(data, out, args.channel, copies, args.nj)
+        dump_fbank(data, out, args.channel, copies, args.nj, args.cluster)
     more = f" and {len(copies)} copies at other speeds" if copies else ""
     table = "wav.scp" if kind == "audio" else "feats.scp"
     stage.finish(f"{len(data.utts)} utterances{more} in {out}", [out / table])

@@ -5,15 +5,18 @@ import argparse
 from tqdm import tqdm
 
 from espnet_sentiment.bin.experiment import (
+    Experiment,
     add_experiment_arguments,
     check_gpus,
     experiments,
     read_transcripts,
     run,
 )
+from espnet_sentiment.cluster.client import run_on
+from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.files import DataError, sha256_of
-from espnet_sentiment.data.folds import read_folds
+from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, stat_hash
 
@@ -25,13 +28,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--decode_batch_size", type=int, default=64, help="utterances decoded together"
     )
+    add_cluster_argument(parser)
     return parser
 
 
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
-    check_gpus(args.ngpu)
+    check_cluster(args.cluster)
+    check_gpus(0 if args.cluster else args.ngpu)  # a cluster's are elsewhere
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     todo = []
@@ -57,30 +62,36 @@ def main(argv=None) -> None:
                 inputs,
             )
             if not stage.is_done():
-                todo.append((experiment, fold, stage, texts))
+                needed = texts and {utt: texts[utt] for utt in fold.test}
+                todo.append((experiment, fold, stage, needed))
     if todo:
         _decode_all(todo, data, args)
 
 
 def _decode_all(todo, data: KaldiDir, args) -> None:
-    # Heavy imports wait until there is work to do.
-    from espnet_sentiment.tasks.decode_fold import decode_fold
+    def decode(experiment: Experiment, fold: Fold, stage: Stage, texts) -> int:
+        # Heavy imports wait until there is work to do.
+        from espnet_sentiment.tasks.decode_fold import decode_fold
 
+        check_gpus(args.ngpu)
+        stage.start()
+        decode_fold(
+            folder=experiment.fold_dir(fold.name),
+            store=FeatureStore(experiment.store / "clean"),
+            utts=fold.test,
+            utt2label=data.utt2label,
+            batch_size=args.decode_batch_size,
+            device="cuda" if args.ngpu > 0 else "cpu",
+            texts=texts,
+        )
+        stage.finish(None, [stage.stamp.with_name("predictions.jsonl")])
+        return len(fold.test)
+
+    named = ((item[2].name, item) for item in todo)
     total = sum(len(fold.test) for _, fold, _, _ in todo)
     with tqdm(total=total, desc="decode", unit="utt") as bar:
-        for experiment, fold, stage, texts in todo:
-            stage.start()
-            decode_fold(
-                folder=experiment.fold_dir(fold.name),
-                store=FeatureStore(experiment.store / "clean"),
-                utts=fold.test,
-                utt2label=data.utt2label,
-                batch_size=args.decode_batch_size,
-                device="cuda" if args.ngpu > 0 else "cpu",
-                texts=texts,
-            )
-            stage.finish(None, [stage.stamp.with_name("predictions.jsonl")])
-            bar.update(len(fold.test))
+        for decoded in run_on(args.cluster, decode, named):
+            bar.update(decoded)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage 4: train the sentiment decoder, all folds in one process."""
+"""Stage 4: train the sentiment decoder, several folds at once."""
 
 import argparse
 import functools
@@ -16,6 +16,7 @@ from espnet_sentiment.bin.experiment import (
     run,
     split_options,
 )
+from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.files import DataError, sha256_of
 from espnet_sentiment.data.folds import Fold, read_folds
@@ -40,6 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=os.cpu_count(),
         help="folds trained at once on the CPU, one core each (same numbers)",
     )
+    add_cluster_argument(parser)
     return parser
 
 
@@ -61,7 +63,8 @@ def fold_labels(data: KaldiDir, fold: Fold) -> list[str]:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
-    check_gpus(args.ngpu)
+    check_cluster(args.cluster)
+    check_gpus(0 if args.cluster else args.ngpu)  # a cluster's are elsewhere
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     extra = split_options("--sentiment_args", args.sentiment_args)
@@ -94,7 +97,7 @@ def main(argv=None) -> None:
 
 def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
-    from espnet_sentiment.tasks.parallel_folds import run_jobs
+    from espnet_sentiment.tasks.parallel_folds import run_jobs, run_jobs_on
     from espnet_sentiment.tasks.train_fold import task_defaults, train_fold
 
     options = {
@@ -105,6 +108,7 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     }
 
     def job(experiment: Experiment, fold: Fold, stage: Stage) -> None:
+        check_gpus(args.ngpu)
         out = stage.stamp.parent
         stage.start(out)
         train_fold(
@@ -122,8 +126,12 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         stage.finish(None, [out / "sentiment.pth", out / "history.json"])
 
     jobs = [functools.partial(job, *item) for item in todo]
-    epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
-    run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
+    if args.cluster:
+        names = [f"{stage.name}, in {stage.stamp.parent}" for _, _, stage in todo]
+        run_jobs_on(args.cluster, jobs, names)
+    else:
+        epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
+        run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
     for experiment in options:
         folds = sum(item[0] == experiment for item in todo)
         print(f"[stage 4] {folds} folds trained in {experiment.dir}", file=sys.stderr)

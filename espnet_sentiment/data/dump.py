@@ -11,6 +11,7 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
+from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.data.ark import write_ark
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.files import (
@@ -60,7 +61,11 @@ def read_sizes(path: Path, data: KaldiDir) -> dict[str, int]:
 
 
 def dump_audio(
-    data: KaldiDir, out: PathLike, channel: str | None = None, nj: int = 1
+    data: KaldiDir,
+    out: PathLike,
+    channel: str | None = None,
+    nj: int = 1,
+    cluster: PathLike | None = None,
 ) -> None:
     """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio.
 
@@ -73,10 +78,11 @@ def dump_audio(
         out: Folder to write.
         channel: Channel of recordings with several that ``data.channels`` lacks.
         nj: Processes.
+        cluster: A file of ``conf/cluster``, whose workers work instead.
     """
     rows = [(utt, recording(data, utt, channel)) for utt in data.utts]
     dump = functools.partial(_dump_audio_part, Path(out))
-    wav_scp, num_samples = _dump_rows(dump, rows, "audio", nj)
+    wav_scp, num_samples = _dump_rows(dump, rows, "audio", nj, cluster)
     write_table(Path(out) / "utt2num_samples", num_samples)
     write_table(Path(out) / "wav.scp", wav_scp)
 
@@ -104,6 +110,7 @@ def dump_fbank(
     channel: str | None = None,
     perturbed: Mapping[str, tuple[str, float]] | None = None,
     nj: int = 1,
+    cluster: PathLike | None = None,
 ) -> None:
     """Write 80-d fbank as ``feats.scp``, ``feats.<n>.ark`` and ``utt2num_frames``.
 
@@ -115,6 +122,7 @@ def dump_fbank(
         channel: Channel of recordings with several that ``data.channels`` lacks.
         perturbed: Utterance and speed factor of further keys, see data/speed.py.
         nj: Processes.
+        cluster: A file of ``conf/cluster``, whose workers work instead.
     """
     keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
     rows = [
@@ -122,7 +130,7 @@ def dump_fbank(
         for key, (utt, factor) in keys.items()
     ]
     dump = functools.partial(_dump_fbank_part, Path(out))
-    scp, num_frames = _dump_rows(dump, rows, "fbank", nj)
+    scp, num_frames = _dump_rows(dump, rows, "fbank", nj, cluster)
     write_table(Path(out) / "utt2num_frames", num_frames)
     write_table(Path(out) / "key2utt", {key: utt for key, (utt, _) in keys.items()})
     write_table(Path(out) / "feats.scp", scp)
@@ -154,19 +162,28 @@ def _dump_fbank_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
     return read_table(scp), read_table(frames)
 
 
-def _dump_rows(dump, rows: list, name: str, nj: int) -> tuple[dict, dict]:
+def _dump_rows(
+    dump, rows: list, name: str, nj: int, cluster: PathLike | None
+) -> tuple[dict, dict]:
     """Dump rows part by part; return the parts' two tables, joined."""
     parts = [rows[n : n + UTTS_PER_ARK] for n in range(0, len(rows), UTTS_PER_ARK)]
     tables: tuple[dict[str, str], dict[str, str]] = ({}, {})
     with tqdm(total=len(rows), desc=name, unit="utt") as bar:
-        for part in _run(dump, parts, nj):
+        for part in _run(dump, parts, nj, cluster):
             for table, rows_of_part in zip(tables, part, strict=True):
                 table.update(rows_of_part)
             bar.update(len(part[0]))
     return tables
 
 
-def _run(dump, parts: list, nj: int) -> Iterator:
+def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
+    if cluster is not None:
+        named = (
+            (f"stage 1, utterances {part[0][0]} to {part[-1][0]}", (number, part))
+            for number, part in enumerate(parts, 1)
+        )
+        yield from run_on(cluster, dump, named)
+        return
     if nj == 1 or len(parts) == 1:
         yield from itertools.starmap(dump, enumerate(parts, 1))
         return

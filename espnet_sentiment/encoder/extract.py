@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import kaldiio
@@ -71,7 +71,6 @@ class DumpReader:
         return torch.from_numpy(kaldiio.load_mat(self.where[utt]).copy())
 
 
-@torch.no_grad()
 def extract(
     encoder: AbsPretrainedEncoder,
     reader: DumpReader,
@@ -96,30 +95,59 @@ def extract(
     total = sum(map(len, shards)) * len(views)
     with tqdm(total=total, desc="encode", unit="utt") as bar:
         for number, utts in enumerate(shards):
-            todo = [view for view in views if not view.writer.has(number)]
-            bar.update(len(utts) * (len(views) - len(todo)))
-            features: list[dict[str, np.ndarray]] = [{} for _ in todo]
-            generators = [_generator(view.seed, number) for view in todo]
-            for begin in range(0, len(utts) if todo else 0, batch_size):
-                batch = utts[begin : begin + batch_size]
-                try:
-                    feats, lengths = _front_end(encoder, reader, batch, device)
-                    for view, out, generator in zip(
-                        todo, features, generators, strict=True
-                    ):
-                        augmented = feats
-                        if view.specaug is not None:
-                            augmented, _ = view.specaug(
-                                feats, lengths, generator=generator
-                            )
-                        out.update(_encode(encoder, augmented, lengths, batch))
-                        bar.update(len(batch))
-                except TooShortUttError as error:
-                    raise _too_short(reader, batch, error) from None
-            for view, out in zip(todo, features, strict=True):
-                view.writer.write(number, out)
+            todo = sum(not view.writer.has(number) for view in views)
+            bar.update(len(utts) * (len(views) - todo))
+            extract_shard(
+                encoder, reader, number, utts, views, batch_size, device, bar.update
+            )
     for view in views:
         view.writer.finish()
+
+
+@torch.no_grad()
+def extract_shard(
+    encoder: AbsPretrainedEncoder,
+    reader: DumpReader,
+    number: int,
+    utts: Sequence[str],
+    views: Sequence[View],
+    batch_size: int = 16,
+    device: str = "cpu",
+    on_batch: Callable[[int], object] | None = None,
+) -> None:
+    """Write a shard of all views that lack it.
+
+    Args:
+        encoder: Frozen encoder, on ``device``.
+        reader: Gives an utterance's audio or fbank.
+        number: The shard's number, which decides what SpecAugment draws.
+        utts: Its utterance ids.
+        views: What to write.
+        batch_size: Utterances encoded together.
+        device: Where the encoder is.
+        on_batch: Told the utterances of every batch of a view.
+
+    Raises:
+        DataError: An utterance is too short for the encoder.
+    """
+    todo = [view for view in views if not view.writer.has(number)]
+    features: list[dict[str, np.ndarray]] = [{} for _ in todo]
+    generators = [_generator(view.seed, number) for view in todo]
+    for begin in range(0, len(utts) if todo else 0, batch_size):
+        batch = utts[begin : begin + batch_size]
+        try:
+            feats, lengths = _front_end(encoder, reader, batch, device)
+            for view, out, generator in zip(todo, features, generators, strict=True):
+                augmented = feats
+                if view.specaug is not None:
+                    augmented, _ = view.specaug(feats, lengths, generator=generator)
+                out.update(_encode(encoder, augmented, lengths, batch))
+                if on_batch is not None:
+                    on_batch(len(batch))
+        except TooShortUttError as error:
+            raise _too_short(reader, batch, error) from None
+    for view, out in zip(todo, features, strict=True):
+        view.writer.write(number, out)
 
 
 def _generator(seed: int, shard: int) -> torch.Generator:

@@ -1,4 +1,7 @@
-"""Train several folds at once: forked processes share imports and features."""
+"""Train several folds at once.
+
+On one machine forked processes share imports and features; a cluster has its workers.
+"""
 
 import multiprocessing
 import signal
@@ -9,7 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 import torch
 from tqdm import tqdm
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.cluster.client import run_on
+from espnet_sentiment.data.files import DataError, PathLike
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
 POLL = 0.5  # seconds between two looks at the progress
@@ -68,6 +72,30 @@ def run_jobs(
                 ) from None
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+def run_jobs_on(
+    cluster: PathLike, jobs: Sequence[Callable[[], None]], names: Sequence[str]
+) -> None:
+    """Run training jobs on a cluster, with the numbers that ``run_jobs`` gives.
+
+    Args:
+        cluster: A file of ``conf/cluster``.
+        jobs: What to run; can be pickled.
+        names: What messages call them.
+
+    Raises:
+        DataError: A job ended its worker several times.
+    """
+    shards = ((name, (job,)) for name, job in zip(names, jobs, strict=True))
+    with tqdm(total=len(jobs), desc="train", unit="fold") as bar:
+        for _ in run_on(cluster, _run_on_worker, shards):
+            bar.update()
+
+
+def _run_on_worker(job: Callable[[], None]) -> None:
+    _one_thread()
+    job()
 
 
 def _start_worker() -> None:

@@ -1,0 +1,70 @@
+"""Lists of recordings of any length, read as a stream."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from espnet_sentiment.data.files import DataError
+
+
+class Entry(NamedTuple):
+    """A line of a list: an id, where it has one, and an absolute path."""
+
+    utt: str | None
+    path: str
+
+    def row(self) -> dict[str, str]:
+        """Return what begins the entry's line of results."""
+        return {"path": self.path} if self.utt is None else self._asdict()
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """Read a list entry by entry; empty lines count for nothing.
+
+    Args:
+        path: A text file with a path a line, or, where its name ends in ``.scp``,
+            Kaldi's ``id path``. Relative paths start from the current folder.
+
+    Raises:
+        DataError: The list is missing, not UTF-8, or a line of a ``.scp`` lacks its
+            path.
+    """
+    has_ids = path.suffix == ".scp"
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                text = line.strip()
+                if not text:
+                    continue
+                utt, *rest = text.split(maxsplit=1) if has_ids else (None, text)
+                if not rest:
+                    raise DataError(
+                        f"{path}:{number}: {text!r} names no path: a .scp file has "
+                        "an id, a space and a path a line"
+                    )
+                yield Entry(utt, str(Path(rest[0]).expanduser().absolute()))
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}): give a text file with a path "
+            "a line"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8 ({error}): give a text file with a path a line"
+        ) from None
+
+
+def survey(path: Path) -> tuple[int, str]:
+    """Count a list's entries and hash them.
+
+    Raises:
+        DataError: As ``read_entries``, or there are none.
+    """
+    count, digest = 0, hashlib.sha256()
+    for entry in read_entries(path):
+        count += 1
+        digest.update(repr(tuple(entry)).encode())
+    if not count:
+        raise DataError(f"{path} names no recordings: give one path a line")
+    return count, digest.hexdigest()
