@@ -1,0 +1,1 @@
+"""Predicting the sentiment of any recording; see ``speech2sentiment.py``."""

@@ -1,0 +1,68 @@
+"""Linear layers by oneDNN, whose weights lie in the order that its kernels read.
+
+PyTorch's float32 matrix products on x86 are MKL's, which on AMD's processors leaves
+AVX-512 unused; oneDNN, which PyTorch brings along, does not. The numbers are the same
+to rounding.
+"""
+
+from typing import Self
+
+import torch
+
+
+class PackedLinear(torch.nn.Module):
+    """Computes what a linear layer computes; it cannot be trained.
+
+    Args:
+        linear: The layer, on the CPU.
+        dtype: What to compute in: float32 or bfloat16.
+    """
+
+    def __init__(self, linear: torch.nn.Linear, dtype: torch.dtype):
+        super().__init__()
+        self.dtype, self.out_features = dtype, linear.out_features
+        self.in_features = linear.in_features
+        weight = linear.weight.detach().to(dtype)
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        bias = None if linear.bias is None else linear.bias.detach().to(dtype)
+        self.bias = None if bias is None else torch.nn.Parameter(bias, False)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weight (out, in), unpacked for code that does not call the layer."""
+        return self._packed.to_dense()
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        """Return itself: it has no state."""
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (..., in) to (..., out), both in ``dtype``."""
+        return torch.ops.mkldnn._linear_pointwise(
+            x.to(self.dtype), self._packed, self.bias, "none", [], ""
+        )
+
+
+def can_pack(dtype: torch.dtype) -> bool:
+    """Tell whether this build of PyTorch has the kernels."""
+    return (
+        dtype in (torch.float32, torch.bfloat16)
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    )
+
+
+def pack_linears(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Replace the linear layers of a frozen module on the CPU.
+
+    Args:
+        module: In evaluation mode; changed in place.
+        dtype: See ``PackedLinear``.
+    """
+    for name, child in module.named_children():
+        # Subclasses are read by their owners in other ways.
+        if type(child) is torch.nn.Linear:
+            setattr(module, name, PackedLinear(child, dtype))
+        else:
+            pack_linears(child, dtype)

@@ -1,0 +1,381 @@
+"""The sentiment of recordings, from Python.
+
+speech2sentiment = Speech2Sentiment.from_pretrained("exp/emodb_whisper_...")
+answer = speech2sentiment("a.wav")
+print(answer.label, answer.posteriors)
+for answer in speech2sentiment.predict(paths):
+    ...
+"""
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import yaml
+from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
+    TooShortUttError,
+)
+from typeguard import typechecked
+
+from espnet_sentiment.data.audio import CHANNELS, resample
+from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.inference.batching import ordered, score_in_batches
+from espnet_sentiment.inference.classifier import Classifier, Scores
+from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
+from espnet_sentiment.inference.recogniser import (
+    SAMPLE_RATE,
+    Recogniser,
+    asr_config,
+)
+from espnet_sentiment.inference.result import Segment, Sentiment, Word
+from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
+from espnet_sentiment.inference.workers import worker_pool
+from espnet_sentiment.report.word_attention import Segment as WordWeight
+from espnet_sentiment.report.word_attention import bin_edges, quantize, word_attention
+
+# Seconds of audio encoded together. A CPU's caches hold the activations of so much.
+CPU_BATCH, GPU_BATCH = 12.0, 240.0
+
+
+class Part(NamedTuple):
+    """A recording, or a segment of it, to be classified at once."""
+
+    recording: Recording
+    span: Span
+
+    @property
+    def seconds(self) -> float:
+        """Its duration."""
+        return self.span[1] - self.span[0]
+
+    def read(self, rate: int) -> np.ndarray:
+        """Read its samples (N,) at ``rate``."""
+        if self.seconds == self.recording.duration:
+            return self.recording.read(rate)
+        return self.recording.read(rate, *self.span)
+
+
+class Scored(NamedTuple):
+    """What is known of a part; ``words`` are those with weights."""
+
+    scores: Scores
+    text: str | None
+    words: list[WordWeight] | None
+
+
+class Speech2Sentiment:
+    """Classifies recordings by a trained sentiment model.
+
+    Several threads may call one object at the same time.
+
+    Args:
+        train_config: The model's ``config.yaml``.
+        model_file: Its checkpoint, in the same folder.
+        encoder_model: Where the encoder is now, if not where it was in training.
+        device: ``cpu``, ``cuda``, ``cuda:1`` ...
+        dtype: What the encoder computes in: ``float32``, ``float16`` or ``bfloat16``.
+            The decoder always computes in float32.
+        max_seconds: Longer recordings are cut, and answered by segment and in all.
+        cut: How: by voice activity (``vad``), or into equal ``windows``.
+        batch_seconds: Most seconds of audio that ``predict`` encodes together, padding
+            included; None is what suits the device.
+        channel: Which channel of recordings with several: ``0``, ``1`` or ``mix``,
+            their mean; None refuses them.
+        asr_model: What writes transcripts, where the encoder does not belong to an ASR
+            model that can: Whisper's folder or name, or an RNN-T's experiment.
+
+    Raises:
+        DataError: A file is missing or does not fit the others, or an option is wrong.
+        EncoderMismatchError: The encoder is not the one that the decoder learned on.
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        train_config: PathLike,
+        model_file: PathLike,
+        encoder_model: PathLike | None = None,
+        device: str = "cpu",
+        dtype: str = "float32",
+        max_seconds: float = 30.0,
+        cut: str = "vad",
+        batch_seconds: float | None = None,
+        channel: str | None = None,
+        asr_model: PathLike | None = None,
+    ):
+        _check_choice("cut", cut, CUTS)
+        if channel is not None:
+            _check_choice("channel", channel, CHANNELS)
+        if not max_seconds >= 1 or not (batch_seconds is None or batch_seconds > 0):
+            raise DataError(
+                f"max_seconds is {max_seconds} and batch_seconds {batch_seconds}: give "
+                "at least 1 second, and more than 0"
+            )
+        if Path(train_config).absolute() != Path(model_file).absolute().with_name(
+            "config.yaml"
+        ):
+            raise DataError(
+                f"{train_config} is not the config.yaml beside {model_file}: keep both "
+                "in one folder"
+            )
+        self._classifier = Classifier(model_file, encoder_model, device, dtype)
+        self.classes: list[str] = self._classifier.classes
+        self.sample_rate: int = self._classifier.sample_rate
+        self.max_seconds, self.cut, self.channel = max_seconds, cut, channel
+        on_cpu = self._classifier.device.type == "cpu"
+        self.batch_seconds = batch_seconds or (CPU_BATCH if on_cpu else GPU_BATCH)
+        config = yaml.safe_load(Path(train_config).read_text(encoding="utf-8"))
+        self._recogniser = Recogniser(
+            asr_config(
+                config["encoder"],
+                config["encoder_conf"] | {"model": self._classifier.encoder.name},
+                None if asr_model is None else str(asr_model),
+            ),
+            device,
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls, model: PathLike, fold: str | None = None, **kwargs
+    ) -> "Speech2Sentiment":
+        """Find a model, download or unpack it where need be, and load it.
+
+        Args:
+            model: A fold's folder or an experiment's, a pack, a URL of one, a tag of
+                ESPnet's model zoo, or ``owner/name`` on the Hugging Face Hub.
+            fold: Which fold of an experiment; None is the best on validation data.
+            kwargs: Options of the class.
+
+        Raises:
+            DataError: There is no such model, or as of the class.
+        """
+        from espnet_sentiment.pack.find import find_model
+
+        files = find_model(model, fold)
+        if kwargs.get("encoder_model") is None:
+            kwargs["encoder_model"] = files.encoder_model
+        return cls(files.config_file, files.model_file, **kwargs)
+
+    def __call__(
+        self, speech: Speech, rate: int | None = None, transcript: bool = False
+    ) -> Sentiment:
+        """Classify a recording.
+
+        Args:
+            speech: A file that libsndfile reads; or samples (N,), or (N, channels),
+                floating point in [-1, 1] or integers of a PCM format.
+            rate: Samples a second of an array; None is ``sample_rate``.
+            transcript: Also recognise the words, and weigh them by attention.
+
+        Raises:
+            DataError: It cannot be classified; the message says why.
+        """
+        parts = self._plan(open_recording(speech, rate, self.sample_rate, self.channel))
+        scored = [row for part in parts for row in self._score([part], transcript)]
+        return self._answer(parts, scored)
+
+    def predict(
+        self,
+        inputs: Iterable[Speech | tuple[np.ndarray | torch.Tensor, int]],
+        transcript: bool = False,
+        on_error: str = "raise",
+    ) -> Iterator[Sentiment | DataError]:
+        """Classify recordings, in batches of like length, in the order given.
+
+        The iterable may be endless: a few hundred inputs are read ahead, in the
+        caller's thread, and no more is kept. Posteriors are those of a call for each
+        to rounding.
+
+        Args:
+            inputs: Paths, arrays at ``sample_rate``, or pairs of an array and its rate.
+            transcript: As of a call.
+            on_error: ``return`` gives the error of what cannot be classified in its
+                place; ``raise`` ends there.
+
+        Raises:
+            DataError: As of a call; the message names the file, or the input by its
+                number from 0.
+        """
+        _check_choice("on_error", on_error, ("raise", "return"))
+        # Recognition takes most of the time, and one model at a time.
+        reads_text = transcript or self._classifier.tokens is not None
+        device = self._classifier.device.type
+        with (
+            worker_pool(device, alone=reads_text) as pool,
+            # Apart, not to wait for the batches before.
+            worker_pool(device) as readers,
+        ):
+            plans = ordered(readers, self._try_plan, enumerate(inputs))
+            kept: deque[list[Part] | DataError] = deque()
+
+            def groups() -> Iterator[Sequence[Part]]:
+                for plan in plans:
+                    kept.append(plan)
+                    yield () if isinstance(plan, DataError) else plan
+
+            rows = score_in_batches(
+                pool,
+                lambda parts: self._score(parts, transcript),
+                groups(),
+                lambda part: math.ceil(100 * part.seconds),
+                math.ceil(100 * self.batch_seconds),
+            )
+            for scored in rows:
+                answer = kept.popleft()
+                if not isinstance(answer, DataError):
+                    answer = self._try_answer(answer, scored)
+                if on_error == "raise" and isinstance(answer, DataError):
+                    raise answer
+                yield answer
+
+    def _plan(self, recording: Recording) -> list[Part]:
+        spans = cut(recording, self.max_seconds, self.cut)
+        return [Part(recording, span) for span in spans]
+
+    def _try_plan(self, item: tuple[int, object]) -> list[Part] | DataError:
+        number, speech = item
+        speech, rate = speech if isinstance(speech, tuple) else (speech, None)
+        try:
+            return self._plan(
+                open_recording(
+                    speech, rate, self.sample_rate, self.channel, f"input {number}"
+                )
+            )
+        except DataError as error:
+            return error
+
+    def _score(
+        self, parts: Sequence[Part], transcript: bool
+    ) -> list[Scored | DataError]:
+        """Classify a batch; what cannot be read does not harm the others."""
+        waves: dict[int, np.ndarray] = {}
+        found: list[Scored | DataError | None] = [None] * len(parts)
+        for index, part in enumerate(parts):
+            try:
+                waves[index] = part.read(self.sample_rate)
+            except DataError as error:
+                found[index] = error
+        texts = self._texts(list(waves.values()), transcript)
+        scores = self._classify(list(waves.values()), texts)
+        for index, row, text in zip(waves, scores, texts, strict=True):
+            name = parts[index].recording.name
+            if row is None:
+                found[index] = DataError(
+                    f"{name} is too short for the encoder: {parts[index].seconds:.3f} s"
+                )
+            elif not np.isfinite(row.posteriors).all():
+                found[index] = DataError(
+                    f"{name}: the encoder's output is not finite; look at the samples, "
+                    "or compute in float32"
+                )
+            else:
+                words = self._words(parts[index], waves[index], row, text, transcript)
+                found[index] = Scored(row, text, words)
+        return found
+
+    def _texts(
+        self, waves: Sequence[np.ndarray], transcript: bool
+    ) -> Sequence[str | None]:
+        if not waves or not (transcript or self._classifier.tokens is not None):
+            return [None] * len(waves)
+        return self._recogniser.texts([self._for_asr(wave) for wave in waves])
+
+    def _for_asr(self, wave: np.ndarray) -> np.ndarray:
+        return resample(wave, self.sample_rate, SAMPLE_RATE)
+
+    def _classify(
+        self, waves: Sequence[np.ndarray], texts: Sequence[str | None]
+    ) -> list[Scores | None]:
+        """Classify a batch; None is too short."""
+        if not waves:
+            return []
+        try:
+            return self._classifier(waves, texts)
+        except TooShortUttError:
+            if len(waves) == 1:
+                return [None]
+        pairs = zip(waves, texts, strict=True)
+        return [row for wave, text in pairs for row in self._classify([wave], [text])]
+
+    def _words(
+        self,
+        part: Part,
+        wave: np.ndarray,
+        scores: Scores,
+        text: str | None,
+        transcript: bool,
+    ) -> list[WordWeight] | None:
+        """Weigh a part's words by attention; times are those of the recording."""
+        if not transcript or scores.attention is None:
+            return None
+        words = self._recogniser.words(self._for_asr(wave), text) if text else []
+        weights = word_attention(scores.attention, self._classifier.frame_shift, words)
+        start, end = part.span
+        # The last frame may be longer than what is left.
+        return [
+            dataclasses.replace(
+                word, start=start + word.start, end=min(start + word.end, end)
+            )
+            for word in weights
+            if word.word is not None
+        ]
+
+    def _try_answer(self, *args) -> Sentiment | DataError:
+        try:
+            return self._answer(*args)
+        except DataError as error:
+            return error
+
+    def _answer(
+        self, parts: Sequence[Part], scored: Sequence[Scored | DataError]
+    ) -> Sentiment:
+        """Put the parts of a recording together."""
+        for row in scored:
+            if isinstance(row, DataError):
+                raise row
+        segments = [
+            Segment(*part.span, *self._named(row.scores.posteriors))
+            for part, row in zip(parts, scored, strict=True)
+        ]
+        posteriors = np.average(
+            [row.scores.posteriors for row in scored],
+            axis=0,
+            weights=[part.seconds for part in parts],
+        )
+        label, named = self._named(posteriors)
+        attention = scored[0].scores.attention if len(scored) == 1 else None
+        texts = [row.text for row in scored if row.text is not None]
+        words = [row.words for row in scored if row.words is not None]
+        return Sentiment(
+            label,
+            named,
+            duration=parts[0].recording.duration,
+            attention=attention,
+            frame_shift=None if attention is None else self._classifier.frame_shift,
+            text=" ".join(filter(None, texts)) if texts else None,
+            words=_by_level(words) if words else None,
+            segments=segments,
+        )
+
+    def _named(self, posteriors: np.ndarray) -> tuple[str, dict[str, float]]:
+        label = self.classes[int(posteriors.argmax())]
+        return label, dict(zip(self.classes, posteriors.tolist(), strict=True))
+
+
+def _by_level(weights: Sequence[Sequence[WordWeight]]) -> list[Word]:
+    edges = bin_edges(weights)
+    return [
+        Word(w.word, w.start, w.end, w.weight(), 1 + quantize(w.weight(), edges))
+        for of_part in weights
+        for w in of_part
+    ]
+
+
+def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise DataError(f"{option} is {value!r}: choose one of {', '.join(choices)}")

@@ -1,0 +1,531 @@
+"""Speech2Sentiment on real speech, beside what the stages compute."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import kaldiio
+import numpy as np
+import pytest
+import soundfile
+import torch
+import transformers
+from asr_fixtures import Corpus, train, write_data
+from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
+from recipe_fixtures import Recipe, save_small_whisper
+from test_transcribe import save_whisper
+
+from espnet_sentiment.data.files import DataError, read_json, write_json, write_text
+from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.inference import long_recordings
+from espnet_sentiment.inference.batching import WINDOW
+from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
+from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
+from espnet_sentiment.scoring.results import read_predictions
+from espnet_sentiment.tasks.sentiment import SentimentTask
+
+CLASSES = ["a", "b", "c"]
+RATE = 16000
+SMALL = {"hidden_size": 8, "n_heads": 2, "head_size": 4}
+
+
+def save_model(folder, encoder, conf, **options):
+    """Save a sentiment model whose decoder has learned nothing."""
+    args = SentimentTask.get_parser().parse_args([])
+    size = build_encoder(encoder, conf)
+    settings = {
+        "token_list": CLASSES,
+        "encoder": encoder,
+        "encoder_conf": conf,
+        "input_size": size.output_size(),
+        "normalize": "utterance_mvn",
+        "normalize_conf": {"norm_vars": True},
+        "decoder_conf": SMALL,
+        "model_conf": {"n_layers": size.n_layers},
+    }
+    vars(args).update(settings | options)
+    torch.manual_seed(0)
+    model = SentimentTask.build_model(args)
+    for weight in model.parameters():
+        # So that other speech has other posteriors.
+        weight.data.mul_(3)
+    save_checkpoint(
+        folder / CHECKPOINT, model.state_dict(), encoder_reference(encoder, conf)
+    )
+    write_text(folder / "config.yaml", yaml_no_alias_safe_dump(vars(args)))
+    return folder
+
+
+def load(folder, **options):
+    return Speech2Sentiment(folder / "config.yaml", folder / CHECKPOINT, **options)
+
+
+def posteriors(answers):
+    return np.array([list(answer.posteriors.values()) for answer in answers])
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory):
+    """Return the folder of a model on a small Whisper's layers."""
+    root = tmp_path_factory.mktemp("whisper")
+    conf = {"model": str(save_small_whisper(root / "encoder")), "subsample": 4}
+    return save_model(root / "model", "huggingface", conf | {"layer": "weighted_sum"})
+
+
+@pytest.fixture(scope="module")
+def model(whisper):
+    return load(whisper)
+
+
+@pytest.fixture(scope="module")
+def waves(an4_wavs):
+    return [soundfile.read(path, dtype="float32")[0] for path in an4_wavs[:12]]
+
+
+@pytest.fixture(scope="module")
+def conversation(waves):
+    """Return 23 s of speech: utterances with a second of silence after each."""
+    pause = np.zeros(RATE, np.float32)
+    return np.concatenate([x for wave in waves for x in (wave, pause)])
+
+
+def test_predictions_and_attention_are_those_of_stage_5(tmp_path, an4_wavs):
+    recipe = Recipe(tmp_path, an4_wavs[:12])
+    recipe.run(1, 5, "--nj", "1")
+    fold = recipe.exp / "fold1"
+    rows = {
+        row["utt"]: row for row in read_predictions(fold / "decode/predictions.jsonl")
+    }
+    attention = kaldiio.load_scp(str(fold / "decode" / "attention.scp"))
+    paths = {f"{p.parent.name}-{p.stem}": p for p in an4_wavs[:12]}
+    answers = Speech2Sentiment.from_pretrained(fold).predict(paths[u] for u in rows)
+    for (utt, row), answer in zip(rows.items(), answers, strict=True):
+        assert answer.label == row["prediction"]
+        assert answer.posteriors == pytest.approx(row["posteriors"], abs=1e-5)
+        np.testing.assert_allclose(answer.attention, attention[utt], atol=1e-5)
+        assert answer.duration == soundfile.info(paths[utt]).duration
+
+
+def test_one_recording_has_the_whole_answer(model, waves):
+    answer = model(waves[0])
+    assert model.classes == CLASSES and model.sample_rate == RATE
+    assert answer.label == max(answer.posteriors, key=answer.posteriors.get)
+    assert sum(answer.posteriors.values()) == pytest.approx(1)
+    assert answer.duration == len(waves[0]) / RATE
+    np.testing.assert_allclose(answer.attention.sum(axis=1), 1, rtol=1e-5)
+    # 10 ms, halved by Whisper, averaged by 4.
+    assert answer.frame_shift == pytest.approx(0.08)
+    assert answer.attention.shape == (2, -(-len(waves[0]) // 160 // 2 // 4))
+    [segment] = answer.segments
+    assert (segment.start, segment.end) == (0, answer.duration)
+    assert (segment.label, segment.posteriors) == (answer.label, answer.posteriors)
+    assert answer.text is None and answer.words is None
+    as_dict = json.loads(json.dumps(answer.as_dict()))
+    assert as_dict.keys() == {"label", "posteriors", "duration"}
+    as_dict = json.loads(json.dumps(answer.as_dict(attention=True)))
+    assert len(as_dict["attention"]) == 2
+
+
+def test_any_iterable_is_answered_in_its_order(model, an4_wavs, waves):
+    order = np.random.default_rng(0).integers(len(waves), size=40)
+    alone = posteriors(map(model, waves))
+    together = posteriors(model.predict(an4_wavs[i] for i in order))
+    np.testing.assert_allclose(together, alone[order], atol=1e-5)
+    assert len(np.unique(alone.argmax(axis=1))) > 1
+    assert list(model.predict([])) == []
+
+
+def test_an_endless_iterable_is_read_no_further_than_a_few_windows(model, waves):
+    clips, drawn = [wave[:3200] for wave in waves], itertools.count()
+    endless = (clips[next(drawn) % len(clips)] for _ in itertools.repeat(None))
+    expected = posteriors(map(model, clips))
+    ahead = 0
+    for number, answer in enumerate(itertools.islice(model.predict(endless), 1500)):
+        error = posteriors([answer])[0] - expected[number % len(clips)]
+        assert np.abs(error).max() < 1e-5
+        ahead = max(ahead, int(repr(drawn)[6:-1]) - number)
+    assert ahead <= 3 * WINDOW
+
+
+def test_the_first_answer_does_not_wait_for_a_full_window(model, waves):
+    drawn = itertools.count()
+    inputs = (waves[next(drawn) % len(waves)] for _ in itertools.repeat(None))
+    next(model.predict(inputs))
+    assert int(repr(drawn)[6:-1]) < WINDOW // 4
+
+
+@pytest.fixture(scope="module")
+def hooked(tmp_path_factory):
+    """Return a model on an encoder whose layers are read by hooks."""
+    root = tmp_path_factory.mktemp("wav2vec2")
+    config = transformers.Wav2Vec2Config(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=24,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+    )
+    torch.manual_seed(0)
+    transformers.Wav2Vec2Model(config).save_pretrained(root / "encoder")
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(root / "encoder")
+    conf = {"model": str(root / "encoder"), "layer": "weighted_sum", "subsample": 4}
+    return load(save_model(root / "model", "huggingface", conf))
+
+
+def test_threads_at_the_same_time_get_the_numbers_of_one(hooked, waves):
+    expected = posteriors(map(hooked, waves))
+    with ThreadPoolExecutor(8) as pool:
+        found = posteriors(pool.map(hooked, waves * 4))
+    assert np.array_equal(found, np.tile(expected, (4, 1)))
+    together = posteriors(hooked.predict(waves))
+    np.testing.assert_allclose(together, expected, atol=1e-5)
+    assert hooked(waves[0]).frame_shift == pytest.approx(0.08)
+
+
+def test_predicting_leaves_pytorchs_threads_as_they_were(
+    model, waves, conversation, monkeypatch
+):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    # Importing it would set them to 1.
+    for name in [name for name in sys.modules if name.startswith("silero_vad")]:
+        monkeypatch.delitem(sys.modules, name)
+    try:
+        list(model.predict(waves))
+        model(np.tile(conversation, 2))
+        assert "silero_vad" in sys.modules
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_arrays_are_what_their_files_are(model, an4_wavs, tmp_path):
+    expected = posteriors([model(an4_wavs[0])])[0]
+    pcm, rate = soundfile.read(an4_wavs[0], dtype="int16")
+    wave, _ = soundfile.read(an4_wavs[0])
+    byte = tmp_path / "byte.wav"
+    soundfile.write(byte, wave, rate, subtype="PCM_U8")
+    for speech in (pcm, wave, torch.from_numpy(wave), pcm[:, None], str(an4_wavs[0])):
+        assert np.array_equal(posteriors([model(speech)])[0], expected)
+    unsigned = ((pcm.astype(int) >> 8) + 128).astype(np.uint8)
+    np.testing.assert_allclose(
+        posteriors([model(unsigned)]), posteriors([model(byte)]), atol=0.05
+    )
+    slow = wave[::2].astype(np.float32)
+    soundfile.write(tmp_path / "slow.wav", slow, rate // 2, subtype="FLOAT")
+    [by_pair] = model.predict([(slow, rate // 2)])
+    assert by_pair.duration == pytest.approx(len(wave) / rate, abs=1e-3)
+    assert by_pair.posteriors == model(slow, rate // 2).posteriors
+    assert by_pair.posteriors == model(tmp_path / "slow.wav").posteriors
+
+
+def test_channels_are_refused_or_chosen(whisper, model, waves, tmp_path):
+    stereo = np.stack([waves[0], np.zeros_like(waves[0])], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", stereo, RATE, subtype="FLOAT")
+    for speech in (stereo, tmp_path / "stereo.wav"):
+        with pytest.raises(DataError, match="2 channels: choose one"):
+            model(speech)
+    first = load(whisper, channel="0")
+    assert first(stereo).posteriors == model(waves[0]).posteriors
+    assert first(tmp_path / "stereo.wav").posteriors == model(waves[0]).posteriors
+    mixed = load(whisper, channel="mix")
+    assert mixed(stereo).posteriors == model(waves[0] / 2).posteriors
+
+
+def broken_files(folder, wave):
+    """Write files that cannot be classified; return what is said of each."""
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "text.wav").write_text("this is no audio")
+    (folder / "empty.wav").write_bytes(b"")
+    soundfile.write(folder / "none.wav", wave[:0], RATE)
+    soundfile.write(folder / "sample.wav", wave[:1], RATE)
+    nan = np.where(np.arange(len(wave)) == 99, np.nan, wave)
+    soundfile.write(folder / "nan.wav", nan, RATE, subtype="FLOAT")
+    soundfile.write(folder / "slow.wav", wave, 100)
+    soundfile.write(folder / "odd.wav", wave, 44101)
+    soundfile.write(folder / "eight.wav", np.stack([wave] * 8, axis=1), RATE)
+    soundfile.write(folder / "cut.wav", wave, RATE)
+    os.truncate(folder / "cut.wav", 1000)
+    return {
+        "missing.wav": "does not exist",
+        "folder": "is a folder",
+        "pipe.wav": "is no regular file",
+        "text.wav": "cannot be read as audio",
+        "empty.wav": "cannot be read as audio",
+        "none.wav": "holds no samples",
+        "sample.wav": "too short for the encoder: 0.000 s",
+        "nan.wav": "not numbers",
+        "slow.wav": "sample rate of 100 Hz",
+        "odd.wav": "sample rate of 44101 Hz",
+        "eight.wav": "8 channels",
+        "cut.wav": "cut short",
+    }
+
+
+def test_every_broken_file_is_named_and_the_others_are_answered(model, waves, tmp_path):
+    messages = broken_files(tmp_path, waves[0])
+    inputs = [x for name in messages for x in (tmp_path / name, waves[1])]
+    answers = list(model.predict(inputs, on_error="return"))
+    for (name, message), error in zip(messages.items(), answers[::2], strict=True):
+        assert isinstance(error, DataError)
+        assert message in str(error) and str(tmp_path / name) in str(error)
+        assert "\n" not in str(error)
+        with pytest.raises(DataError, match=message):
+            model(tmp_path / name)
+    expected = posteriors([model(waves[1])] * len(messages))
+    np.testing.assert_allclose(posteriors(answers[1::2]), expected, atol=1e-5)
+    with pytest.raises(DataError, match="missing.wav does not exist"):
+        list(model.predict([waves[1], tmp_path / "missing.wav", waves[1]]))
+
+
+@pytest.mark.parametrize(
+    "speech, message",
+    [
+        (np.zeros(0), "input 1 holds no samples"),
+        (np.full(9999, np.inf), "input 1 holds samples that are not numbers"),
+        (np.full(9999, 3000.0), "divid.* by 32768"),
+        (np.zeros((2, 9999)), r"shape \(2, 9999\)"),
+        (np.zeros(9999, complex), "complex128: give numbers"),
+        ((np.zeros(9999), 0), "sample rate of 0 Hz"),
+        ((np.zeros(9999), 16000.5), "sample rate of 16000.5 Hz"),
+    ],
+)
+def test_an_array_that_is_no_speech_is_refused(model, waves, speech, message):
+    answers = list(model.predict([waves[0], speech], on_error="return"))
+    with pytest.raises(DataError, match=message):
+        raise answers[1]
+    assert answers[0].label in CLASSES
+
+
+def test_windows_cover_a_long_recording_and_their_mean_is_its_answer(
+    whisper, conversation, tmp_path
+):
+    model = load(whisper, max_seconds=4, cut="windows")
+    soundfile.write(tmp_path / "long.flac", conversation, RATE)
+    answer = model(tmp_path / "long.flac")
+    edges = [(s.start, s.end) for s in answer.segments]
+    assert edges[0][0] == 0 and edges[-1][1] == answer.duration
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(edges))
+    assert 3 < edges[0][1] <= 4
+    parts = [conversation[round(a * RATE) : round(b * RATE)] for a, b in edges]
+    expected = posteriors(map(model, parts))
+    np.testing.assert_allclose(posteriors(answer.segments), expected, atol=1e-3)
+    np.testing.assert_allclose(
+        posteriors([answer])[0], posteriors(answer.segments).mean(axis=0), atol=1e-9
+    )
+    assert answer.attention is None and answer.frame_shift is None
+    assert len(answer.as_dict()["segments"]) == len(edges)
+
+
+def test_voice_activity_parts_the_utterances_of_a_long_recording(
+    whisper, waves, conversation
+):
+    model = load(whisper, max_seconds=20)
+    answer = model(conversation)
+    starts = np.cumsum([0, *(len(wave) / RATE + 1 for wave in waves)])
+    # Every utterance is in one segment or, where it holds a pause, in a few; none
+    # reaches into another.
+    for segment in answer.segments:
+        [index] = np.flatnonzero(
+            (starts[:-1] <= segment.end) & (starts[1:] >= segment.start)
+        )[:1]
+        assert segment.end - segment.start < 20
+        assert starts[index] - 0.2 < segment.start < segment.end
+        assert segment.end < starts[index] + len(waves[index]) / RATE + 0.3
+    assert len(answer.segments) >= len(waves)
+    weights = [s.end - s.start for s in answer.segments]
+    expected = np.average(posteriors(answer.segments), axis=0, weights=weights)
+    np.testing.assert_allclose(posteriors([answer])[0], expected)
+    [again] = model.predict([conversation])
+    np.testing.assert_allclose(posteriors([again]), posteriors([answer]), atol=1e-5)
+
+
+def test_blocks_give_the_voice_activity_of_the_whole(conversation):
+    samples = torch.from_numpy(conversation)
+    model = long_recordings.load_vad()
+    found = long_recordings.speech_probabilities(model, samples)
+    model.reset_states()
+    frames = torch.nn.functional.pad(samples, (0, -len(samples) % 512)).split(512)
+    with torch.inference_mode():
+        alone = [float(model(frame, RATE)) for frame in frames]
+    assert len(found) == len(alone)
+    agree = (np.array(found) > 0.5) == (np.array(alone) > 0.5)
+    assert agree.mean() > 0.97 and np.mean(alone) > 0.3
+
+
+def test_silence_has_no_answer_unless_windows_are_asked_for(whisper):
+    silence = np.zeros(40 * RATE, np.int16)
+    with pytest.raises(DataError, match="no speech is found in its 40 s"):
+        load(whisper)(silence)
+    assert len(load(whisper, cut="windows")(silence).segments) == 2
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_gives_nearly_the_same_posteriors(whisper, model, waves, dtype):
+    half = load(whisper, dtype=dtype)
+    found = posteriors(half.predict(waves))
+    expected = posteriors(model.predict(waves))
+    assert 0 < np.abs(found - expected).max() < 0.1
+    assert half(waves[0]).attention.dtype == np.float32
+
+
+def test_wrong_options_name_the_right_ones(whisper, model, tmp_path):
+    for options, message in [
+        ({"dtype": "int8"}, "float32, float16, bfloat16"),
+        ({"device": "tpu9"}, "choose cpu, cuda"),
+        ({"device": "cuda:99"}, "PyTorch sees . CUDA GPUs"),
+        ({"cut": "silence"}, "vad, windows"),
+        ({"channel": "left"}, "0, 1, mix"),
+        ({"max_seconds": 0.0}, "at least 1 second"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            load(whisper, **options)
+    with pytest.raises(DataError, match="raise, return"):
+        next(model.predict([], on_error="ignore"))
+    with pytest.raises(TypeError, match="input 0 is of type int"):
+        next(model.predict([1]))
+    shutil.copy(whisper / "config.yaml", tmp_path)
+    with pytest.raises(DataError, match="keep both in one folder"):
+        Speech2Sentiment(tmp_path / "config.yaml", whisper / CHECKPOINT)
+
+
+@pytest.mark.skipif(not can_pack(torch.float32), reason="PyTorch without oneDNN")
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_layer_computes_what_the_layer_does(bias):
+    torch.manual_seed(0)
+    layer, x = torch.nn.Linear(48, 80, bias=bias), torch.randn(3, 7, 48)
+    with torch.inference_mode():
+        packed = PackedLinear(layer, torch.float32)
+        torch.testing.assert_close(packed(x), layer(x))
+        torch.testing.assert_close(packed.weight, layer.weight)
+        half = PackedLinear(layer, torch.bfloat16)(x)
+        expected = layer.bfloat16()(x.bfloat16())
+        torch.testing.assert_close(half, expected, atol=0.02, rtol=0.02)
+
+
+@pytest.fixture(scope="module")
+def rnnt(tmp_path_factory, an4_wavs):
+    """Return an RNN-T's corpus, and a model on its encoder."""
+    corpus = Corpus(tmp_path_factory.mktemp("rnnt"))
+    corpus.texts = train(corpus, write_data(corpus, an4_wavs)) or {}
+    corpus.model = save_model(
+        corpus.root / "model",
+        "espnet",
+        {"model": str(corpus.exp), "layer": "last", "subsample": 2},
+    )
+    return corpus
+
+
+def test_an_rnnt_writes_words_with_their_share_of_the_attention(rnnt, an4_wavs):
+    model = load(rnnt.model)
+    reference = dict(
+        line.split(maxsplit=1)
+        for line in (rnnt.data_dir / "text").read_text().splitlines()
+    )
+    learned = (rnnt.data_dir / "folds" / "1" / "train").read_text().split()
+    paths = {path.stem: path for path in an4_wavs}
+    answers = model.predict([paths[utt] for utt in learned], transcript=True)
+    n_right = 0
+    for utt, answer in zip(learned, answers, strict=True):
+        n_right += answer.text == reference[utt]
+        assert " ".join(word.text for word in answer.words) == answer.text
+        times = [time for w in answer.words for time in (w.start, w.end)]
+        assert times == sorted(times)
+        assert times[0] >= 0 and times[-1] <= answer.duration
+    assert n_right >= len(learned) / 2
+    assert model(paths[learned[0]]).text is None
+
+
+def test_levels_are_thirds_and_times_those_of_the_whole_recording(rnnt, conversation):
+    answer = load(rnnt.model, max_seconds=5, cut="windows")(
+        conversation[: 20 * RATE], transcript=True
+    )
+    assert answer.text.split() == [word.text for word in answer.words]
+    assert {word.level for word in answer.words} == {1, 2, 3}
+    by_weight = sorted(answer.words, key=lambda word: word.weight)
+    assert [w.level for w in by_weight] == sorted(w.level for w in by_weight)
+    starts = [word.start for word in answer.words]
+    assert starts == sorted(starts) and starts[-1] > 10
+    assert answer.as_dict()["words"][0].keys() >= {"text", "start", "weight", "level"}
+
+
+@pytest.fixture(scope="module")
+def text_branch(tmp_path_factory):
+    """Return a model on fbank and words, which knows two of them."""
+    folder = tmp_path_factory.mktemp("text")
+    return save_model(
+        folder,
+        "none",
+        {"subsample": 4},
+        text_encoder="lstm",
+        text_token_list=["<blank>", "<unk>", "ONE", "TWO", "<sos/eos>"],
+    )
+
+
+def test_a_text_branch_reads_what_another_model_hears(text_branch, rnnt, waves):
+    with pytest.raises(DataError, match="none has no decoder.*asr_model"):
+        load(text_branch)(waves[0])
+    model = load(text_branch, asr_model=rnnt.exp)
+    answer = model(waves[0])
+    assert answer.text is not None and answer.words is not None or answer.text
+    model._recogniser.__dict__["_recognise"] = lambda waves: ["one"] * len(waves)
+    one = model(waves[0])
+    model._recogniser.__dict__["_recognise"] = lambda waves: ["two"] * len(waves)
+    assert one.posteriors != model(waves[0]).posteriors
+    [together] = model.predict([waves[0]])
+    np.testing.assert_allclose(
+        posteriors([together]), posteriors([model(waves[0])]), atol=1e-6
+    )
+
+
+def test_whisper_writes_words_of_its_own_encoder(tmp_path, waves):
+    save_whisper(tmp_path / "encoder")
+    path = tmp_path / "encoder" / "generation_config.json"
+    heads = {"alignment_heads": [[0, 0], [0, 1]], "max_length": 24}
+    write_json(path, read_json(path) | heads)
+    conf = {"model": str(tmp_path / "encoder"), "layer": "last", "subsample": 4}
+    model = load(save_model(tmp_path / "model", "huggingface", conf))
+    answer = model(waves[0], transcript=True)
+    assert answer.text and [w.text for w in answer.words] == answer.text.split()
+    assert answer.posteriors == model(waves[0]).posteriors
+
+
+def test_an_encoder_without_a_decoder_cannot_write_words(hooked, waves):
+    with pytest.raises(DataError, match="no transcript can be written.*asr_model"):
+        hooked(waves[0], transcript=True)
+
+
+def test_answers_are_made_without_pytorch():
+    code = (
+        "import espnet_sentiment.inference.result, sys; print('torch' in sys.modules)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert output.stdout == "False\n"
+
+
+def test_whisper_base_says_what_an_actor_says(tmp_path, emodb_dir, whisper_dir):
+    conf = {"model": str(whisper_dir), "layer": "weighted_sum", "subsample": 4}
+    folder = save_model(tmp_path, "huggingface", conf)
+    paths = sorted((emodb_dir / "wav").glob("03a0[1257]*.wav"))[:6]
+    model = load(folder)
+    alone = posteriors(map(model, paths))
+    np.testing.assert_allclose(posteriors(model.predict(paths)), alone, atol=1e-3)
+    half = posteriors(load(folder, dtype="bfloat16").predict(paths))
+    np.testing.assert_allclose(half, alone, atol=0.1)
+    answer = model(paths[0], transcript=True)
+    assert answer.text == "Der Lappen liegt auf dem Eisschrank."
+    assert [word.text for word in answer.words] == answer.text.split()
+    assert 0.5 < np.mean([word.weight for word in answer.words]) < 2
