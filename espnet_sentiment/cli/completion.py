@@ -1,0 +1,48 @@
+"""espnet-sentiment completion: let the shell complete commands and options."""
+
+import argparse
+from collections.abc import Iterator
+
+HELP = "print a script that completes commands, options and files in a shell"
+SHELLS = ("bash", "zsh", "tcsh", "fish")
+# What takes files and folders, in any command.
+PATHS = (
+    *("inputs", "model", "encoder_model", "asr_model", "cluster", "out"),
+    *("pack", "folder", "experiment", "data_dir", "dump"),
+)
+EPILOG = """\
+bash: espnet-sentiment completion bash > ~/.espnet-sentiment.bash
+      echo '. ~/.espnet-sentiment.bash' >> ~/.bashrc
+zsh:  espnet-sentiment completion zsh > DIR/_espnet-sentiment      with DIR in $fpath
+tcsh: espnet-sentiment completion tcsh >> ~/.tcshrc
+fish: espnet-sentiment completion fish \\
+        > ~/.config/fish/completions/espnet-sentiment.fish
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("shell", choices=SHELLS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the script; return the exit status."""
+    import shtab
+
+    from espnet_sentiment.cli.main import get_parser
+
+    parser = get_parser()
+    for action in _actions(parser):
+        if action.dest in PATHS:
+            action.complete = shtab.FILE
+    print(shtab.complete(parser, args.shell))
+    return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Give the options and arguments of a parser and of its subcommands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                yield from _actions(subparser)

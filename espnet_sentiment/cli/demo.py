@@ -1,0 +1,82 @@
+"""espnet-sentiment demo: the model behind a small page in the browser."""
+
+import argparse
+import dataclasses
+import importlib.util
+import signal
+import sys
+
+from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.demo.limits import Limits
+from espnet_sentiment.demo.server import LOOPBACK, is_loopback, serving, wait
+
+HELP = "a page in the browser: record or upload, see label and words"
+
+LIMITS = {
+    "max_mb": "size of an uploaded file, in MB (2^20 bytes)",
+    "max_seconds": "duration of a recording, in seconds",
+    "max_concurrent": "recordings that are analysed at the same time",
+    "max_queue": "recordings that wait; more are refused",
+    "keep_seconds": "delete an uploaded file after this many seconds",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("model", metavar="MODEL", nargs="?", help=MODEL_HELP)
+    add_fold_option(parser)
+    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument(
+        "--asr_model", help="what writes the words, where the encoder's model cannot"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument(
+        "--host", default=LOOPBACK, help="address to bind; the default: this machine"
+    )
+    parser.add_argument("--port", type=int, help="default: the first free from 7860")
+    group = parser.add_argument_group("limits")
+    for field in dataclasses.fields(Limits):
+        group.add_argument(
+            f"--{field.name}",
+            type=field.type,
+            default=field.default,
+            help=f"{LIMITS[field.name]} (default: {field.default})",
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C; return the exit status.
+
+    Raises:
+        DataError: Gradio is missing, the model is not there, or the port is taken.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise DataError(
+            "the page needs Gradio: run pip install 'espnet_sentiment[demo]'"
+        )
+    limits = Limits(**{name: getattr(args, name) for name in LIMITS})
+    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+
+    name = model_name(args.model)
+    model = Speech2Sentiment.from_pretrained(
+        name,
+        fold=args.fold,
+        encoder_model=args.encoder_model,
+        asr_model=args.asr_model,
+        device=args.device,
+        channel="mix",
+    )
+    # As after Ctrl-C, the uploads' folder is deleted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not is_loopback(args.host):
+        print(
+            f"warning: --host {args.host}: everybody who reaches this address can use "
+            "the page, without a password and unencrypted; browsers refuse it the "
+            "microphone",
+            file=sys.stderr,
+        )
+    with serving(model, limits, args.host, args.port, name) as url:
+        print(f"Open {url} (Ctrl-C ends it)", flush=True)
+        wait()
+    return 0

@@ -1,0 +1,79 @@
+"""The console command ``espnet-sentiment``.
+
+A subcommand is a module of this package with ``HELP``, ``add_arguments(parser)`` and
+``run(args)``, which returns the exit status. Heavy imports belong into ``run``.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from espnet_sentiment import __version__
+from espnet_sentiment.cli.terminal import one_line
+from espnet_sentiment.data.files import DataError
+
+COMMANDS = ("predict", "info", "pack", "unpack", "report", "demo", "completion")
+EPILOG = """\
+exit status: 0 done; 1 some input could not be answered; 2 nothing was done (a wrong
+option, no such model); 130 interrupted
+"""
+
+
+def get_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Build the parser.
+
+    Args:
+        commands: The subcommands whose modules are imported for their options.
+    """
+    parser = argparse.ArgumentParser(
+        prog="espnet-sentiment",
+        description="Sentiment and emotion of speech, by a small decoder on the frozen "
+        "encoder of an ASR model.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"espnet_sentiment {__version__}"
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in commands:
+        module = importlib.import_module(f"espnet_sentiment.cli.{name}")
+        subparser = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=f"{module.HELP[0].upper()}{module.HELP[1:]}.",
+            epilog=getattr(module, "EPILOG", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run, parser=subparser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit status.
+
+    Args:
+        argv: Its name and arguments; None is those of the process.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    asked = [name for name in COMMANDS if argv[:1] == [name]]
+    args = get_parser(asked or COMMANDS).parse_args(argv)
+    # ESPnet warns of what it does without.
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        return args.run(args)
+    except DataError as error:
+        lines = "\n".join(map(one_line, str(error).splitlines()))
+        print(f"error: {lines}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader, such as head, has enough; nothing is left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

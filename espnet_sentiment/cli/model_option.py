@@ -1,0 +1,33 @@
+"""Naming a model on the command line."""
+
+import argparse
+import os
+
+from espnet_sentiment.data.files import DataError
+
+MODEL_VARIABLE = "ESPNET_SENTIMENT_MODEL"
+MODEL_HELP = (
+    "a trained experiment or fold (exp/...), a pack, a URL of one, a model-zoo tag or "
+    f"owner/name on the Hugging Face Hub (default: ${MODEL_VARIABLE})"
+)
+
+
+def add_fold_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that picks a fold of an experiment."""
+    parser.add_argument(
+        "--fold", help="fold of an experiment (default: the best validation UA)"
+    )
+
+
+def model_name(given: str | None) -> str:
+    """Return the model that is named, or else the variable's.
+
+    Raises:
+        DataError: There is neither.
+    """
+    name = given or os.environ.get(MODEL_VARIABLE)
+    if not name:
+        raise DataError(
+            f"no model is named: give --model MODEL, or set {MODEL_VARIABLE}"
+        )
+    return name

@@ -1,0 +1,249 @@
+"""espnet-sentiment predict: classify recordings."""
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from espnet_sentiment.cli.inputs import EXTENSIONS, STDIN, list_inputs
+from espnet_sentiment.cli.model_option import (
+    MODEL_HELP,
+    MODEL_VARIABLE,
+    add_fold_option,
+    model_name,
+)
+from espnet_sentiment.cli.output import CSV, Format, JSONLines, Table
+from espnet_sentiment.cli.startup import ReadAhead, import_toolkit, quick_start
+from espnet_sentiment.cli.terminal import RED, has_colours, one_line, paint
+from espnet_sentiment.cli.timing import Timing
+from espnet_sentiment.data.files import DataError, atomic_path
+
+if TYPE_CHECKING:
+    from espnet_sentiment.pack.find import ModelFiles
+
+HELP = "classify recordings: label and posteriors of every file"
+EPILOG = f"""\
+Folders are searched, with their subfolders, for {" ".join(EXTENSIONS)}.
+A file that is named itself may be anything that libsndfile reads.
+
+  export {MODEL_VARIABLE}=exp/emodb_whisper_base_rnn_attention_seed0
+  espnet-sentiment predict a.wav recordings/
+  find . -name '*.flac' | espnet-sentiment predict --json - > answers.jsonl
+  ffmpeg -i film.mkv -f wav - | espnet-sentiment predict --transcript -
+  espnet-sentiment predict --cluster conf/cluster/local.yaml --out scored list.txt
+
+A recording that cannot be answered is named on standard error, with the reason, and
+(in JSON and CSV) in its place among the answers; the exit status is 1 then.
+"""
+STARTED = time.perf_counter()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="FILE|DIR|-",
+        help="recordings, folders of them, or -: paths on standard input, one a line, "
+        "or a WAV, FLAC or Ogg stream",
+    )
+    parser.add_argument("--model", "-m", help=MODEL_HELP)
+    add_fold_option(parser)
+    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="what the encoder computes in (default: float32)",
+    )
+    parser.add_argument(
+        "--channel",
+        choices=("0", "1", "mix"),
+        help="of recordings with several; without it they are refused",
+    )
+    parser.add_argument(
+        "--max_seconds",
+        type=float,
+        default=30.0,
+        help="longer recordings are cut in pauses and answered by segment as well "
+        "(default: 30)",
+    )
+    parser.add_argument(
+        "--cut",
+        choices=("vad", "windows"),
+        default="vad",
+        help="how: by voice activity, which leaves out what is no speech, or into "
+        "equal windows (default: vad)",
+    )
+    parser.add_argument(
+        "--transcript",
+        action="store_true",
+        help="the words, too; those with most attention are emphasised (*so*)",
+    )
+    parser.add_argument(
+        "--asr_model",
+        help="what recognises the words, where the encoder is no ASR model's: a "
+        "Whisper or an RNN-T",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a JSON object a line")
+    form.add_argument("--csv", action="store_true", help="comma-separated values")
+    parser.add_argument(
+        "--out", help="write there, when all is done, instead of to standard output"
+    )
+    parser.add_argument("--timing", action="store_true", help="seconds by phase")
+    parser.add_argument(
+        "--cluster",
+        metavar="FILE",
+        help="score a long list by Dask (conf/cluster/*.yaml): the one input is a file "
+        "with a path, or an id and a path, a line, and --out the folder of the answers",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify; return the exit status, 1 if an input could not be answered.
+
+    Raises:
+        DataError: The model cannot be used, or the answers not be written.
+    """
+    name = model_name(args.model)
+    if args.cluster is not None:
+        return _run_on_cluster(args, name)
+    timing = Timing(STARTED)
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(_open_output(args.out))
+        from espnet_sentiment.pack.find import find_model
+
+        files = find_model(name, args.fold)
+        timing.lap("start")
+        model = _load(args, files, timing)
+        spool = stack.enter_context(tempfile.TemporaryDirectory())
+        n_broken = _answer(args, model, Path(spool), stream, timing)
+    if args.timing:
+        print(f"timing: {timing}", file=sys.stderr)
+    return int(n_broken > 0)
+
+
+def _load(args: argparse.Namespace, files: "ModelFiles", timing: Timing):
+    """Load the model; what it imports is counted apart."""
+    encoder = ReadAhead(files, args.encoder_model)
+    with quick_start():
+        from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+
+        import_toolkit(files.card["encoder"]["name"])
+        timing.lap("imports")
+        encoder.wait()
+        model = Speech2Sentiment(
+            files.config_file,
+            files.model_file,
+            args.encoder_model or files.encoder_model,
+            **_model_options(args),
+        )
+    timing.lap("model")
+    return model
+
+
+def _model_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of ``Speech2Sentiment``, those about places aside."""
+    names = ("device", "dtype", "channel", "max_seconds", "cut", "asr_model")
+    return {name: getattr(args, name) for name in names}
+
+
+def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
+    """Write all answers; return the number of inputs without one."""
+    from tqdm import tqdm
+
+    from espnet_sentiment.cli.scoring import score
+
+    inputs = list_inputs(args.inputs, _binary_stdin(args.inputs), spool)
+    form = _format(args, model.classes, stream)
+    colours, n_broken = has_colours(sys.stderr), 0
+    # Answers on the terminal are progress enough.
+    has_bar, total = sys.stderr.isatty() and not stream.isatty(), None
+    if has_bar and STDIN not in args.inputs:
+        inputs = list(inputs)
+        total = len(inputs)
+    with tqdm(total=total, unit="file", disable=not has_bar, leave=False) as bar:
+        stream.write(form.head())
+        for name, answer in score(model, inputs, args.transcript):
+            if "first answer" not in timing.phases:
+                timing.lap("first answer")
+            if isinstance(answer, DataError):
+                n_broken += 1
+                line = f"{paint('error:', RED, colours)} {one_line(answer)}"
+                bar.write(line, file=sys.stderr)
+                stream.write(form.broken(name, answer))
+            else:
+                stream.write(form.row(name, answer))
+            stream.flush()
+            bar.update()
+    timing.lap("other answers")
+    return n_broken
+
+
+def _format(args, classes: list[str], stream: TextIO) -> Format:
+    if args.json:
+        return JSONLines()
+    if args.csv:
+        return CSV(classes, args.transcript)
+    return Table(classes, has_colours(stream))
+
+
+def _binary_stdin(inputs: list[str]) -> io.BufferedIOBase:
+    """Return standard input, or nothing where it is not asked for."""
+    return sys.stdin.buffer if STDIN in inputs else io.BytesIO()
+
+
+@contextlib.contextmanager
+def _open_output(out: str | None) -> Iterator[TextIO]:
+    """Open what the answers are written to; a file appears when all is written.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    # Names of files may hold bytes that are no UTF-8.
+    errors = "backslashreplace"
+    if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=errors)
+        yield sys.stdout
+        return
+    if Path(out).is_dir():
+        raise DataError(f"--out {out} is a folder: name a file")
+    try:
+        with atomic_path(out) as path, path.open("w", -1, "utf-8", errors) as stream:
+            yield stream
+    except OSError as error:
+        raise DataError(
+            f"--out {out} cannot be written ({error}): name another"
+        ) from None
+
+
+def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
+    if len(args.inputs) != 1 or args.out is None or args.csv:
+        args.parser.error(
+            "--cluster takes one list of recordings and --out DIR, and writes JSON"
+        )
+    from espnet_sentiment.cluster.archive import score_archive
+
+    summary = score_archive(
+        name,
+        args.inputs[0],
+        args.out,
+        args.cluster,
+        fold=args.fold,
+        transcript=args.transcript,
+        encoder_model=args.encoder_model,
+        **_model_options(args),
+    )
+    print(
+        f"{summary.predictions}: {summary.entries} recordings, {summary.errors} of "
+        "them without an answer"
+    )
+    return int(summary.errors > 0)

@@ -1,0 +1,557 @@
+import csv
+import inspect
+import io
+import json
+import os
+import re
+import socket
+import struct
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import create_autospec
+
+import numpy as np
+import pytest
+import soundfile
+from demo_fixture import train_experiment
+
+from espnet_sentiment.cli.main import main
+from espnet_sentiment.cluster import archive
+from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+
+RATE = 16000
+BROKEN = {}
+
+
+def broken(pattern):
+    """Register a function that makes a broken input, and what is said of it."""
+
+    def register(make):
+        BROKEN[make.__name__] = (make, pattern)
+        return make
+
+    return register
+
+
+class Folder:
+    """A folder to make inputs in, and speech."""
+
+    def __init__(self, root, speech):
+        self.root, self.speech = root, speech
+
+    def wav(self, name, samples=None, rate=RATE, **options):
+        """Write a recording."""
+        path = self.root / name
+        samples = self.speech if samples is None else samples
+        soundfile.write(path, samples, rate, **options)
+        return path
+
+    def bytes(self, name, content):
+        """Write any bytes."""
+        path = self.root / name
+        path.write_bytes(content)
+        return path
+
+    def patched(self, name, offset, content):
+        """Write a recording whose header is changed."""
+        whole = bytearray(self.wav(name).read_bytes())
+        whole[offset : offset + len(content)] = content
+        return self.bytes(name, whole)
+
+
+@broken("cannot be read as audio")
+def empty_file(folder):
+    return folder.bytes("empty.wav", b"")
+
+
+@broken(r"is cut short: its header promises \d+ bytes, but it has 9000")
+def truncated_wav(folder):
+    return folder.bytes("cut.wav", folder.wav("cut.wav").read_bytes()[:9000])
+
+
+@broken("cannot be read as audio")
+def header_alone(folder):
+    return folder.bytes("header.wav", folder.wav("header.wav").read_bytes()[:20])
+
+
+@broken("holds no samples")
+def no_samples(folder):
+    return folder.wav("none.wav", np.zeros(0))
+
+
+@broken("cannot be read as audio")
+def text_named_wav(folder):
+    return folder.bytes("text.wav", b"This is a text, and no recording.\n" * 9)
+
+
+@broken("samples that are not numbers")
+def nan_samples(folder):
+    samples = folder.speech.copy()
+    samples[100] = np.nan
+    return folder.wav("nan.wav", samples, subtype="FLOAT")
+
+
+@broken("samples that are not numbers")
+def infinite_samples(folder):
+    samples = folder.speech.copy()
+    samples[100] = np.inf
+    return folder.wav("inf.wav", samples, subtype="FLOAT")
+
+
+@broken("cannot be read as audio|sample rate of 0 Hz")
+def no_sample_rate(folder):
+    return folder.patched("0hz.wav", 24, struct.pack("<I", 0))
+
+
+@broken("sample rate of 50 Hz")
+def low_sample_rate(folder):
+    return folder.wav("50hz.wav", rate=50)
+
+
+@broken("cannot be read as audio")
+def no_channels(folder):
+    return folder.patched("0ch.wav", 22, struct.pack("<H", 0))
+
+
+@broken("has 8 channels: choose one with --channel")
+def eight_channels(folder):
+    return folder.wav("8ch.wav", np.tile(folder.speech[:, None], 8))
+
+
+@broken("too short")
+def one_sample(folder):
+    return folder.wav("1.wav", folder.speech[:1])
+
+
+@broken("no speech is found in its 10800 s")
+def three_hours_of_silence(folder):
+    path = folder.root / "3h.flac"
+    with soundfile.SoundFile(path, "w", 8000, 1) as stream:
+        for _ in range(180):
+            stream.write(np.zeros(60 * 8000, np.int16))
+    return path
+
+
+@broken("is a folder without recordings")
+def folder_without_audio(folder):
+    path = folder.root / "texts.wav"
+    path.mkdir()
+    (path / "notes.txt").write_text("none here")
+    return path
+
+
+@broken("is a named pipe, no file")
+def named_pipe(folder):
+    path = folder.root / "pipe.wav"
+    os.mkfifo(path)
+    return path
+
+
+@broken("is a socket, no file")
+def unix_socket(folder):
+    path = folder.root / "socket.wav"
+    # The name of a socket is short: bound from its folder.
+    here = os.getcwd()
+    os.chdir(folder.root)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(here)
+    return path
+
+
+@broken("/dev/null is a device, no file")
+def null_device(folder):
+    return Path("/dev/null")
+
+
+@broken("/dev/zero is a device, no file")
+def endless_device(folder):
+    return Path("/dev/zero")
+
+
+@broken("does not exist: check the name")
+def missing_file(folder):
+    return folder.root / "missing.wav"
+
+
+@broken("is a link to .*nowhere.wav, which does not exist")
+def dangling_link(folder):
+    path = folder.root / "dangling.wav"
+    path.symlink_to(folder.root / "nowhere.wav")
+    return path
+
+
+@broken("cannot be opened .*symbolic links")
+def loop_of_links(folder):
+    path = folder.root / "loop.wav"
+    path.symlink_to(path)
+    return path
+
+
+@broken("cannot be opened .*Not a directory")
+def path_through_a_file(folder):
+    return folder.wav("file.wav") / "inside.wav"
+
+
+@broken("cannot be opened .*name too long")
+def too_long_name(folder):
+    return folder.root / ("long" * 100 + ".wav")
+
+
+@broken("cannot be opened .*null")
+def null_byte_in_name(folder):
+    return folder.root / "a\0b.wav"
+
+
+@broken(r"\\udcff.*not UTF-8.*rename it")
+def name_that_is_not_utf8(folder):
+    path = folder.root / os.fsdecode(b"\xff.wav")
+    path.write_bytes(folder.wav("utf8.wav").read_bytes())
+    return path
+
+
+@broken("cannot be read as audio")
+def mp3_of_garbage(folder):
+    return folder.bytes("garbage.mp3", np.random.default_rng(0).bytes(5000))
+
+
+@broken("cannot be read")
+def truncated_flac(folder):
+    whole = folder.wav("cut.flac").read_bytes()
+    return folder.bytes("cut.flac", whole[: len(whole) // 2])
+
+
+@broken(r"is cut short: its header promises 40000000\d\d bytes")
+def header_that_promises_4_gb(folder):
+    return folder.patched("4gb.wav", 40, struct.pack("<I", 4_000_000_000))
+
+
+@broken("cannot be read as audio")
+def unknown_codec(folder):
+    return folder.patched("codec.wav", 20, struct.pack("<H", 0x9999))
+
+
+@broken("compressed by shorten")
+def shorten(folder):
+    header = (
+        b"NIST_1A\n   1024\nsample_coding -s26 pcm,embedded-shorten-v2.00\nend_head\n"
+    )
+    return folder.bytes("shorten.sph", header.ljust(1024) + b"ajkg" * 500)
+
+
+@broken("may not be read: mend its mode")
+def no_permission(folder):
+    if os.geteuid() == 0:
+        return None
+    path = folder.wav("secret.wav")
+    path.chmod(0)
+    return path
+
+
+def sound_inputs(folder):
+    """Make inputs that look odd and are answered."""
+    line_end = folder.wav("line\nend \x1b[31mred.wav")
+    loud = folder.wav("loud.wav", 1e4 * folder.speech, subtype="FLOAT")
+    text = folder.root / "wav.txt"
+    text.write_bytes(folder.wav("wav.wav").read_bytes())
+    tree = folder.root / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "link").symlink_to(tree)
+    folder.wav("tree/b.FLAC", format="FLAC")
+    folder.wav("tree/sub/a.wav")
+    (tree / "notes.txt").write_text("skipped")
+    return {
+        "96 kHz": folder.wav("96khz.wav", rate=96000),
+        "8 kHz": folder.wav("8khz.wav", rate=8000),
+        "zeros": folder.wav("zeros.wav", 0 * folder.speech),
+        "loud": loud,
+        "other extension": text,
+        "line end in its name": line_end,
+        "not ASCII": folder.wav("große Ärzte 语音.wav"),
+        "folder": tree,
+    }
+
+
+@pytest.fixture(scope="module", name="experiment")
+def trained_experiment(tmp_path_factory, an4_wavs):
+    return train_experiment(tmp_path_factory.mktemp("experiment"), an4_wavs)
+
+
+@pytest.fixture(scope="module", name="speech")
+def some_speech(an4_wavs):
+    """Return two seconds."""
+    utterances = [soundfile.read(path)[0] for path in an4_wavs[:4]]
+    return np.concatenate(utterances)[: 2 * RATE]
+
+
+def call(argv, stdin=b"", wrapper=io.TextIOWrapper):
+    """Run the command in this process."""
+    out, err = (wrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    streams = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin, sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO(stdin)), out, err
+    try:
+        status = main([str(arg) for arg in argv])
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = streams
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())
+    return SimpleNamespace(status=status, out=texts[0], err=texts[1])
+
+
+@pytest.fixture(scope="module", name="one_run")
+def run_on_everything(tmp_path_factory, experiment, speech):
+    """Score all inputs, the sound ones between the broken ones, in one process."""
+    folder = Folder(tmp_path_factory.mktemp("inputs"), speech)
+    made = {name: make(folder) for name, (make, _) in BROKEN.items()}
+    made = {name: path for name, path in made.items() if path is not None}
+    sound = sound_inputs(folder)
+    paths = [*made.values()]
+    for place, path in enumerate(sound.values()):
+        paths.insert(3 * place, path)
+    ran = call(["predict", "--json", "-m", experiment, *paths])
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    return SimpleNamespace(
+        ran=ran,
+        made=made,
+        sound=sound,
+        paths=paths,
+        rows=rows,
+        by_path={row["path"]: row for row in rows},
+        lines=ran.err.splitlines(),
+    )
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_input_has_its_own_clear_line(one_run, kind):
+    if kind not in one_run.made:
+        pytest.skip("root reads everything")
+    pattern = BROKEN[kind][1]
+    row = one_run.by_path[str(one_run.made[kind])]
+    assert re.search(pattern, row["error"].encode("ascii", "backslashreplace").decode())
+    assert "label" not in row
+    lines = [line for line in one_run.lines if re.search(pattern, line)]
+    assert all(line.startswith("error: ") for line in lines)
+    name = one_run.made[kind].name.replace("\0", r"\x00")
+    name = name.encode("ascii", "backslashreplace").decode()
+    # Of one that is far too long the ends are shown.
+    assert any(name[-30:] in line for line in lines)
+
+
+def test_there_are_25_kinds_of_broken_input():
+    assert len(BROKEN) >= 25
+
+
+def test_the_other_files_are_answered(one_run):
+    for path in one_run.sound.values():
+        if path.is_file():
+            assert sum(one_run.by_path[str(path)]["posteriors"].values()) == (
+                pytest.approx(1)
+            )
+
+
+def test_folder_is_searched_sorted_and_without_endless_links(one_run):
+    tree = one_run.sound["folder"]
+    found = [row["path"] for row in one_run.rows if row["path"].startswith(f"{tree}/")]
+    assert found == [f"{tree}/b.FLAC", f"{tree}/sub/a.wav"]
+
+
+def test_answers_come_in_the_order_of_the_inputs(one_run):
+    expected = [str(path) for path in one_run.paths]
+    place = expected.index(str(one_run.sound["folder"]))
+    expected[place : place + 1] = [
+        f"{one_run.sound['folder']}/{name}" for name in ("b.FLAC", "sub/a.wav")
+    ]
+    assert [row["path"] for row in one_run.rows] == expected
+
+
+def test_status_is_1_and_every_broken_input_has_one_line(one_run):
+    assert one_run.ran.status == 1
+    assert len(one_run.lines) == len(one_run.made)
+    assert all(map(str.isprintable, one_run.lines))
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(name="files")
+def two_files(tmp_path, speech):
+    folder = Folder(tmp_path, speech)
+    return [folder.wav("a.wav"), folder.wav("b.wav", speech[:RATE])]
+
+
+def test_table_is_aligned_and_plain_off_a_terminal(experiment, files):
+    ran = call(["predict", "-m", experiment, *files])
+    head, *rows = ran.out.splitlines()
+    assert (ran.status, ran.err) == (0, "")
+    assert len(rows) == 2 and ran.out.isascii() and "\x1b" not in ran.out
+    for row, path, seconds in zip(rows, files, ("2.0", "1.0"), strict=True):
+        assert row[head.index("file") :] == str(path)
+        assert row[: head.index("file")].endswith(f"{seconds}  ")
+
+
+def test_terminal_gets_colours_unless_no_color_is_set(experiment, files, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    argv = ["predict", "-m", experiment, "missing.wav", files[0]]
+    coloured = call(argv, wrapper=Terminal)
+    assert "\x1b[1m" in coloured.out and "\x1b[31merror:" in coloured.err
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = call(argv, wrapper=Terminal)
+    assert "\x1b" not in plain.out and "\x1b[31m" not in plain.err
+    assert "error: missing.wav does not exist" in plain.err
+
+
+def test_json_csv_and_table_agree(experiment, files):
+    argv = ["predict", "-m", experiment, *files]
+    rows = [json.loads(line) for line in call([*argv, "--json"]).out.splitlines()]
+    of_csv = list(csv.DictReader(io.StringIO(call([*argv, "--csv"]).out)))
+    table = call(argv).out.splitlines()[1:]
+    for row, cells, line in zip(rows, of_csv, table, strict=True):
+        assert (cells["path"], cells["label"]) == (row["path"], row["label"])
+        assert line.split()[0] == row["label"]
+        for name, posterior in row["posteriors"].items():
+            assert float(cells[name]) == pytest.approx(posterior, rel=1e-5)
+            assert f"{100 * posterior:.1f}" in line
+
+
+def test_csv_keeps_a_broken_input_in_its_place(experiment, files, tmp_path):
+    name = tmp_path / 'no "such", file.wav'
+    ran = call(["predict", "--csv", "-m", experiment, files[0], name, files[1]])
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert [row["path"] for row in rows] == [str(files[0]), str(name), str(files[1])]
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert (ran.status, rows[1]["label"]) == (1, "")
+
+
+def test_paths_come_from_standard_input(experiment, files, tmp_path):
+    lines = f"{files[1]}\r\n\n{tmp_path}\nmissing.wav"
+    ran = call(["predict", "--json", "-m", experiment, "-"], lines.encode())
+    paths = [json.loads(line)["path"] for line in ran.out.splitlines()]
+    assert paths == [*map(str, [files[1], *files]), "missing.wav"]
+    assert ran.status == 1
+
+
+@pytest.mark.parametrize("name", ["stream.wav", "stream.flac", "stream.ogg"])
+def test_recording_comes_from_standard_input(experiment, tmp_path, speech, name):
+    path = Folder(tmp_path, speech).wav(name)
+    argv = ["predict", "--json", "-m", experiment]
+    piped = json.loads(call([*argv, "-"], path.read_bytes()).out)
+    assert piped == json.loads(call([*argv, path]).out) | {"path": "-"}
+
+
+def test_wav_of_unknown_length_comes_from_standard_input(experiment, files):
+    content = bytearray(files[0].read_bytes())
+    content[4:8] = content[40:44] = b"\xff" * 4
+    ran = call(["predict", "--json", "-m", experiment, "-"], bytes(content))
+    assert json.loads(ran.out)["duration"] == pytest.approx(2.0)
+
+
+def test_out_is_written_when_all_is_done(experiment, files, tmp_path):
+    out = tmp_path / "answers" / "all.jsonl"
+    argv = ["predict", "--json", "-m", experiment, *files]
+    ran = call([*argv, "--out", out])
+    assert (ran.status, ran.out) == (0, "")
+    assert out.read_text() == call(argv).out
+    assert os.listdir(out.parent) == ["all.jsonl"]
+
+
+def test_out_that_cannot_be_written_is_refused_first(experiment, files, tmp_path):
+    for out in (tmp_path, files[0] / "below" / "a.csv"):
+        ran = call(["predict", "-m", experiment, "--out", out, files[0]])
+        assert ran.status == 2 and ran.err.startswith(f"error: --out {out}")
+
+
+def test_transcript_shows_words_by_attention(experiment, files, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    argv = ["predict", "-m", experiment, "--transcript", files[0]]
+    row = json.loads(call([*argv, "--json"]).out)
+    assert [word["text"] for word in row["words"]] == row["text"].split()
+    shown = call(argv).out.splitlines()[2].split()
+    strongest = [word["level"] == 3 for word in row["words"]]
+    assert [word.startswith("*") for word in shown] == strongest
+    painted = call(argv, wrapper=Terminal).out
+    assert painted.count("\x1b[1m") == 1 + sum(strongest)
+    of_csv = list(csv.DictReader(io.StringIO(call([*argv, "--csv"]).out)))
+    assert of_csv[0]["text"] == row["text"]
+
+
+def test_long_recording_is_answered_by_segment_and_in_all(experiment, files):
+    options = ["--max_seconds", "1", "--cut", "windows"]
+    argv = ["predict", "-m", experiment, *options, files[0]]
+    row = json.loads(call([*argv, "--json"]).out)
+    assert [(s["start"], s["end"]) for s in row["segments"]] == [(0, 1), (1, 2)]
+    lines = call(argv).out.splitlines()
+    assert len(lines) == 4 and lines[2].endswith("0.0 to 1.0 s")
+
+
+def test_channel_is_chosen(experiment, tmp_path, speech):
+    left, right = np.split(speech, 2)
+    stereo = Folder(tmp_path, speech).wav("stereo.wav", np.stack([left, right], 1))
+    mono = Folder(tmp_path, speech).wav("mono.wav", right)
+    argv = ["predict", "--json", "-m", experiment]
+    chosen = json.loads(call([*argv, "--channel", "1", stereo]).out)
+    assert chosen["posteriors"] == json.loads(call([*argv, mono]).out)["posteriors"]
+
+
+def test_model_comes_from_the_environment(experiment, files, monkeypatch):
+    monkeypatch.delenv("ESPNET_SENTIMENT_MODEL", raising=False)
+    ran = call(["predict", files[0]])
+    assert ran.status == 2 and "ESPNET_SENTIMENT_MODEL" in ran.err
+    monkeypatch.setenv("ESPNET_SENTIMENT_MODEL", str(experiment))
+    assert call(["predict", files[0]]).status == 0
+
+
+def test_model_that_is_not_there_is_said_before_anything_else(files):
+    ran = call(["predict", "-m", "/no/such/model", files[0]])
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: /no/such/model does not exist")
+
+
+def test_timing_goes_to_standard_error(experiment, files):
+    ran = call(["predict", "--json", "--timing", "-m", experiment, files[0]])
+    assert len(ran.out.splitlines()) == 1
+    for phase in ("imports", "model", "first answer", "in all"):
+        assert re.search(rf"{phase} \d+\.\d\d s", ran.err)
+
+
+def test_progress_is_shown_where_answers_go_elsewhere(experiment, files, tmp_path):
+    argv = ["predict", "-m", experiment, *files]
+    assert "file/s" not in call(argv, wrapper=Terminal).err
+    bar = call([*argv, "--out", tmp_path / "out.txt"], wrapper=Terminal).err
+    assert "/2 [" in bar
+
+
+def test_cluster_wants_a_list_and_a_folder(files):
+    for options in (
+        ["--cluster", "x.yaml"],
+        ["--cluster", "x.yaml", "--out", "o", "b"],
+    ):
+        with pytest.raises(SystemExit) as error:
+            call(["predict", "-m", "x", *options, files[0]])
+        assert error.value.code == 2
+
+
+def test_cluster_is_given_the_list_and_all_options(files, tmp_path, monkeypatch):
+    # The scoring itself has tests of its own.
+    summary = archive.Summary(3, 1, tmp_path / "predictions.jsonl")
+    score_archive = create_autospec(archive.score_archive, return_value=summary)
+    monkeypatch.setattr(archive, "score_archive", score_archive)
+    argv = ["predict", "-m", "model", "--fold", "2", "--transcript"]
+    argv += ["--dtype", "bfloat16", "--channel", "mix", "--encoder_model", "moved"]
+    ran = call([*argv, "--cluster", "local.yaml", "--out", tmp_path, "list.txt"])
+    assert (ran.status, ran.err) == (1, "")
+    assert "3 recordings, 1 of them without an answer" in ran.out
+    positional, options = score_archive.call_args
+    assert positional == ("model", "list.txt", str(tmp_path), "local.yaml")
+    assert (options.pop("fold"), options.pop("transcript")) == ("2", True)
+    assert (options["dtype"], options["channel"]) == ("bfloat16", "mix")
+    assert options["encoder_model"] == "moved"
+    assert options.keys() <= inspect.signature(Speech2Sentiment).parameters.keys()
