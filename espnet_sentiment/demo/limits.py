@@ -1,0 +1,37 @@
+"""How much work one page takes."""
+
+import dataclasses
+
+from espnet_sentiment.data.files import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Bounds on what the page accepts and keeps.
+
+    Args:
+        max_mb: Size of an uploaded file, in MB of 2^20 bytes, as Gradio counts.
+        max_seconds: Duration of a recording, in seconds.
+        max_concurrent: Recordings that are analysed at the same time.
+        max_queue: Recordings that wait; more are refused.
+        keep_seconds: Seconds after which an uploaded file is deleted.
+
+    Raises:
+        DataError: One of them is not positive.
+    """
+
+    max_mb: float = 25
+    max_seconds: float = 300
+    max_concurrent: int = 1
+    max_queue: int = 10
+    keep_seconds: int = 600
+
+    def __post_init__(self):
+        for name, value in dataclasses.asdict(self).items():
+            if not value > 0:
+                raise DataError(f"--{name} {value}: give a number above 0")
+
+    @property
+    def max_bytes(self) -> int:
+        """Size of an uploaded file, in bytes."""
+        return int(self.max_mb * 2**20)

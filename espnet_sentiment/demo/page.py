@@ -1,0 +1,114 @@
+"""The page itself, of Gradio's components."""
+
+import functools
+import logging
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+import gradio
+from gradio_client.utils import is_http_url_like
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.demo import render
+from espnet_sentiment.demo.answer import answer
+from espnet_sentiment.demo.limits import Limits
+
+if TYPE_CHECKING:
+    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+
+TITLE = "Sentiment of speech"
+
+
+def build_page(
+    speech2sentiment: "Speech2Sentiment", limits: Limits, name: str = ""
+) -> gradio.Blocks:
+    """Build the page.
+
+    Args:
+        speech2sentiment: Classifies what is handed in.
+        limits: What it takes.
+        name: The model's name, shown below the title.
+    """
+    handle = functools.partial(_handle, speech2sentiment, limits)
+    with gradio.Blocks(
+        title=TITLE,
+        analytics_enabled=False,
+        delete_cache=(min(60, limits.keep_seconds), limits.keep_seconds),
+    ) as page:
+        gradio.HTML(f"<h1>{TITLE}</h1><p>{escape(name)}</p>")
+        with gradio.Row():
+            with gradio.Column():
+                audio = gradio.Audio(
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label="Recording",
+                    editable=False,
+                    buttons=[],
+                    # What the microphone records is sent as WAV at this rate.
+                    waveform_options={"sample_rate": speech2sentiment.sample_rate},
+                )
+                _refuse_addresses(audio)
+                words = gradio.Checkbox(True, label="Words by attention")
+                gradio.HTML(
+                    f"<p>Up to {limits.max_mb:g} MB and {limits.max_seconds:g} s of "
+                    "WAV, FLAC, Ogg or MP3. Files are deleted after "
+                    f"{limits.keep_seconds / 60:.0f} min.</p>"
+                )
+            with gradio.Column():
+                label = gradio.Label(label="Posteriors", elem_id="label")
+                details = gradio.HTML(
+                    render.hint(), elem_id="details", container=True, padding=True
+                )
+        gradio.on(
+            [audio.change, words.input],
+            handle,
+            inputs=[audio, words],
+            outputs=[label, details],
+            trigger_mode="always_last",
+            concurrency_limit=limits.max_concurrent,
+            api_visibility="private",
+        )
+    # Without api_open=False, REST calls go past the queue and its limits.
+    return page.queue(max_size=limits.max_queue, api_open=False)
+
+
+def _handle(
+    model: "Speech2Sentiment", limits: Limits, upload: str | None, transcript: bool
+) -> Iterator[tuple[dict[str, float] | None, str]]:
+    """Answer an upload by posteriors and HTML: first the label, later the words."""
+    if upload is None:
+        yield None, render.hint()
+        return
+    posteriors = None
+    try:
+        sentiment = answer(model, upload, limits, transcript=False)
+        posteriors, details = sentiment.posteriors, render.details(sentiment)
+        yield posteriors, details + (render.waiting() if transcript else "")
+        if transcript:
+            sentiment = answer(model, upload, limits, transcript=True)
+            yield posteriors, render.details(sentiment)
+    except DataError as error:
+        # Without words a label is an answer, too.
+        yield posteriors, render.error(str(error))
+    except Exception:
+        # The page keeps running, and shows nobody a stack trace.
+        logging.exception("an upload could not be analysed")
+        yield (
+            posteriors,
+            render.error(
+                "This recording could not be analysed: the server's log says why."
+            ),
+        )
+
+
+def _refuse_addresses(audio: gradio.Audio) -> None:
+    """Take files alone: Gradio also downloads what a URL names, of any size."""
+    move = audio.async_move_resource_to_block_cache
+
+    async def move_file(path):
+        if path is not None and is_http_url_like(str(path)):
+            raise gradio.Error("This page takes files, no addresses.")
+        return await move(path)
+
+    audio.async_move_resource_to_block_cache = move_file

@@ -1,0 +1,95 @@
+"""An answer as HTML; whatever came from outside is escaped."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from espnet_sentiment.inference.result import Segment, Sentiment, Word
+
+LEVELS = {1: "least", 2: "middle", 3: "most"}
+
+
+def details(sentiment: "Sentiment") -> str:
+    """Return the words by attention and, of a long recording, its segments."""
+    return f"{_facts(sentiment)}{_transcript(sentiment)}{_segments(sentiment)}"
+
+
+def hint() -> str:
+    """Return what stands there before the first answer."""
+    return "<p>Record or hand in speech: its label and its words appear here.</p>"
+
+
+def waiting() -> str:
+    """Return what stands there while words are recognised."""
+    return '<p role="status">The words are being recognised ...</p>'
+
+
+def error(message: str) -> str:
+    """Return a message that screen readers announce."""
+    return f'<p role="alert" class="note">{escape(message)}</p>'
+
+
+def _facts(sentiment: "Sentiment") -> str:
+    n = len(sentiment.segments)
+    cut = f", analysed in {n} segments" if n > 1 else ""
+    return f"<p>{sentiment.duration:.1f} s of audio{cut}</p>"
+
+
+def _transcript(sentiment: "Sentiment") -> str:
+    if sentiment.text is None:
+        return ""
+    if not sentiment.text.strip():
+        return "<h2>Words</h2><p>No words were recognised.</p>"
+    if not sentiment.words:
+        return f"<h2>Words</h2><p>{escape(sentiment.text)}</p>"
+    legend = " ".join(
+        f'<span class="word level{level}">{name}</span>'
+        for level, name in LEVELS.items()
+    )
+    # Those of a long recording stand with its segments.
+    one = len(sentiment.segments) == 1
+    words = _sentence(sentiment.words, "p") if one else ""
+    return f"<h2>Words by attention</h2>{words}<p>Attention: {legend}</p>"
+
+
+def _sentence(words: Iterable["Word"], tag: str) -> str:
+    spans = " ".join(
+        f'<span class="word level{word.level}" title="attention {word.weight:.2f} '
+        f'(even: 1), {word.start:.2f} to {word.end:.2f} s">{escape(word.text)}</span>'
+        for word in words
+    )
+    return f'<{tag} class="sentence">{spans}</{tag}>'
+
+
+def _segments(sentiment: "Sentiment") -> str:
+    if len(sentiment.segments) < 2:
+        return ""
+    rows = "".join(_segment(s, sentiment.words or ()) for s in sentiment.segments)
+    return (
+        "<h2>Segments</h2><table><thead><tr>"
+        '<th scope="col">time</th><th scope="col">label</th>'
+        f'<th scope="col">posterior</th></tr></thead>{rows}</table>'
+    )
+
+
+def _segment(segment: "Segment", words: Iterable["Word"]) -> str:
+    said = [w for w in words if segment.start <= (w.start + w.end) / 2 < segment.end]
+    return (
+        f"<tbody><tr><td>{_clock(segment.start)} – {_clock(segment.end)}</td>"
+        f"<td>{escape(segment.label)}</td>"
+        f"<td>{_bar(segment.posteriors[segment.label])}</td></tr>"
+        + (f'<tr><td colspan="3">{_sentence(said, "div")}</td></tr>' if said else "")
+        + "</tbody>"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{minutes:.0f}:{rest:04.1f}"
+
+
+def _bar(share: float) -> str:
+    percent = f"{100 * share:.0f}"
+    fill = f'<i style="width: {percent}%"></i>'
+    return f'<span class="bar" aria-hidden="true">{fill}</span> {percent} %'

@@ -1,0 +1,132 @@
+"""Serving the page: on this machine alone, unless told otherwise."""
+
+import contextlib
+import ipaddress
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from espnet_sentiment.data.files import DataError
+from espnet_sentiment.demo.limits import Limits
+
+if TYPE_CHECKING:
+    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+
+LOOPBACK = "127.0.0.1"
+NAMES = [LOOPBACK, "localhost"]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextlib.contextmanager
+def serving(
+    model: "Speech2Sentiment",
+    limits: Limits,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    name: str = "",
+) -> Iterator[str]:
+    """Serve the page in the background and give its address.
+
+    Uploads go to a folder that only this user can read and that goes with the server.
+
+    Args:
+        model: Classifies.
+        limits: What the page takes.
+        host: Address to bind.
+        port: Port; None takes the first free one from 7860.
+        name: The model's name on the page.
+
+    Raises:
+        DataError: The port is taken, or the host is not this machine's.
+    """
+    with _private_uploads(), _no_proxy(host):
+        import gradio
+        from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+        from espnet_sentiment.demo.page import build_page
+
+        page = build_page(model, limits, name)
+        # Against pages elsewhere whose name is made to resolve to this machine.
+        trusted = [*NAMES, host] if is_loopback(host) else ["*"]
+        guard = Middleware(TrustedHostMiddleware, allowed_hosts=trusted)
+        try:
+            page.launch(
+                server_name=host,
+                server_port=port,
+                prevent_thread_lock=True,
+                share=False,
+                quiet=True,
+                inline=False,
+                show_error=False,
+                max_file_size=limits.max_bytes,
+                footer_links=[],
+                run_history=False,
+                enable_monitoring=False,
+                ssr_mode=False,
+                pwa=False,
+                mcp_server=False,
+                app_kwargs={"middleware": [guard]},
+                theme=gradio.themes.Default(
+                    font=("system-ui", "sans-serif"),
+                    font_mono=("ui-monospace", "monospace"),
+                ),
+                css=(files(__package__) / "page.css").read_text(encoding="utf-8"),
+            )
+        except OSError:
+            raise DataError(
+                f"--host {host} --port {port or 'from 7860'} cannot be bound: another "
+                "program has the port, or the host is not this machine's"
+            ) from None
+        try:
+            yield page.local_url
+        finally:
+            page.close(verbose=False)
+
+
+def wait() -> None:
+    """Wait until the user presses Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+@contextlib.contextmanager
+def _private_uploads() -> Iterator[None]:
+    with (
+        tempfile.TemporaryDirectory(prefix="espnet_sentiment_") as folder,
+        _environment("GRADIO_TEMP_DIR", folder),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _no_proxy(host: str) -> Iterator[None]:
+    """Let Gradio ask its own server whether it is up without a proxy between."""
+    name = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
+    hosts = [os.environ.get(name), *NAMES, host]
+    with _environment(name, ",".join(filter(None, hosts))):
+        yield
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
