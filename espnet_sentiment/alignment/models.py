@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from espnet_sentiment.alignment.words import Alignment
 from espnet_sentiment.data.files import DataError, read_json, read_table
@@ -19,6 +19,9 @@ from espnet_sentiment.encoder.huggingface_files import (
 )
 from espnet_sentiment.encoder.reference import hash_encoder
 from espnet_sentiment.tasks.asr_model import RNNTOnFbank, WhisperModel, find_asr_model
+
+if TYPE_CHECKING:
+    from espnet_sentiment.alignment.rnnt import RNNTAligner
 
 METHODS = ("rnnt", "ctc", "whisper")
 TOKENIZERS = ("vocab.json", "tokenizer.json", "tokenizer_config.json")
@@ -55,6 +58,15 @@ class RNNTSource:
         """
         import kaldiio
         import torch
+
+        align = self.load_aligner(device)
+        scp = read_table(dump / "feats.scp")
+        return lambda utt, text: align(
+            torch.from_numpy(kaldiio.load_mat(scp[utt]).copy()), text
+        )
+
+    def load_aligner(self, device: str) -> "RNNTAligner":
+        """Load what aligns fbank (T, 80)."""
         from espnet2.text.build_tokenizer import build_tokenizer
 
         from espnet_sentiment.alignment.rnnt import RNNTAligner
@@ -68,12 +80,8 @@ class RNNTSource:
             tokenizer = build_tokenizer(**_tokenizer_options(experiment))
             tokenizer.text2tokens("")
         frame_shift = frame_reduction(model) * FRAME_SHIFT
-        align = RNNTAligner(
+        return RNNTAligner(
             model.to(device), tokenizer.text2tokens, frame_shift, self.method == "ctc"
-        )
-        scp = read_table(dump / "feats.scp")
-        return lambda utt, text: align(
-            torch.from_numpy(kaldiio.load_mat(scp[utt]).copy()), text
         )
 
 

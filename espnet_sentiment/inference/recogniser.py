@@ -11,14 +11,11 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShort
 
 from espnet_sentiment.alignment.models import (
     RNNTSource,
-    _tokenizer_options,
     find_aligner,
 )
 from espnet_sentiment.alignment.words import NotAlignedError, Word
 from espnet_sentiment.data.files import DataError
-from espnet_sentiment.encoder.espnet_files import open_experiment
 from espnet_sentiment.encoder.fbank import fbank
-from espnet_sentiment.encoder.fbank_options import FRAME_SHIFT
 from espnet_sentiment.tasks.asr_model import RNNTOnFbank, find_asr_model
 
 SAMPLE_RATE = 16000  # Hz; of Whisper, and of the fbank that RNN-Ts learn on
@@ -107,29 +104,14 @@ class Recogniser:
     def _align(self) -> Callable[[np.ndarray, str], list[Word]]:
         source = self._find(find_aligner)
         if isinstance(source, RNNTSource):
-            return self._rnnt_aligner(source)
+            align = source.load_aligner(self.device)
+            return lambda wave, text: (
+                align(fbank(torch.from_numpy(wave), SAMPLE_RATE), text).words
+            )
         from espnet_sentiment.alignment.whisper import WhisperAligner
 
         whisper = WhisperAligner(source.path, self.device)
         return lambda wave, text: whisper(wave, text).words
-
-    def _rnnt_aligner(self, source: RNNTSource):
-        from espnet2.text.build_tokenizer import build_tokenizer
-
-        from espnet_sentiment.alignment.rnnt import RNNTAligner
-        from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
-        from espnet_sentiment.tasks.train_rnnt import frame_reduction
-
-        model = load_rnnt(source.path)
-        with open_experiment(source.path) as experiment:
-            # sentencepiece reads its file when it splits the first text.
-            tokenizer = build_tokenizer(**_tokenizer_options(experiment))
-            tokenizer.text2tokens("")
-        shift = frame_reduction(model) * FRAME_SHIFT
-        align = RNNTAligner(model.to(self.device), tokenizer.text2tokens, shift)
-        return lambda wave, text: (
-            align(fbank(torch.from_numpy(wave), SAMPLE_RATE), text).words
-        )
 
     def _find(self, find: Callable):
         try:
