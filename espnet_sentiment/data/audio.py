@@ -44,7 +44,9 @@ def audio_info(path: PathLike, channel: str | None = None) -> AudioInfo:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"{path} does not exist: check the corpus or rerun stage 0")
+        raise DataError(
+            f"{path} does not exist: check the path; in a recipe, rerun stage 0"
+        )
     sphere = _sphere_header(path)
     if "shorten" in sphere.get("sample_coding", ""):
         raise DataError(
@@ -57,11 +59,11 @@ def audio_info(path: PathLike, channel: str | None = None) -> AudioInfo:
         info = soundfile.info(str(path))
     except soundfile.LibsndfileError as error:
         raise DataError(
-            f"{path} cannot be read as audio ({error.error_string}): restore it from "
-            "the corpus or take its utterance out of the data directory"
+            f"{path} cannot be read as audio ({error.error_string}): restore it, "
+            "or leave it out"
         ) from None
     if info.frames == 0:
-        raise DataError(f"{path} holds no samples: restore it from the corpus")
+        raise DataError(f"{path} holds no samples: restore it, or leave it out")
     if info.channels > 1 and channel is None:
         raise DataError(
             f"{path} has {info.channels} channels: choose one with --channel 0 or "
@@ -76,7 +78,7 @@ def audio_info(path: PathLike, channel: str | None = None) -> AudioInfo:
     if expected is not None and expected > path.stat().st_size:
         raise DataError(
             f"{path} is cut short: its header promises {expected} bytes, but it has "
-            f"{path.stat().st_size}: restore it from the corpus"
+            f"{path.stat().st_size}: restore it, or leave it out"
         )
     return AudioInfo(info.samplerate, info.channels, info.frames)
 
