@@ -76,7 +76,7 @@ def measure(args: argparse.Namespace, n: int, folder: Path) -> tuple[float, int]
         [*command, "--child", str(entries), str(out)], stdout=subprocess.PIPE, text=True
     )
     halfway = n // args.shard_size // 2
-    while len(list((out / "shards").glob("*.jsonl"))) < halfway:
+    while len(list((out / ".shards").glob("*.jsonl"))) < halfway:
         if child.poll() is not None:
             raise DataError(f"the scoring of {n} entries ended before it was halfway")
         time.sleep(0.05)

@@ -258,7 +258,7 @@ def scored(alone, recordings, tmp_path_factory) -> bytes:
     out = tmp_path_factory.mktemp("scored")
     summary = archive.score_archive(alone.exp, recordings, out, shard_size=3)
     assert (summary.entries, summary.errors) == (20, 2)
-    assert not (out / "shards").exists()
+    assert not (out / ".shards").exists()
     return summary.predictions.read_bytes()
 
 
@@ -322,20 +322,52 @@ def test_an_interrupted_archive_continues(
     assert summary.predictions.read_bytes() == scored
 
 
-def test_another_lists_shards_are_not_taken(
+def test_another_list_is_refused_where_answers_are(
     alone, recordings, tmp_path, monkeypatch, an4_wavs
 ):
     with monkeypatch.context() as patch:
         patch.setattr(archive, "_merge", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             archive.score_archive(alone.exp, recordings, tmp_path, shard_size=3)
-    assert len(list((tmp_path / "shards").glob("*.jsonl"))) == 7
+    assert len(list((tmp_path / ".shards").glob("*.jsonl"))) == 7
     other = tmp_path / "other.txt"
     other.write_text("".join(f"{wav}\n\n" for wav in an4_wavs[:4]))
-    summary = archive.score_archive(alone.exp, other, tmp_path, shard_size=3)
+    with pytest.raises(DataError, match="holds answers to another list, model or"):
+        archive.score_archive(alone.exp, other, tmp_path, shard_size=3)
+    assert len(list((tmp_path / ".shards").glob("*.jsonl"))) == 7
+    summary = archive.score_archive(alone.exp, other, tmp_path / "new", shard_size=3)
     rows = [json.loads(line) for line in summary.predictions.open()]
     assert [row["path"] for row in rows] == [str(wav) for wav in an4_wavs[:4]]
     assert "utt" not in rows[0]
+
+
+def test_a_mended_recording_is_scored_again(alone, tmp_path, an4_wavs):
+    wav, entries = tmp_path / "a.sph", tmp_path / "list.txt"
+    entries.write_text(f"{wav}\n{an4_wavs[1]}\n")
+    out = tmp_path / "out"
+    assert archive.score_archive(alone.exp, entries, out).errors == 1
+    wav.write_bytes(an4_wavs[0].read_bytes())
+    assert archive.score_archive(alone.exp, entries, out).errors == 0
+
+
+def test_a_folder_of_other_things_is_left_alone(alone, tmp_path, recordings):
+    precious = tmp_path / "mine" / "shards" / "precious.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("precious")
+    with pytest.raises(DataError, match="mine holds other files: name a new folder"):
+        archive.score_archive(alone.exp, recordings, tmp_path / "mine")
+    assert precious.read_text() == "precious"
+    with pytest.raises(DataError, match="precious.txt cannot be written"):
+        archive.score_archive(alone.exp, recordings, precious)
+
+
+def test_a_queue_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        pytest.raises(DataError, match="slurm.yaml: sbatch is not on this machine"),
+        client.open_cluster(LOCAL.with_name("slurm.yaml")),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

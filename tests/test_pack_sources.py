@@ -143,6 +143,18 @@ def test_an_archive_behind_an_address_is_fetched_and_unpacked_once(tmp_path, cac
     assert len(list((cache / "models").iterdir())) == 1
 
 
+def test_what_was_damaged_in_the_cache_is_unpacked_again(tmp_path, cache):
+    write_zip(members(), tmp_path / "model.zip")
+    found = find_model(tmp_path / "model.zip")
+    sound = found.model_file.read_bytes()
+    found.model_file.write_bytes(sound + b"more")
+    assert find_model(tmp_path / "model.zip") == found
+    assert found.model_file.read_bytes() == sound
+    (found.model_file.parent / "config.json").unlink()
+    assert find_model(tmp_path / "model.zip") == found
+    assert len(list((cache / "models").iterdir())) == 1
+
+
 def test_two_processes_may_unpack_at_once(tmp_path, cache, monkeypatch):
     write_zip(members(), tmp_path / "model.zip")
 

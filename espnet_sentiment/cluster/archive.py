@@ -26,6 +26,9 @@ from espnet_sentiment.pack.find import ModelFiles, find_model
 
 SHARD_SIZE = 64
 PREDICTIONS = "predictions.jsonl"
+SHARDS = ".shards"
+# Of what was asked for: the recordings may be mended, and are scored again then.
+RECORDINGS = "recordings"
 SUMMARY = "summary.json"
 
 
@@ -56,16 +59,17 @@ def score_archive(
 ) -> Summary:
     """Score a list of any length; memory does not grow with it.
 
-    Finished shards are kept in ``out/shards`` until all are there, so a run that was
-    cut off continues. The numbers depend on ``shard_size``, by the rounding of batches,
-    and not on the cluster.
+    Finished shards are kept in ``out/.shards`` until all are there, so a run that was
+    cut off continues; if a recording has changed since, all are scored again. The
+    numbers depend on ``shard_size``, by the rounding of batches, not on the cluster.
 
     Args:
         model: What ``find_model`` accepts.
         entries: List of recordings, see ``read_entries``.
-        out: Folder to write. ``predictions.jsonl`` has a line an entry: ``utt``, where
-            the list has ids, ``path``, and ``label``, ``posteriors`` and so on; or
-            ``error``, what is wrong with a recording.
+        out: Folder to write, new or of an earlier run of the same.
+            ``predictions.jsonl`` has a line an entry: ``utt``, where the list has ids,
+            ``path``, and ``label``, ``posteriors`` and so on; or ``error``, what is
+            wrong with a recording.
         cluster: A file of ``conf/cluster``; None scores in this process.
         shard_size: Entries a worker scores at a time.
         fold: Which fold of an experiment.
@@ -73,23 +77,24 @@ def score_archive(
         options: Further options of ``Speech2Sentiment``.
 
     Raises:
-        DataError: The list, the model or the cluster file is wrong, or a shard ended
-            its worker several times.
+        DataError: The list, the model or the cluster file is wrong, the folder holds
+            anything else, or a shard ended its worker several times.
     """
     entries, out = Path(entries), Path(out)
     if shard_size < 1:
         raise DataError(f"shard_size is {shard_size}: give a number from 1")
-    total, digest = survey(entries)
+    total, names, recordings = survey(entries)
     files = find_model(model, fold)
     if options.get("encoder_model"):
         files = dataclasses.replace(files, encoder_model=Path(options["encoder_model"]))
     options = {k: v for k, v in sorted(options.items()) if k != "encoder_model"}
-    shards = out / "shards"
+    shards = out / SHARDS
     stage = Stage(
         "predict",
         out / ".done.json",
         {
-            "entries": digest,
+            "entries": names,
+            RECORDINGS: recordings,
             "model": hash_file(files.model_file),
             "config": hash_file(files.config_file),
             "encoder": files.encoder_model and stat_hash([files.encoder_model]),
@@ -98,8 +103,8 @@ def score_archive(
             "options": {name: str(value) for name, value in options.items()},
         },
     )
+    _check_folder(out, stage)
     if not stage.is_done():
-        shards.mkdir(parents=True, exist_ok=True)
         stage.start(shards)
         shards.mkdir(exist_ok=True)
         work = functools.partial(score_shard, files, transcript, tuple(options.items()))
@@ -125,8 +130,29 @@ def score_archive(
     return Summary(**read_json(out / SUMMARY), predictions=out / PREDICTIONS)
 
 
+def _check_folder(out: Path, stage: Stage) -> None:
+    """Refuse a folder that holds anything but an earlier run of the same."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        plan = stage.stamp.with_suffix(".plan.json")
+        if not plan.exists() and any(out.iterdir()):
+            raise DataError(f"{out} holds other files: name a new folder")
+    except OSError as error:
+        raise DataError(
+            f"{out} cannot be written ({error.strerror}): name another folder"
+        ) from None
+    asked = {k: v for k, v in stage.inputs.items() if k != RECORDINGS}
+    if plan.exists() and asked != {
+        k: v for k, v in read_json(plan).items() if k != RECORDINGS
+    }:
+        raise DataError(
+            f"{out} holds answers to another list, model or options: name a new "
+            "folder, or delete it"
+        )
+
+
 def _shard(out: Path, number: int) -> Path:
-    return out / "shards" / f"{number:08d}.jsonl"
+    return out / SHARDS / f"{number:08d}.jsonl"
 
 
 def _name(entries: Path, before: int, part: Sequence[Entry]) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import itertools
 import logging
+import shutil
 import signal
 import tempfile
 import threading
@@ -86,6 +87,8 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
                 }
             )
         )
+        if env in QUEUES:
+            _check_queue(Path(path), parallel.CLUSTER_MAP[env].job_cls.submit_command)
         config = OmegaConf.create({**config, "options": options})
         context = parallel.get_client(config)
         try:
@@ -97,6 +100,16 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
             ) from error
         stack.callback(_close, context)
         yield Cluster(client, n_workers)
+
+
+def _check_queue(path: Path, command: str) -> None:
+    """Refuse a queue that this machine cannot submit to: Dask would wait for ever."""
+    program = command.split()[0]
+    if shutil.which(program) is None:
+        raise DataError(
+            f"{path}: {program} is not on this machine's PATH: run this where jobs are "
+            "submitted, or on conf/cluster/local.yaml"
+        )
 
 
 def _close(context: contextlib.AbstractContextManager) -> None:

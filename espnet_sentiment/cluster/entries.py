@@ -1,6 +1,7 @@
 """Lists of recordings of any length, read as a stream."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -55,16 +56,21 @@ def read_entries(path: Path) -> Iterator[Entry]:
         ) from None
 
 
-def survey(path: Path) -> tuple[int, str]:
-    """Count a list's entries and hash them.
+def survey(path: Path) -> tuple[int, str, str]:
+    """Count a list's entries; hash them, and sizes and times of their files.
 
     Raises:
         DataError: As ``read_entries``, or there are none.
     """
-    count, digest = 0, hashlib.sha256()
+    count, names, files = 0, hashlib.sha256(), hashlib.sha256()
     for entry in read_entries(path):
         count += 1
-        digest.update(repr(tuple(entry)).encode())
+        names.update(repr(tuple(entry)).encode())
+        try:
+            stat = os.stat(entry.path)
+            files.update(f"{stat.st_size} {stat.st_mtime_ns}\n".encode())
+        except OSError:
+            files.update(b"missing\n")
     if not count:
         raise DataError(f"{path} names no recordings: give one path a line")
-    return count, digest.hexdigest()
+    return count, names.hexdigest(), files.hexdigest()

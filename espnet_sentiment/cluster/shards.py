@@ -7,6 +7,7 @@ missing, and the parent's memory does not grow with their number.
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ class Cluster:
 
     def __init__(self, client: "Client", n_workers: int):
         self.client, self.n_workers = client, n_workers
+        self._said = False
 
     def run(
         self, work: Callable[..., Any], shards: Iterable[tuple[str, tuple]]
@@ -68,6 +70,7 @@ class Cluster:
                 except TimeoutError:
                     # Starts again what ended for good, such as a job past its time.
                     self.client.cluster.scale(self.n_workers)
+                    self._say_if_alone()
                     continue
                 for future in done:
                     name = running.pop(future)
@@ -87,6 +90,16 @@ class Cluster:
                     yield result
         finally:
             self.client.cancel(list(running))
+
+    def _say_if_alone(self) -> None:
+        """Say once that no worker has come yet, as in a queue that is full."""
+        if not self._said and not self.client.scheduler_info()["workers"]:
+            self._said = True
+            print(
+                "no worker has started yet: look at the queue, or Ctrl-C and run the "
+                "same command again later",
+                file=sys.stderr,
+            )
 
 
 def _run(folder: str, work: Callable[..., Any], args: tuple) -> Any:

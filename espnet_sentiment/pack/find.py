@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,7 @@ def _find_local(path: Path, fold: str | None) -> ModelFiles:
 def _model_folder(folder: Path, fold: str | None) -> ModelFiles:
     card = read_card(folder / CARD)
     _check_fold(folder, card.get("fold"), fold)
-    # The encoder is large, and checked as it is loaded.
-    names = (n for n in card["files"] if not n.startswith(f"{ENCODER}/"))
-    check_files(folder, card, names)
+    _check_model_files(folder, card)
     packed = card["encoder"].get("path")
     encoder = None if packed is None else folder / packed
     return ModelFiles(folder / CONFIG, folder / WEIGHTS, encoder, card)
@@ -117,8 +116,8 @@ def _trained_fold(folder: Path, fold: str | None) -> ModelFiles:
 def _check_fold(folder: Path, found: str | None, wanted: str | None) -> None:
     if wanted is not None and wanted.removeprefix("fold") != found:
         raise DataError(
-            f"{folder} is fold {found}, and fold {wanted} is wanted: name its folder "
-            "or the experiment's"
+            f"{folder} is fold {found}, and fold {wanted} is wanted: name the "
+            "experiment that holds it, or a pack of it"
         )
 
 
@@ -131,6 +130,11 @@ def unpack_once(archive: Path) -> Path:
     from espnet_sentiment.pack.unpack import unpack_model
 
     folder = cache_dir() / "models" / hash_file(archive)
+    if folder.is_dir() and not _is_sound(folder):
+        # Out of the way in one step, should another process read it.
+        damaged = folder.with_name(f"{folder.name}.damaged.{os.getpid()}")
+        folder.rename(damaged)
+        shutil.rmtree(damaged)
     if not folder.is_dir():
         try:
             unpack_model(archive, folder)
@@ -139,6 +143,20 @@ def unpack_once(archive: Path) -> Path:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        _check_model_files(folder, read_card(folder / CARD))
+    except DataError:
+        return False
+    return True
+
+
+def _check_model_files(folder: Path, card: dict[str, Any]) -> None:
+    # The encoder is large, and checked as it is loaded.
+    names = (n for n in card["files"] if not n.startswith(f"{ENCODER}/"))
+    check_files(folder, card, names)
 
 
 def _download(url: str) -> Path:

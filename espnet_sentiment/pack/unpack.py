@@ -57,6 +57,8 @@ def unpack_model(archive: PathLike, folder: PathLike) -> dict[str, Any]:
         EOFError,
         OSError,
         NotImplementedError,
+        # A name in the archive that is no UTF-8.
+        UnicodeDecodeError,
     ) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
