@@ -145,6 +145,17 @@ def test_info_tells_what_a_model_is(fold, capsys):
         assert part_of_it in text
 
 
+def test_info_takes_the_model_as_predict_does(fold, capsys):
+    assert main(["info", str(fold)]) == 0
+    told = capsys.readouterr().out
+    assert main(["info", "-m", str(fold)]) == 0
+    assert capsys.readouterr().out == told
+    with pytest.raises(SystemExit) as status:
+        main(["info", "a", "--model", "b"])
+    assert status.value.code == 2
+    assert "name one model" in capsys.readouterr().err
+
+
 def test_info_tells_metrics_and_versions_of_the_experiment(fold, capsys):
     results = {
         "corpus": "an4",

@@ -1,9 +1,12 @@
 """The page's server: limits, messages, what it keeps and what it lets nobody do."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import math
 import os
+import re
 import signal
 import socket
 import stat
@@ -19,11 +22,12 @@ import soundfile
 from demo_fixture import loaded_model, trained_experiment  # noqa: F401
 
 from espnet_sentiment.cli import demo
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.data.files import DataError, write_json
 from espnet_sentiment.demo import render
 from espnet_sentiment.demo.answer import answer
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import is_loopback, serving
+from espnet_sentiment.pack.find import find_model
 
 pytest.importorskip("gradio", reason="Gradio is not installed: there is no page")
 LIMITS = Limits(max_mb=1, max_seconds=20, keep_seconds=1)
@@ -120,10 +124,46 @@ def test_markup_in_words_and_classes_is_text(model, wav):
         assert "<img" not in html and "&lt;img" in html
 
 
-def test_limits_are_above_zero():
+@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, 1e305])
+def test_limits_are_finite_and_above_zero(value):
     for field in dataclasses.fields(Limits):
-        with pytest.raises(DataError, match=f"--{field.name} 0: give a number above 0"):
-            Limits(**{field.name: 0})
+        message = re.escape(f"--{field.name} {value}: give a finite number above 0")
+        with pytest.raises(DataError, match=message):
+            Limits(**{field.name: value})
+
+
+def test_a_limit_without_end_is_refused_before_the_model_is_looked_for():
+    with pytest.raises(DataError, match="--max_mb inf: give a finite number above 0"):
+        demo.run(parse("/no/such/model", "--max_mb", "inf"))
+
+
+def test_the_page_says_what_the_model_knows(experiment, monkeypatch):
+    shown = []
+
+    @contextlib.contextmanager
+    def looked_at(*args):
+        with serving(*args) as url:
+            components = httpx.get(f"{url}config").json()["components"]
+            shown.extend(str(part["props"].get("value")) for part in components)
+            yield url
+
+    monkeypatch.setattr(demo, "serving", looked_at)
+    monkeypatch.setattr(demo, "wait", lambda: None)
+    write_json(experiment / "results.json", {"corpus": "an4 & co"})
+    try:
+        assert demo.run(parse(experiment)) == 0
+    finally:
+        (experiment / "results.json").unlink()
+    [about] = [text for text in shown if "classes apart" in text]
+    assert "of the corpus an4 &amp; co; other voices" in about
+    for name in find_model(experiment).card["classes"]:
+        assert name in about
+
+
+def test_the_page_names_no_corpus_that_is_not_known():
+    about = render.about(["bad", "<good>"], None)
+    assert "knows no other: bad, &lt;good&gt;. It has learned" in about
+    assert "corpus" not in about
 
 
 def test_uploads_lie_in_a_private_folder_that_goes_with_them(model, wav):
@@ -165,6 +205,19 @@ def test_pages_elsewhere_cannot_rename_themselves_to_this_machine(url):
     assert httpx.get(url, headers={"Host": "example.org"}).status_code == 400
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_the_loopback_of_ipv6_is_served(model, host):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serving(model, LIMITS, host=host) as url:
+        assert url.startswith("http://[::1]:")
+        assert httpx.get(url, trust_env=False).status_code == 200
+        evil = httpx.get(url, headers={"Host": "example.org"}, trust_env=False)
+        assert evil.status_code == 400
+
+
 def test_a_taken_port_is_named(model):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -177,7 +230,9 @@ def test_a_taken_port_is_named(model):
             pass
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.1.2.3"]
+)
 def test_loopback_is_known(host):
     assert is_loopback(host)
 

@@ -112,7 +112,7 @@ def test_an_uploaded_file_is_answered(visit, model, wav):
     words = seen.page.locator(".sentence .word").all_inner_texts()
     assert words == [word.text for word in expected.words]
     # Without words only the label stays.
-    seen.page.get_by_label("Words by attention").uncheck()
+    seen.page.get_by_label("attention").uncheck()
     seen.page.wait_for_selector(".sentence", state="detached")
     assert seen.label() == expected.label
     seen.page.get_by_label("Clear").click()
@@ -128,6 +128,15 @@ def test_a_model_that_writes_no_words_still_gives_a_label(visit, experiment, wav
         message = seen.page.inner_text("#details [role=alert]")
         assert message.startswith("no transcript can be written: ")
         assert seen.label() == mute(wav).label
+
+
+def test_a_layman_reads_what_the_model_knows_and_what_is_shown(visit, model, wav):
+    seen = visit()
+    assert ", ".join(model.classes) in seen.page.inner_text("#about")
+    seen.hand_in(wav)
+    seen.page.wait_for_selector(".sentence")
+    assert "How sure it is (posteriors)" in seen.page.inner_text("#label")
+    assert "how much it listened" in seen.page.inner_text("#details h2")
 
 
 def test_words_differ_without_colour(visit, wav):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import kaldiio
@@ -26,6 +27,7 @@ from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.batching import WINDOW
 from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
 from espnet_sentiment.scoring.results import read_predictions
 from espnet_sentiment.tasks.sentiment import SentimentTask
@@ -209,6 +211,37 @@ def test_predicting_leaves_pytorchs_threads_as_they_were(
         torch.set_num_threads(before)
 
 
+def test_overlapping_pools_leave_pytorchs_threads_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def second():
+        with worker_pool("cpu") as pool:
+            # Both workers are needed to pass.
+            meeting = threading.Barrier(2)
+            list(pool.map(lambda _: meeting.wait(10), range(2)))
+            second_is_open.set()
+            first_is_closed.wait(10)
+
+    second_is_open, first_is_closed = threading.Event(), threading.Event()
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            with worker_pool("cpu") as pool, worker_pool("cpu", alone=True) as one:
+                assert pool.submit(torch.get_num_threads).result() == 1
+                assert one.submit(torch.get_num_threads).result() == 2
+                assert pool.submit(torch.get_num_threads).result() == 1
+                done = thread.submit(second)
+                second_is_open.wait(10)
+            first_is_closed.set()
+            done.result()
+            assert thread.submit(torch.get_num_threads).result() == 2
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_arrays_are_what_their_files_are(model, an4_wavs, tmp_path):
     expected = posteriors([model(an4_wavs[0])])[0]
     pcm, rate = soundfile.read(an4_wavs[0], dtype="int16")
@@ -273,6 +306,15 @@ def broken_files(folder, wave):
     }
 
 
+def test_an_input_that_failed_before_has_its_error_in_its_place(model, waves):
+    failed = DataError("it could not be downloaded")
+    first, error, last = model.predict([waves[0], failed, waves[1]], on_error="return")
+    assert error is failed
+    np.testing.assert_allclose(
+        posteriors([first, last]), posteriors(map(model, waves[:2])), atol=1e-5
+    )
+
+
 def test_every_broken_file_is_named_and_the_others_are_answered(model, waves, tmp_path):
     messages = broken_files(tmp_path, waves[0])
     inputs = [x for name in messages for x in (tmp_path / name, waves[1])]
@@ -306,6 +348,16 @@ def test_an_array_that_is_no_speech_is_refused(model, waves, speech, message):
     with pytest.raises(DataError, match=message):
         raise answers[1]
     assert answers[0].label in CLASSES
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_float32_is_the_remedy_of_other_dtypes_alone(whisper, waves, dtype):
+    model = load(whisper, dtype=dtype)
+    for weight in model._classifier.decoder.parameters():
+        weight.data.fill_(torch.nan)
+    with pytest.raises(DataError, match="output is not finite; look at") as error:
+        model(waves[0])
+    assert ("--dtype float32" in str(error.value)) == (dtype != "float32")
 
 
 def test_windows_cover_a_long_recording_and_their_mean_is_its_answer(

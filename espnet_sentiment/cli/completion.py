@@ -7,7 +7,7 @@ HELP = "print a script that completes commands, options and files in a shell"
 SHELLS = ("bash", "zsh", "tcsh", "fish")
 # What takes files and folders, in any command.
 PATHS = (
-    *("inputs", "model", "encoder_model", "asr_model", "cluster", "out"),
+    *("inputs", "model", "named_model", "encoder_model", "asr_model", "cluster", "out"),
     *("pack", "folder", "experiment", "data_dir", "dump"),
 )
 EPILOG = """\

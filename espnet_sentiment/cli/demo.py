@@ -57,12 +57,14 @@ def run(args: argparse.Namespace) -> int:
         )
     limits = Limits(**{name: getattr(args, name) for name in LIMITS})
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+    from espnet_sentiment.pack.find import find_model
 
     name = model_name(args.model)
-    model = Speech2Sentiment.from_pretrained(
-        name,
-        fold=args.fold,
-        encoder_model=args.encoder_model,
+    files = find_model(name, args.fold)
+    model = Speech2Sentiment(
+        files.config_file,
+        files.model_file,
+        encoder_model=args.encoder_model or files.encoder_model,
         asr_model=args.asr_model,
         device=args.device,
         channel="mix",
@@ -76,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
             "microphone",
             file=sys.stderr,
         )
-    with serving(model, limits, args.host, args.port, name) as url:
+    corpus = files.card.get("corpus")
+    with serving(model, limits, args.host, args.port, name, corpus) as url:
         print(f"Open {url} (Ctrl-C ends it)", flush=True)
         wait()
     return 0

@@ -20,6 +20,9 @@ UNKNOWN = "not stated"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help=MODEL_HELP)
+    parser.add_argument(
+        "--model", "-m", dest="named_model", metavar="MODEL", help="the same"
+    )
     add_fold_option(parser)
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
 
@@ -30,9 +33,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         DataError: There is no such model.
     """
+    if args.model and args.named_model:
+        args.parser.error("name one model: MODEL, or --model MODEL")
     from espnet_sentiment.pack.find import find_model
 
-    told = describe(find_model(model_name(args.model), args.fold))
+    name = model_name(args.model or args.named_model)
+    told = describe(find_model(name, args.fold))
     if args.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0

@@ -1,7 +1,9 @@
 """From the arguments of ``predict`` to the recordings that they name, in order."""
 
 import contextlib
+import itertools
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -17,8 +19,14 @@ EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga"),
     *(".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
 )
-# RIFF of any size, RF64, FLAC, Ogg: bytes that begin no list of paths.
-STREAMS = (b"RIFF", b"RF64", b"fLaC", b"OggS")
+# What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE and MP3 with tags;
+# a path may begin so, too.
+MAGIC = (
+    *(b"RIFF", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd", b"caff"),
+    *(b"NIST_1A\n", b"ID3"),
+)
+HEAD = 64  # bytes; each of these formats has a NUL among them, or is SPHERE
+SPHERE = re.compile(rb"NIST_1A\n *\d+\n")
 LONGEST_LINE = 1 << 16  # bytes
 KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -52,7 +60,7 @@ def list_inputs(
 
     Args:
         arguments: Files, folders, and ``-`` for ``stdin``.
-        stdin: Paths, one a line; or a recording in WAV, FLAC or Ogg.
+        stdin: Paths, one a line; or a recording that libsndfile reads.
         spool: Folder that a recording from ``stdin`` is written to.
     """
     for argument in arguments:
@@ -64,18 +72,44 @@ def list_inputs(
 
 def _from_stdin(stdin: BinaryIO, spool: Path) -> Iterator[Input]:
     # A recording may have no line end at all.
-    line = stdin.readline(LONGEST_LINE)
-    if line.startswith(STREAMS):
+    head = stdin.readline(LONGEST_LINE)
+    if head.startswith(MAGIC):
+        # Whole lines, so that it may be a list after all.
+        while len(head) < HEAD and (line := stdin.readline(LONGEST_LINE)):
+            head += line
+    if _is_binary(head):
         path = spool / "stdin"
         with path.open("wb") as file:
-            file.write(line)
+            file.write(head)
             shutil.copyfileobj(stdin, file)
-        yield Input(STDIN, path)
+        yield Input(STDIN, path, _no_audio(path))
         return
-    while line:
+    lines = iter(lambda: stdin.readline(LONGEST_LINE), b"")
+    for line in itertools.chain(head.split(b"\n"), lines):
         if name := line.rstrip(b"\r\n"):
             yield from _expand(os.fsdecode(name))
-        line = stdin.readline(LONGEST_LINE)
+
+
+def _is_binary(head: bytes) -> bool:
+    """Tell a recording from a list of paths, which holds no NUL."""
+    # Eleven bits set begin a frame of MP3, and no character of UTF-8.
+    is_mp3 = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
+    return is_mp3 or b"\0" in head or bool(SPHERE.match(head))
+
+
+def _no_audio(path: Path) -> DataError | None:
+    """Say that what came from standard input is neither audio nor a list."""
+    import soundfile
+
+    try:
+        soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        return DataError(
+            "standard input is binary, but no audio that libsndfile reads "
+            f"({error.error_string.rstrip('.')}): pipe a recording, or paths, one a "
+            "line"
+        )
+    return None
 
 
 def _expand(name: str) -> Iterator[Input]:

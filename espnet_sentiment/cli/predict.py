@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import itertools
 import sys
 import tempfile
 import time
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE|DIR|-",
         help="recordings, folders of them, or -: paths on standard input, one a line, "
-        "or a WAV, FLAC or Ogg stream",
+        "or a recording",
     )
     parser.add_argument("--model", "-m", help=MODEL_HELP)
     add_fold_option(parser)
@@ -162,6 +163,12 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
     from espnet_sentiment.cli.scoring import score
 
     inputs = list_inputs(args.inputs, _binary_stdin(args.inputs), spool)
+    # Others than standard input name at least one.
+    if (first := next(inputs, None)) is None:
+        raise DataError(
+            "nothing is named on standard input: pipe a recording, or paths, one a line"
+        )
+    inputs = itertools.chain([first], inputs)
     form = _format(args, model.classes, stream)
     colours, n_broken = has_colours(sys.stderr), 0
     # Answers on the terminal are progress enough.
@@ -216,9 +223,33 @@ def _open_output(out: str | None) -> Iterator[TextIO]:
         return
     if Path(out).is_dir():
         raise DataError(f"--out {out} is a folder: name a file")
-    try:
-        with atomic_path(out) as path, path.open("w", -1, "utf-8", errors) as stream:
+    # Other errors of the system meanwhile are not the file's.
+    with contextlib.ExitStack() as stack:
+        with _blaming(out):
+            path = stack.enter_context(atomic_path(out))
+            file = io.BufferedWriter(_File(path, out))
+        with io.TextIOWrapper(file, "utf-8", errors) as stream:
             yield stream
+        with _blaming(out):
+            stack.close()
+
+
+class _File(io.FileIO):
+    """A file to write, whose errors name the option."""
+
+    def __init__(self, path: Path, out: str):
+        super().__init__(path, "w")
+        self._out = out
+
+    def write(self, content) -> int:
+        with _blaming(self._out):
+            return super().write(content)
+
+
+@contextlib.contextmanager
+def _blaming(out: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"--out {out} cannot be written ({error}): name another"
@@ -230,6 +261,8 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         args.parser.error(
             "--cluster takes one list of recordings and --out DIR, and writes JSON"
         )
+    if args.timing:
+        args.parser.error("--timing is of this process: leave it out with --cluster")
     from espnet_sentiment.cluster.archive import score_archive
 
     summary = score_archive(

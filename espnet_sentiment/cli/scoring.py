@@ -23,17 +23,12 @@ def score(
         inputs: Recordings; they are read as the model asks for them.
         transcript: Whether words are asked for.
     """
-    waiting: deque[Input] = deque()
+    names: deque[str] = deque()
 
-    def sound() -> Iterator[Path]:
+    def read() -> Iterator[Path | DataError]:
         for item in inputs:
-            waiting.append(item)
-            if item.error is None:
-                yield item.path
+            names.append(item.name)
+            yield item.path if item.error is None else item.error
 
-    for answer in model.predict(sound(), transcript=transcript, on_error="return"):
-        while waiting[0].error is not None:
-            yield waiting[0].name, waiting.popleft().error
-        yield waiting.popleft().name, answer
-    for item in waiting:
-        yield item.name, item.error
+    for answer in model.predict(read(), transcript=transcript, on_error="return"):
+        yield names.popleft(), answer

@@ -145,7 +145,8 @@ def read_audio(
 
     Raises:
         DataError: As :func:`audio_info`, or the segment is empty, lies outside the
-            recording, or holds samples that are not finite.
+            recording, lacks samples that the header promises, or holds samples that
+            are not finite.
     """
     info = audio_info(path, channel)
     first, last = 0, info.frames
@@ -157,13 +158,16 @@ def read_audio(
                 f"{path}: segment {start}-{end} s does not lie in the recording of "
                 f"{info.frames / info.sample_rate:.3f} s: mend the segments file"
             )
+    last = min(last, info.frames)
     samples, _ = soundfile.read(
-        str(path),
-        start=first,
-        stop=min(last, info.frames),
-        dtype="float32",
-        always_2d=True,
+        str(path), start=first, stop=last, dtype="float32", always_2d=True
     )
+    # A header of MP3 may be wrong by a frame or two.
+    if len(samples) < last - first - info.sample_rate // 10:
+        raise DataError(
+            f"{path} is cut short: its header promises {info.frames} samples, but "
+            f"{first + len(samples)} can be read: restore it, or leave it out"
+        )
     index = ({"0": 0, "1": 1} | SIDES).get(channel)
     one_channel = info.channels > 1 and index is not None
     mono = samples[:, index] if one_channel else samples.mean(axis=1)

@@ -1,6 +1,7 @@
 """How much work one page takes."""
 
 import dataclasses
+import math
 
 from espnet_sentiment.data.files import DataError
 
@@ -17,7 +18,7 @@ class Limits:
         keep_seconds: Seconds after which an uploaded file is deleted.
 
     Raises:
-        DataError: One of them is not positive.
+        DataError: One of them is not positive, or not finite.
     """
 
     max_mb: float = 25
@@ -28,8 +29,8 @@ class Limits:
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
-            if not value > 0:
-                raise DataError(f"--{name} {value}: give a number above 0")
+            if not 0 < value * 2**20 < math.inf:
+                raise DataError(f"--{name} {value}: give a finite number above 0")
 
     @property
     def max_bytes(self) -> int:

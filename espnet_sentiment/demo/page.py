@@ -21,7 +21,10 @@ TITLE = "Sentiment of speech"
 
 
 def build_page(
-    speech2sentiment: "Speech2Sentiment", limits: Limits, name: str = ""
+    speech2sentiment: "Speech2Sentiment",
+    limits: Limits,
+    name: str = "",
+    corpus: str | None = None,
 ) -> gradio.Blocks:
     """Build the page.
 
@@ -29,6 +32,7 @@ def build_page(
         speech2sentiment: Classifies what is handed in.
         limits: What it takes.
         name: The model's name, shown below the title.
+        corpus: What it has learned on, where that is known.
     """
     handle = functools.partial(_handle, speech2sentiment, limits)
     with gradio.Blocks(
@@ -36,7 +40,8 @@ def build_page(
         analytics_enabled=False,
         delete_cache=(min(60, limits.keep_seconds), limits.keep_seconds),
     ) as page:
-        gradio.HTML(f"<h1>{TITLE}</h1><p>{escape(name)}</p>")
+        about = render.about(speech2sentiment.classes, corpus)
+        gradio.HTML(f"<h1>{TITLE}</h1><p>{escape(name)}</p>{about}", elem_id="about")
         with gradio.Row():
             with gradio.Column():
                 audio = gradio.Audio(
@@ -49,14 +54,16 @@ def build_page(
                     waveform_options={"sample_rate": speech2sentiment.sample_rate},
                 )
                 _refuse_addresses(audio)
-                words = gradio.Checkbox(True, label="Words by attention")
+                words = gradio.Checkbox(True, label=render.WORDS)
                 gradio.HTML(
                     f"<p>Up to {limits.max_mb:g} MB and {limits.max_seconds:g} s of "
                     "WAV, FLAC, Ogg or MP3. Files are deleted after "
                     f"{limits.keep_seconds / 60:.0f} min.</p>"
                 )
             with gradio.Column():
-                label = gradio.Label(label="Posteriors", elem_id="label")
+                label = gradio.Label(
+                    label="How sure it is (posteriors)", elem_id="label"
+                )
                 details = gradio.HTML(
                     render.hint(), elem_id="details", container=True, padding=True
                 )

@@ -1,18 +1,29 @@
 """An answer as HTML; whatever came from outside is escaped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Segment, Sentiment, Word
 
+WORDS = "Words, marked by how much it listened to them (attention)"
 LEVELS = {1: "least", 2: "middle", 3: "most"}
 
 
 def details(sentiment: "Sentiment") -> str:
     """Return the words by attention and, of a long recording, its segments."""
     return f"{_facts(sentiment)}{_transcript(sentiment)}{_segments(sentiment)}"
+
+
+def about(classes: Sequence[str], corpus: str | None) -> str:
+    """Return what the model knows, and where that ends."""
+    source = f" of the corpus {escape(corpus)}" if corpus else ""
+    return (
+        f"<p>The model tells {len(classes)} classes apart, and knows no other: "
+        f"{escape(', '.join(classes))}. It has learned them from recordings{source}; "
+        "other voices, languages and situations may mislead it.</p>"
+    )
 
 
 def hint() -> str:
@@ -50,7 +61,7 @@ def _transcript(sentiment: "Sentiment") -> str:
     # Those of a long recording stand with its segments.
     one = len(sentiment.segments) == 1
     words = _sentence(sentiment.words, "p") if one else ""
-    return f"<h2>Words by attention</h2>{words}<p>Attention: {legend}</p>"
+    return f"<h2>{WORDS}</h2>{words}<p>Attention: {legend}</p>"
 
 
 def _sentence(words: Iterable["Word"], tag: str) -> str:
@@ -67,9 +78,9 @@ def _segments(sentiment: "Sentiment") -> str:
         return ""
     rows = "".join(_segment(s, sentiment.words or ()) for s in sentiment.segments)
     return (
-        "<h2>Segments</h2><table><thead><tr>"
+        "<h2>Part by part (segments)</h2><table><thead><tr>"
         '<th scope="col">time</th><th scope="col">label</th>'
-        f'<th scope="col">posterior</th></tr></thead>{rows}</table>'
+        f'<th scope="col">how sure (posterior)</th></tr></thead>{rows}</table>'
     )
 
 

@@ -22,7 +22,7 @@ NAMES = [LOOPBACK, "localhost"]
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine reaches a host."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
@@ -34,6 +34,7 @@ def serving(
     host: str = LOOPBACK,
     port: int | None = None,
     name: str = "",
+    corpus: str | None = None,
 ) -> Iterator[str]:
     """Serve the page in the background and give its address.
 
@@ -45,10 +46,14 @@ def serving(
         host: Address to bind.
         port: Port; None takes the first free one from 7860.
         name: The model's name on the page.
+        corpus: What the model has learned on, where it is known.
 
     Raises:
         DataError: The port is taken, or the host is not this machine's.
     """
+    host = host.strip("[]")
+    # Of an IPv6 address, as URLs write it.
+    url_host = f"[{host}]" if ":" in host else host
     with _private_uploads(), _no_proxy(host):
         import gradio
         from starlette.middleware import Middleware
@@ -56,13 +61,13 @@ def serving(
 
         from espnet_sentiment.demo.page import build_page
 
-        page = build_page(model, limits, name)
+        page = build_page(model, limits, name, corpus)
         # Against pages elsewhere whose name is made to resolve to this machine.
-        trusted = [*NAMES, host] if is_loopback(host) else ["*"]
+        trusted = [*NAMES, *_trusted(url_host)] if is_loopback(host) else ["*"]
         guard = Middleware(TrustedHostMiddleware, allowed_hosts=trusted)
         try:
             page.launch(
-                server_name=host,
+                server_name=url_host,
                 server_port=port,
                 prevent_thread_lock=True,
                 share=False,
@@ -92,6 +97,11 @@ def serving(
             yield page.local_url
         finally:
             page.close(verbose=False)
+
+
+def _trusted(url_host: str) -> list[str]:
+    # Older Starlette cuts a bracketed address at its first colon.
+    return [url_host, "["] if url_host.startswith("[") else [url_host]
 
 
 def wait() -> None:

@@ -46,7 +46,8 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
     if not spans:
         raise DataError(
             f"{recording.name}: no speech is found in its {recording.duration:.0f} s; "
-            "if there is some, cut='windows' classifies all of it"
+            "if there is some, cut it into windows (--cut windows, in Python "
+            "cut='windows'), which classifies all of it"
         )
     return spans
 

@@ -119,5 +119,5 @@ class Recogniser:
         except DataError as error:
             raise DataError(
                 f"no transcript can be written: {error}. Or name another model by "
-                "asr_model"
+                "asr_model (--asr_model)"
             ) from None

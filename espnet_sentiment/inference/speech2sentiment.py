@@ -181,7 +181,7 @@ class Speech2Sentiment:
 
     def predict(
         self,
-        inputs: Iterable[Speech | tuple[np.ndarray | torch.Tensor, int]],
+        inputs: Iterable[Speech | tuple[np.ndarray | torch.Tensor, int] | DataError],
         transcript: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Sentiment | DataError]:
@@ -192,7 +192,8 @@ class Speech2Sentiment:
         to rounding.
 
         Args:
-            inputs: Paths, arrays at ``sample_rate``, or pairs of an array and its rate.
+            inputs: Paths, arrays at ``sample_rate``, or pairs of an array and its rate;
+                or what an input failed by before, its answer then.
             transcript: As of a call.
             on_error: ``return`` gives the error of what cannot be classified in its
                 place; ``raise`` ends there.
@@ -239,6 +240,8 @@ class Speech2Sentiment:
 
     def _try_plan(self, item: tuple[int, object]) -> list[Part] | DataError:
         number, speech = item
+        if isinstance(speech, DataError):
+            return speech
         speech, rate = speech if isinstance(speech, tuple) else (speech, None)
         try:
             return self._plan(
@@ -270,13 +273,18 @@ class Speech2Sentiment:
                 )
             elif not np.isfinite(row.posteriors).all():
                 found[index] = DataError(
-                    f"{name}: the encoder's output is not finite; look at the samples, "
-                    "or compute in float32"
+                    f"{name}: the encoder's output is not finite; "
+                    + self._remedy_of_infinity()
                 )
             else:
                 words = self._words(parts[index], waves[index], row, text, transcript)
                 found[index] = Scored(row, text, words)
         return found
+
+    def _remedy_of_infinity(self) -> str:
+        if self._classifier.dtype == torch.float32:
+            return "look at the samples, or leave it out"
+        return "look at the samples, or compute in float32 (--dtype float32)"
 
     def _texts(
         self, waves: Sequence[np.ndarray], transcript: bool

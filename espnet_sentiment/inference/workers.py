@@ -2,12 +2,41 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
 GPU_WORKERS = 4  # that read audio for one GPU
+
+
+class _Threads:
+    """PyTorch's number of threads, as it was before any pool that is open."""
+
+    def __init__(self):
+        self._lock, self._open, self._number = threading.Lock(), 0, 1
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[int]:
+        """Give the number, and restore it."""
+        with self._lock:
+            # Another pool's threads may have set 1 by now.
+            if not self._open:
+                self._number = torch.get_num_threads()
+            self._open += 1
+            number = self._number
+        try:
+            yield number
+        finally:
+            with self._lock:
+                self._open -= 1
+                # PyTorch takes a thread's number for the default of new threads. Who
+                # works in an open pool has a number of its own.
+                torch.set_num_threads(number)
+
+
+_THREADS = _Threads()
 
 
 @contextlib.contextmanager
@@ -22,22 +51,21 @@ def worker_pool(device_type: str, alone: bool = False) -> Iterator[ThreadPoolExe
         device_type: ``cpu`` or ``cuda``.
         alone: One thread that computes with all of PyTorch's.
     """
-    n_threads = torch.get_num_threads()
-    n_workers = n_threads
-    if device_type != "cpu":
-        n_workers = min(GPU_WORKERS, os.cpu_count() or 1)
-    if alone:
-        n_workers = 1
-    pool = ThreadPoolExecutor(n_workers, "sentiment", None if alone else _compute_alone)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        # PyTorch takes a thread's number for the default of new threads.
-        torch.set_num_threads(n_threads)
+    with _THREADS.kept() as n_threads:
+        n_workers = n_threads
+        if device_type != "cpu":
+            n_workers = min(GPU_WORKERS, os.cpu_count() or 1)
+        if alone:
+            n_workers = 1
+        per_worker = n_threads if alone else 1
+        pool = ThreadPoolExecutor(n_workers, "sentiment", _compute_with, (per_worker,))
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _compute_alone() -> None:
+def _compute_with(n_threads: int) -> None:
     # Asking first: PyTorch sets a thread's number when the thread first needs it.
     torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n_threads)
