@@ -264,7 +264,10 @@ def test_a_wrong_path_says_where_the_corpus_comes_from(tmp_path, run):
     for given, problem in [
         ("", "--iemocap is not given"),
         (tmp_path / "nowhere", "nowhere is not a folder"),
-        (Path(__file__).parents[1] / "conf", "conf holds asr, encoder, sentiment"),
+        (
+            Path(__file__).parents[1] / "conf",
+            "conf holds asr, cluster, encoder, sentiment",
+        ),
     ]:
         with pytest.raises(DataError, match=f"{problem}: .*https://sail.usc.edu"):
             run(given)
