@@ -128,7 +128,8 @@ def test_a_training_killed_at_three_random_points_ends_with_the_same_numbers(
     process.join(120)
     assert process.exitcode == 0
     log = (killed / "train.log").read_text()
-    assert log.count("The training was resumed") >= 3
+    # The first kill may come before the first checkpoint is whole.
+    assert log.count("The training was resumed") >= 2
     assert_same(result(corpus.exp), result(killed))
     assert [p.name for p in killed.glob("*.pth") if p.is_file()] == [
         p.name for p in corpus.exp.glob("*.pth") if p.is_file()
