@@ -29,12 +29,7 @@ from espnet_sentiment.alignment.spelling import spell
 from espnet_sentiment.alignment.whisper import WhisperAligner
 from espnet_sentiment.alignment.words import NotAlignedError, Word, segments
 from espnet_sentiment.bin import align, make_features, transcribe
-from espnet_sentiment.data.files import (
-    DataError,
-    read_json,
-    read_table,
-    write_table,
-)
+from espnet_sentiment.core.files import DataError, read_json, read_table, write_table
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.encoder.fbank import fbank
 from espnet_sentiment.model.rnnt_checkpoint import load_rnnt

@@ -9,7 +9,7 @@ import yaml
 from recipe_fixtures import Recipe
 
 from espnet_sentiment.bin.experiment import run
-from espnet_sentiment.data.files import DataError, read_table, write_table
+from espnet_sentiment.core.files import DataError, read_table, write_table
 
 
 @pytest.fixture

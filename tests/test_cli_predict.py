@@ -22,7 +22,7 @@ from espnet_sentiment.cli.inputs import Input
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.cli.scoring import score
 from espnet_sentiment.cluster import archive
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.inference.batching import WINDOW
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 

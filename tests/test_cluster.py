@@ -11,7 +11,7 @@ import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 
 from espnet_sentiment.cluster import archive, client, config, encode
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.core.files import DataError, read_json
 
 LOCAL = ROOT / "conf" / "cluster" / "local.yaml"
 N_WORKERS = 2

@@ -19,7 +19,7 @@ from recipe_fixtures import Recipe, save_small_whisper
 
 from espnet_sentiment.cli import pack as pack_command
 from espnet_sentiment.cli import unpack as unpack_command
-from espnet_sentiment.data.files import DataError, read_json, write_json
+from espnet_sentiment.core.files import DataError, read_json, write_json
 from espnet_sentiment.encoder.reference import EncoderMismatchError
 from espnet_sentiment.model.checkpoint import load_decoder, text_to_tokens
 from espnet_sentiment.model.rnnt_checkpoint import load_rnnt

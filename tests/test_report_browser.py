@@ -4,7 +4,7 @@ import pytest
 from report_experiment import EVIL_TEXT, Scored
 
 from espnet_sentiment.bin.score import predictions_hash
-from espnet_sentiment.data.files import write_json
+from espnet_sentiment.core.files import write_json
 
 ROW, WORD = ".rows .row", ".sentence button:not(.gap)"
 

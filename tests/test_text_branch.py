@@ -7,7 +7,7 @@ import torch
 import yaml
 from recipe_fixtures import Recipe
 
-from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.core.files import DataError, read_json, read_table, write_table
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from espnet_sentiment.alignment.words import Word
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.report.frames import frame_shift
 from espnet_sentiment.report.word_attention import (
     Segment,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from espnet_sentiment.alignment.words import Word, segments
-from espnet_sentiment.data.files import DataError, PathLike, write_text
+from espnet_sentiment.core.files import DataError, PathLike, write_text
 
 # What Praat's reader takes for a value; all else is comment.
 _VALUE = re.compile(

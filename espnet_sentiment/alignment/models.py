@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from espnet_sentiment.alignment.words import Alignment
-from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.core.files import DataError, read_json, read_table
 from espnet_sentiment.data.stage import content_hash
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,

@@ -15,7 +15,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.alignment.pauses import pauses, trim
 from espnet_sentiment.alignment.words import Alignment, NotAlignedError, Word
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.encoder.fbank import fbank
 from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 

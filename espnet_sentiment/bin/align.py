@@ -10,15 +10,15 @@ from espnet_sentiment.alignment.formats import write_ctm, write_textgrid
 from espnet_sentiment.alignment.models import METHODS, Aligner, find_aligner
 from espnet_sentiment.alignment.words import NotAlignedError, Word
 from espnet_sentiment.bin.experiment import check_gpus, run
-from espnet_sentiment.data.asr_text import text_dir
-from espnet_sentiment.data.dump import read_sizes
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     read_json,
     read_table,
     sha256_of,
     write_table,
 )
+from espnet_sentiment.data.asr_text import text_dir
+from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.recording import SAMPLE_RATE
 from espnet_sentiment.data.stage import Stage
@@ -122,8 +122,8 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
     sizes = read_sizes(dump / source.sizes, data)
     stage.start(out)
     stage.say(f"loading {source.path}")
-    # Also the loop is tasks/transcribe.py's, whose "text" of an utterance is JSON here.
-    from espnet_sentiment.tasks.transcribe import transcribe
+    # Also the loop is core/resumable.py's, whose "text" of an utterance is JSON here.
+    from espnet_sentiment.core.resumable import transcribe
 
     aligner = source.load(dump, "cuda" if args.ngpu > 0 else "cpu")
     found = transcribe(

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import check_gpus, run
-from espnet_sentiment.data.batches import length_batches
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.batches import length_batches
+from espnet_sentiment.core.files import (
     DataError,
     read_json,
     read_table,

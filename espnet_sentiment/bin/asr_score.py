@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import read_config, run
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     read_json,
     read_table,

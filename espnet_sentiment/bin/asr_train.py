@@ -11,7 +11,7 @@ from espnet_sentiment.bin.experiment import (
     run,
     split_options,
 )
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.core.files import DataError, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, content_hash

@@ -17,8 +17,8 @@ from espnet_sentiment.bin.experiment import (
     run,
 )
 from espnet_sentiment.bin.score import fold_folders, predictions_hash
+from espnet_sentiment.core.files import DataError, read_json, sha256_of, write_json
 from espnet_sentiment.data.audio import CHANNELS
-from espnet_sentiment.data.files import DataError, read_json, sha256_of, write_json
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, stat_hash
 from espnet_sentiment.encoder.config import load_encoder_config
@@ -97,13 +97,13 @@ def write_deletions(
     args,
 ) -> None:
     """Write ``deletion.json``; what is finished is kept in a folder."""
+    from espnet_sentiment.core.resumable import transcribe
     from espnet_sentiment.report.deletion import (
         delete,
         deletion_masks,
         summarize_deletions,
     )
     from espnet_sentiment.report.scored import read_scored
-    from espnet_sentiment.tasks.transcribe import transcribe
 
     out, parts = paths
     scored = read_scored(folders, data, {}, None, args.channel)
@@ -121,7 +121,7 @@ def write_deletions(
         frame = u.frame_shift * classifier.sample_rate
         return json.dumps(delete(samples, masks, frame, partial(classifier, u.fold)))
 
-    # The loop is tasks/transcribe.py's, whose "text" of an utterance is JSON here.
+    # The loop is core/resumable.py's, whose "text" of an utterance is JSON here.
     found = transcribe(
         lambda utts: {utt: measure(utt) for utt in utts},
         {u.utt: u.attention.shape[1] for u in scored},

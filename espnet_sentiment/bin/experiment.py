@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from espnet_sentiment.core.files import DataError, PathLike, read_table
 from espnet_sentiment.data.asr_text import text_dir
-from espnet_sentiment.data.files import DataError, PathLike, read_table
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from espnet_sentiment.bin.report import (
     read_text_and_words,
 )
 from espnet_sentiment.bin.score import fold_folders
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 
 

@@ -10,7 +10,7 @@ from espnet_sentiment.bin.experiment import (
     read_config,
     run,
 )
-from espnet_sentiment.data.files import DataError, read_json, write_json, write_text
+from espnet_sentiment.core.files import DataError, read_json, write_json, write_text
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds, stat_hash

@@ -17,8 +17,8 @@ from espnet_sentiment.bin.experiment import (
     split_options,
 )
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
+from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
-from espnet_sentiment.data.files import DataError, sha256_of
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage

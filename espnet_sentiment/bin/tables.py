@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import run
-from espnet_sentiment.data.files import write_text
+from espnet_sentiment.core.files import write_text
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.scoring.paper import SOURCE
 

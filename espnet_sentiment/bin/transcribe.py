@@ -6,14 +6,7 @@ from pathlib import Path
 
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
 from espnet_sentiment.bin.experiment import check_gpus, run
-from espnet_sentiment.data.asr_text import (
-    REFERENCE,
-    reference_text,
-    spoken_words,
-    text_dir,
-)
-from espnet_sentiment.data.dump import read_sizes
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     read_json,
     read_table,
@@ -21,6 +14,13 @@ from espnet_sentiment.data.files import (
     write_json,
     write_table,
 )
+from espnet_sentiment.data.asr_text import (
+    REFERENCE,
+    reference_text,
+    spoken_words,
+    text_dir,
+)
+from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.data.stage import Stage, content_hash
 from espnet_sentiment.encoder.config import load_encoder_config

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import LOOPBACK, is_loopback, serving, wait
 

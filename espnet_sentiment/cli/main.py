@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from espnet_sentiment import __version__
 from espnet_sentiment.cli.terminal import one_line
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 
 COMMANDS = ("predict", "info", "pack", "unpack", "report", "demo", "completion")
 EPILOG = """\

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.core.files import DataError, read_json
 
 HELP = "write report.html of a decoded experiment again"
 EPILOG = """\

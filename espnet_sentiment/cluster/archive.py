@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.cluster.entries import Entry, read_entries, survey
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     PathLike,
     atomic_path,

@@ -19,7 +19,7 @@ from espnet_sentiment.cluster.config import (
     load_cluster_config,
 )
 from espnet_sentiment.cluster.shards import ATTEMPTS, Cluster
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 
 HELP = {
     "local": "https://distributed.dask.org/en/stable/api.html#distributed.LocalCluster",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.bin.experiment import read_config
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 
 KEYS = ("env", "n_workers", "options")
 QUEUES = ("htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm")

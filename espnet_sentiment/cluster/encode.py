@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from espnet_sentiment.bin.experiment import check_gpus
 from espnet_sentiment.cluster.client import open_cluster
-from espnet_sentiment.data.files import PathLike
+from espnet_sentiment.core.files import PathLike
 
 
 class Source(NamedTuple):
@@ -107,8 +107,8 @@ def count_layers(source: Source) -> int:
 @functools.lru_cache(maxsize=1)
 def _open_views(source: Source, roots: tuple[Path, ...]) -> tuple:
     """Open what the parent planned: its plans say all that is to be known."""
+    from espnet_sentiment.core.files import read_json
     from espnet_sentiment.data.feature_store import PLAN, StoreWriter
-    from espnet_sentiment.data.files import read_json
     from espnet_sentiment.encoder.extract import View, view_specaug
 
     encoder, _ = _load(source)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -6,7 +6,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
-from espnet_sentiment.data.files import atomic_path, write_table
+from espnet_sentiment.core.files import atomic_path, write_table
 
 
 def write_ark(ark: Path, scp: Path, matrices: Mapping[str, np.ndarray]) -> None:

@@ -12,9 +12,7 @@ import soundfile
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.data.ark import write_ark
-from espnet_sentiment.data.audio import audio_info
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     PathLike,
     atomic_path,
@@ -22,6 +20,8 @@ from espnet_sentiment.data.files import (
     refuse,
     write_table,
 )
+from espnet_sentiment.data.ark import write_ark
+from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.recording import SAMPLE_RATE, recording
 

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     PathLike,
     atomic_path,

@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from espnet_sentiment.core.files import DataError, PathLike, read_table, write_table
 from espnet_sentiment.data.audio import SIDES
-from espnet_sentiment.data.files import DataError, PathLike, read_table, write_table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import io
 import json
 from pathlib import Path
 
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from espnet_sentiment.data.files import PathLike, read_json, write_json
+from espnet_sentiment.core.files import PathLike, read_json, write_json
 
 
 def content_hash(paths: Iterable[PathLike]) -> str:

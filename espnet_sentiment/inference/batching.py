@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 
-from espnet_sentiment.data.batches import length_batches
+from espnet_sentiment.core.batches import length_batches
 
 # Inputs that are sorted by length together: few at first, so that the first answer is
 # not kept waiting, then more.

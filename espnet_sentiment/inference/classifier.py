@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 from espnet_sentiment.encoder.probing import noise
 from espnet_sentiment.inference.packed_linear import can_pack, pack_linears
 from espnet_sentiment.model.checkpoint import load_sentiment_model, text_to_tokens

@@ -14,7 +14,7 @@ from espnet_sentiment.alignment.models import (
     find_aligner,
 )
 from espnet_sentiment.alignment.words import NotAlignedError, Word
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.encoder.fbank import fbank
 from espnet_sentiment.tasks.asr_model import RNNTOnFbank, find_asr_model
 

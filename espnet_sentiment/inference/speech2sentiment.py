@@ -22,8 +22,8 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from typeguard import typechecked
 
+from espnet_sentiment.core.files import DataError, PathLike
 from espnet_sentiment.data.audio import CHANNELS, resample
-from espnet_sentiment.data.files import DataError, PathLike
 from espnet_sentiment.inference.batching import ordered, score_in_batches
 from espnet_sentiment.inference.classifier import Classifier, Scores
 from espnet_sentiment.inference.long_recordings import CUTS, Span, cut

@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 import torch
 
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.audio import audio_info, read_audio, resample
-from espnet_sentiment.data.files import DataError
 
 Speech = str | Path | np.ndarray | torch.Tensor
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,
     averaged_checkpoint,

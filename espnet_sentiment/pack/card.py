@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.core.files import DataError, read_json
 from espnet_sentiment.pack.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, MODEL_TYPE
 
 # What results.json says that stands for the whole experiment.

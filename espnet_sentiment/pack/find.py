@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.data.files import DataError, sha256_of
+from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.encoder.reference import hash_file
 from espnet_sentiment.pack.card import choose_fold, fold_card, fold_dirs
 from espnet_sentiment.pack.layout import (
@@ -160,7 +160,7 @@ def _check_model_files(folder: Path, card: dict[str, Any]) -> None:
 
 
 def _download(url: str) -> Path:
-    from espnet_sentiment.data.download import download
+    from espnet_sentiment.core.download import download
 
     return download(url, cache_dir() / "downloads" / f"{sha256_of(url)}.zip")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
 from espnet_sentiment.encoder.reference import hash_file, verify_reference
 from espnet_sentiment.pack.archive import Members, write_folder, write_zip

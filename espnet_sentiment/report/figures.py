@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from espnet_sentiment.data.files import DataError, atomic_path
+from espnet_sentiment.core.files import DataError, atomic_path
 from espnet_sentiment.report.scored import Scored
 from espnet_sentiment.report.word_attention import quantize
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from espnet_sentiment.data.files import atomic_path
+from espnet_sentiment.core.files import atomic_path
 
 SCRIPTS = ("dom.js", "charts.js", "summary.js", "utterance.js", "browser.js")
 TEMPLATE = files(__package__) / "template"

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from espnet_sentiment.data.files import atomic_path
+from espnet_sentiment.core.files import atomic_path
 
 
 def _save(figure, path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.report.media import media
 from espnet_sentiment.report.scored import Scored
 from espnet_sentiment.report.word_attention import Segment

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.dump import SAMPLE_RATE
-from espnet_sentiment.data.files import read_table
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.scoring.paper import TABLE1
 from espnet_sentiment.scoring.tables import markdown, percent

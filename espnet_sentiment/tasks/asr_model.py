@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.core.files import DataError, read_json, read_table
 from espnet_sentiment.data.stage import content_hash
 from espnet_sentiment.encoder.espnet_files import (
     averaged_checkpoint,
@@ -54,7 +54,7 @@ class WhisperModel:
         batch_frames: int,
         device: str,
     ) -> dict[str, str]:
-        """Recognise utterances, see ``tasks/transcribe.py``.
+        """Recognise utterances, see ``core/resumable.py``.
 
         Args:
             dump: What stage 1 wrote of kind ``kind``.
@@ -64,8 +64,8 @@ class WhisperModel:
             batch_frames: Most frames that are recognised together.
             device: Where to compute.
         """
+        from espnet_sentiment.core.resumable import transcribe
         from espnet_sentiment.data.audio import read_audio
-        from espnet_sentiment.tasks.transcribe import transcribe
         from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 
         whisper = WhisperRecogniser(self.path, beam_size, device)
@@ -113,9 +113,9 @@ class RNNTOnFbank:
         device: str,
     ) -> dict[str, str]:
         """Recognise utterances, see ``WhisperModel.transcribe``."""
+        from espnet_sentiment.core.resumable import transcribe
         from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
         from espnet_sentiment.tasks.decode_rnnt import decode_batch
-        from espnet_sentiment.tasks.transcribe import transcribe
 
         model = load_rnnt(self.path, device)
         feats = read_table(dump / "feats.scp")

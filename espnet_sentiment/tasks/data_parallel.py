@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from espnet2.tasks.abs_task import AbsTask
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 
 PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 

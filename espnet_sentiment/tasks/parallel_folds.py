@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.data.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
 POLL = 0.5  # seconds between two looks at the progress

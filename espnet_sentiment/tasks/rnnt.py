@@ -8,11 +8,11 @@ from espnet2.tasks.asr import ASRTask
 from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.token_list import BPE_MODES
 from espnet_sentiment.model.rnnt_model import RNNTModel
 from espnet_sentiment.tasks.data_parallel import die_with_parent
-from espnet_sentiment.tasks.log_file import logging_to
 from espnet_sentiment.tasks.rnnt_trainer import RNNTTrainer
 
 # The paper's sizes, which a config may replace one by one.

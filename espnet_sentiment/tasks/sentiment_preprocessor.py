@@ -7,7 +7,7 @@ import numpy as np
 from espnet2.text.build_tokenizer import build_tokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.token_list import END
 from espnet_sentiment.data.words import plain_words
 

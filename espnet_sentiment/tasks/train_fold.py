@@ -9,21 +9,21 @@ import torch
 from espnet2.tasks.abs_task import optim_classes
 from typeguard import TypeCheckError
 
-from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     atomic_path,
     read_table,
     write_json,
     write_text,
 )
+from espnet_sentiment.core.log_file import logging_to
+from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
-from espnet_sentiment.tasks.log_file import logging_to
 from espnet_sentiment.tasks.options import task_options
 from espnet_sentiment.tasks.resume import CHECKPOINT as STATE
 from espnet_sentiment.tasks.resume import KEPT, load_state, recover_checkpoint

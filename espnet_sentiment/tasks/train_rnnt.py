@@ -15,13 +15,14 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from tqdm import tqdm
 from typeguard import TypeCheckError
 
-from espnet_sentiment.data.files import (
+from espnet_sentiment.core.files import (
     DataError,
     atomic_path,
     read_table,
     write_json,
     write_table,
 )
+from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.speed import copies
@@ -30,7 +31,6 @@ from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel
 from espnet_sentiment.tasks.data_parallel import run_data_parallel
-from espnet_sentiment.tasks.log_file import logging_to
 from espnet_sentiment.tasks.resume import CHECKPOINT, load_state, recover_checkpoint
 from espnet_sentiment.tasks.rnnt import RNNTTask
 

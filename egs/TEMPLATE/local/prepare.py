@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_sentiment.bin.experiment import run
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.prepare import prepare
 

@@ -24,7 +24,7 @@ from iemocap import (
 )
 
 from espnet_sentiment.bin.experiment import run
-from espnet_sentiment.data.files import DataError, refuse
+from espnet_sentiment.core.files import DataError, refuse
 from espnet_sentiment.data.folds import (
     Fold,
     leave_one_group_out,

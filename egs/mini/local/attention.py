@@ -25,7 +25,7 @@ from espnet_sentiment.bin.experiment import (
 )
 from espnet_sentiment.bin.report import ctm_path
 from espnet_sentiment.bin.score import fold_folders
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 
 PAIRS = [word for word, _ in (*PEOPLE, *VERBS)]

@@ -16,9 +16,9 @@ import espeakng_loader
 import numpy as np
 from typeguard import typechecked
 
+from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.dump import SAMPLE_RATE
-from espnet_sentiment.data.files import DataError
 
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 INITIALIZE_DONT_EXIT = 1 << 15

@@ -9,8 +9,8 @@ from corpus import PARTS, draw
 from espeak import Manner, synthesize
 from voices import draw_manner, speakers
 
+from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.dump import SAMPLE_RATE
-from espnet_sentiment.data.files import atomic_path
 
 SIZES = {
     "mini_speech": {"train": 4200, "valid": 150, "test": 300},

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from espnet_sentiment.data.batches import length_batches
-from espnet_sentiment.data.files import read_table, write_table
+from espnet_sentiment.core.batches import length_batches
+from espnet_sentiment.core.files import read_table, write_table
 
 # Utterance ids -> the text of each.
 Recogniser = Callable[[Sequence[str]], Mapping[str, str]]

@@ -1,0 +1,1 @@
+"""Files, configs, entry points and downloads: what everything else stands on."""
