@@ -13,7 +13,7 @@ import time
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from espnet_sentiment.model.bilstm import BiLSTM
+from espnet_sentiment.layers.bilstm import BiLSTM
 
 SIZES = [(8, 200, 256, 192), (32, 200, 256, 192), (32, 40, 512, 64)]
 RUNS = 9

@@ -10,7 +10,7 @@ from torchaudio.compliance import kaldi
 
 from espnet_sentiment.encoder.fbank import FbankFrontend, fbank
 from espnet_sentiment.encoder.none import FbankEncoder
-from espnet_sentiment.encoder.subsample import mean_subsample, pad_mask
+from espnet_sentiment.layers.padding import mean_subsample, pad_mask
 
 
 @pytest.fixture(scope="module")

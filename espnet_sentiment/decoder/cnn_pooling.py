@@ -6,9 +6,9 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
-from espnet_sentiment.decoder.pooling import POOLINGS, check_pooling
-from espnet_sentiment.encoder.subsample import pad_mask
-from espnet_sentiment.model.bilstm import BiLSTM
+from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.padding import pad_mask
+from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
 
 class CNNPoolingDecoder(AbsSentimentDecoder):

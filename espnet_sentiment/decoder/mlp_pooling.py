@@ -6,7 +6,7 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
-from espnet_sentiment.decoder.pooling import POOLINGS, check_pooling
+from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
 
 class MLPPoolingDecoder(AbsSentimentDecoder):

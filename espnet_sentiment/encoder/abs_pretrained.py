@@ -7,11 +7,11 @@ import torch
 from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from typeguard import typechecked
 
-from espnet_sentiment.encoder.subsample import mean_subsample, pad_mask
 from espnet_sentiment.encoder.utterance_frontend import (
     UtteranceFrontend,
     check_lengths,
 )
+from espnet_sentiment.layers.padding import mean_subsample, pad_mask
 
 
 class AbsPretrainedEncoder(AbsEncoder):

@@ -10,8 +10,8 @@ from espnet_sentiment.core.files import DataError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.layers import Layers, drop_unread
 from espnet_sentiment.encoder.probing import noise, shortest
-from espnet_sentiment.encoder.subsample import pad_mask
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+from espnet_sentiment.layers.padding import pad_mask
 
 # Frames that are enough for any encoder, and for several blocks of one that streams.
 ENOUGH = 300

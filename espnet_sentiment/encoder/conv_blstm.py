@@ -7,8 +7,8 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from typeguard import typechecked
 
-from espnet_sentiment.encoder.subsample import pad_mask
-from espnet_sentiment.model.bilstm import BiLSTM
+from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.padding import pad_mask
 
 
 class MacroLayer(torch.nn.Module):

@@ -9,8 +9,8 @@ from espnet_sentiment.encoder.probing import (
     noise,
     shortest_waveform,
 )
-from espnet_sentiment.encoder.subsample import pad_mask
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+from espnet_sentiment.layers.padding import pad_mask
 
 
 class MelFrontend(UtteranceFrontend):

@@ -6,8 +6,8 @@ import torch
 
 from espnet_sentiment.encoder.backbone import Backbone
 from espnet_sentiment.encoder.layers import record_layers
-from espnet_sentiment.encoder.subsample import pad_mask
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+from espnet_sentiment.layers.padding import pad_mask
 
 
 class ConvFrontend(UtteranceFrontend):

@@ -4,8 +4,8 @@ import torch
 from transformers.masking_utils import create_bidirectional_mask
 
 from espnet_sentiment.encoder.backbone import Backbone
-from espnet_sentiment.encoder.subsample import pad_mask
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+from espnet_sentiment.layers.padding import pad_mask
 
 
 class WhisperFrontend(UtteranceFrontend):

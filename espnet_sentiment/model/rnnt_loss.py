@@ -4,7 +4,7 @@ import torch
 import torchaudio.functional
 from typeguard import typechecked
 
-from espnet_sentiment.encoder.subsample import pad_mask
+from espnet_sentiment.layers.padding import pad_mask
 
 # torchaudio's kernels index logits by 32-bit integers, unchecked.
 MAX_LOGITS = 2**31 - 1

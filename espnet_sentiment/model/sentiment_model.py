@@ -13,7 +13,7 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from typeguard import typechecked
 
 from espnet_sentiment.encoder.freezing import FrozenEncoder
-from espnet_sentiment.model.layer_sum import WeightedLayerSum
+from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 
 FUSION_SIZE = 128

@@ -3,8 +3,8 @@
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.decoder.pooling import POOLINGS, check_pooling
-from espnet_sentiment.model.bilstm import BiLSTM
+from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
 
 class LSTMTextEncoder(torch.nn.Module):

@@ -2,7 +2,7 @@
 
 import torch
 
-from espnet_sentiment.encoder.subsample import pad_mask
+from espnet_sentiment.layers.padding import pad_mask
 
 
 class BiLSTM(torch.nn.Module):

@@ -1,0 +1,1 @@
+"""Small torch modules that encoders, decoders and models share."""
