@@ -25,8 +25,8 @@ from espnet_sentiment.bin.experiment import (
     run,
 )
 from espnet_sentiment.data.folds import read_folds
-from espnet_sentiment.data.stage import stage_seconds
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.stage import stage_seconds
 from espnet_sentiment.scoring.tables import markdown
 from espnet_sentiment.tasks.sentiment import SentimentTask
 

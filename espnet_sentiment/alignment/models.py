@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from espnet_sentiment.alignment.words import Alignment
 from espnet_sentiment.core.files import DataError, read_json, read_table
-from espnet_sentiment.data.stage import content_hash
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,
     named_file,
@@ -18,6 +17,7 @@ from espnet_sentiment.encoder.huggingface_files import (
     huggingface_files,
 )
 from espnet_sentiment.encoder.reference import hash_encoder
+from espnet_sentiment.recipe.stage import content_hash
 from espnet_sentiment.tasks.asr_model import RNNTOnFbank, WhisperModel, find_asr_model
 
 if TYPE_CHECKING:

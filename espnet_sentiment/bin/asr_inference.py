@@ -14,9 +14,9 @@ from espnet_sentiment.core.files import (
 )
 from espnet_sentiment.data.folds import PARTS, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.recipe.stage import Stage, content_hash
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -14,9 +14,9 @@ from espnet_sentiment.core.files import (
     write_json,
     write_text,
 )
-from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds
 from espnet_sentiment.scoring.asr_report import asr_report, error_table
 
 

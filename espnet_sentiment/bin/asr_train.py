@@ -14,10 +14,10 @@ from espnet_sentiment.bin.experiment import (
 from espnet_sentiment.core.files import DataError, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash
 from espnet_sentiment.data.transcribed import check_transcripts
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.recipe.stage import Stage, content_hash
 
 # What the stage itself decides, by its own options and files.
 DECIDED = {

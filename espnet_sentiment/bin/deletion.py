@@ -20,8 +20,8 @@ from espnet_sentiment.bin.score import fold_folders, predictions_hash
 from espnet_sentiment.core.files import DataError, read_json, sha256_of, write_json
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stat_hash
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 # Frames of attention after which what is done is kept.
 PART_FRAMES = 1000

@@ -13,9 +13,9 @@ from espnet_sentiment.bin.experiment import (
 )
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.files import DataError, read_json, read_table, sha256_of
-from espnet_sentiment.data.stage import Stage
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.recipe.stage import Stage
 
 PLACES = ("model", "download_dir")  # where files lie, not what they hold
 

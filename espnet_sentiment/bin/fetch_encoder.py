@@ -5,9 +5,9 @@ from pathlib import Path
 
 from espnet_sentiment.bin.experiment import add_common_arguments, run
 from espnet_sentiment.core.files import write_json
-from espnet_sentiment.data.stage import Stage
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.recipe.stage import Stage
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -12,8 +12,8 @@ from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.speed import perturbed
-from espnet_sentiment.data.stage import Stage, content_hash, stat_hash
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:

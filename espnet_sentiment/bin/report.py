@@ -19,7 +19,7 @@ from espnet_sentiment.core.files import DataError, read_json, read_table, sha256
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE, write_page
 
 

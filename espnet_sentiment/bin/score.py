@@ -13,8 +13,8 @@ from espnet_sentiment.bin.experiment import (
 from espnet_sentiment.core.files import DataError, read_json, write_json, write_text
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds, stat_hash
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:

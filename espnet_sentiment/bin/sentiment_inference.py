@@ -18,7 +18,7 @@ from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:

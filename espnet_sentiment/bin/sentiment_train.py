@@ -21,8 +21,8 @@ from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.stage import Stage
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -22,8 +22,8 @@ from espnet_sentiment.data.asr_text import (
 )
 from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.stage import Stage, content_hash
 from espnet_sentiment.tasks.asr_model import THOSE_THAT_CAN, find_asr_model
 
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from espnet_sentiment.bin.report import write_report
     from espnet_sentiment.bin.score import fold_folders
     from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-    from espnet_sentiment.data.stage import Stage
+    from espnet_sentiment.recipe.stage import Stage
 
     experiment = _find_experiment(args)
     # As in the recipe: its tables may name recordings from there.

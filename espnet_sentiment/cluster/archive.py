@@ -20,9 +20,9 @@ from espnet_sentiment.core.files import (
     read_json,
     write_json,
 )
-from espnet_sentiment.data.stage import Stage, stat_hash
 from espnet_sentiment.encoder.reference import hash_file
 from espnet_sentiment.pack.find import ModelFiles, find_model
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 SHARD_SIZE = 64
 PREDICTIONS = "predictions.jsonl"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from espnet_sentiment.core.files import DataError, read_json, read_table
-from espnet_sentiment.data.stage import content_hash
 from espnet_sentiment.encoder.espnet_files import (
     averaged_checkpoint,
     find_espnet,
@@ -18,6 +17,7 @@ from espnet_sentiment.encoder.huggingface_files import (
     tokenizer_files,
 )
 from espnet_sentiment.encoder.reference import hash_encoder
+from espnet_sentiment.recipe.stage import content_hash
 
 THOSE_THAT_CAN = (
     "transcripts are written by Whisper (conf/encoder/whisper_*.yaml) and by an RNN-T "

@@ -10,7 +10,7 @@ from pathlib import Path
 from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import Utterance
-from espnet_sentiment.data.prepare import prepare
+from espnet_sentiment.recipe.prepare import prepare
 
 
 def find_utterances(corpus: Path) -> Iterator[Utterance]:

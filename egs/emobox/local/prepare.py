@@ -4,7 +4,7 @@ import argparse
 
 from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.data.emobox import read_emobox
-from espnet_sentiment.data.prepare import prepare, say
+from espnet_sentiment.recipe.prepare import prepare, say
 
 
 def main(argv=None) -> None:

@@ -20,7 +20,7 @@ from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.folds import leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 URL = "http://emodb.bilderbar.info/download/download.zip"
 # Over the samples of the four classes' recordings, see samples_sha256: it holds

@@ -32,7 +32,7 @@ from espnet_sentiment.data.folds import (
     write_folds,
 )
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 # Turns of the release by category; evaluators do not agree on the other 2507.
 TURNS = {

@@ -19,7 +19,7 @@ from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.files import DataError, read_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 URL = "https://www.openslr.org/resources/12"
 

@@ -27,7 +27,7 @@ from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.folds import PARTS, Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
 
 # The smallest part has this many utterances: one is left.
 MAX_DIVISOR = min(min(parts.values()) for parts in SIZES.values())

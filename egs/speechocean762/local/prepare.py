@@ -17,7 +17,7 @@ from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.files import DataError, read_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.data.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 URL = "https://www.openslr.org/resources/101/speechocean762.tar.gz"
 # Nobody publishes a checksum of the archive. This one is over the transcripts and

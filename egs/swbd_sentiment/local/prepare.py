@@ -26,7 +26,7 @@ from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.core.files import DataError, write_text
 from espnet_sentiment.data.folds import PARTS, Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.data.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
 
 # The split of ESPnet's egs2/swbd_sentiment: of the release's 52,293 rows, the first to
 # validate and the first to test.

@@ -1,0 +1,1 @@
+"""Paths, experiments and the stages' stamps."""
