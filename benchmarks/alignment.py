@@ -25,8 +25,8 @@ from torchaudio.compliance import kaldi
 from torchaudio.functional import compute_deltas
 from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 
-from espnet_sentiment.alignment.formats import read_ctm
-from espnet_sentiment.alignment.words import Word
+from espnet_sentiment.asr.formats import read_ctm
+from espnet_sentiment.asr.words import Word
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.dump import SAMPLE_RATE
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir

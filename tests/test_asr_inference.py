@@ -13,11 +13,11 @@ import torch
 import yaml
 from asr_fixtures import UPDATES, Corpus, train, write_data
 
+from espnet_sentiment.asr.decode_rnnt import decode_rnnt
+from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
-from espnet_sentiment.tasks.decode_rnnt import decode_rnnt
 
 
 @pytest.fixture(scope="module")

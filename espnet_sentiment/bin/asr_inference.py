@@ -121,8 +121,8 @@ def references(data: KaldiDir, part: str, dump: Path) -> dict[str, str]:
 
 def _decode(todo, asr_exp: Path, dump: Path, args) -> None:
     # Heavy imports wait until there is work to do.
-    from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
-    from espnet_sentiment.tasks.decode_rnnt import decode_rnnt
+    from espnet_sentiment.asr.decode_rnnt import decode_rnnt
+    from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 
     device = "cuda" if args.ngpu > 0 else "cpu"
     model = load_rnnt(asr_exp, device)

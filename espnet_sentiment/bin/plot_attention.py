@@ -40,9 +40,9 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv=None) -> None:
     """Write the figure and print its path."""
     # Here, so that --help is quick.
+    from espnet_sentiment.asr.word_attention import bin_edges
     from espnet_sentiment.report.figures import plot_attention
     from espnet_sentiment.report.scored import read_scored
-    from espnet_sentiment.report.word_attention import bin_edges
 
     args = get_parser().parse_args(argv)
     experiment, *others = experiments(args)

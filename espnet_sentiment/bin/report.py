@@ -5,8 +5,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from espnet_sentiment.alignment.formats import read_ctm
-from espnet_sentiment.alignment.words import Word
+from espnet_sentiment.asr.formats import read_ctm
+from espnet_sentiment.asr.words import Word
 from espnet_sentiment.bin.align import align_dir
 from espnet_sentiment.bin.experiment import (
     Experiment,

@@ -4,6 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from espnet_sentiment.asr.find import THOSE_THAT_CAN, find_asr_model
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
 from espnet_sentiment.bin.experiment import check_gpus, run
 from espnet_sentiment.core.files import (
@@ -24,7 +25,6 @@ from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.stage import Stage, content_hash
-from espnet_sentiment.tasks.asr_model import THOSE_THAT_CAN, find_asr_model
 
 
 def get_parser() -> argparse.ArgumentParser:

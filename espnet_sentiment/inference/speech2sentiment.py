@@ -22,21 +22,17 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from typeguard import typechecked
 
+from espnet_sentiment.asr.recogniser import SAMPLE_RATE, Recogniser, asr_config
+from espnet_sentiment.asr.word_attention import Segment as WordWeight
+from espnet_sentiment.asr.word_attention import bin_edges, quantize, word_attention
 from espnet_sentiment.core.files import DataError, PathLike
 from espnet_sentiment.data.audio import CHANNELS, resample
 from espnet_sentiment.inference.batching import ordered, score_in_batches
 from espnet_sentiment.inference.classifier import Classifier, Scores
 from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
-from espnet_sentiment.inference.recogniser import (
-    SAMPLE_RATE,
-    Recogniser,
-    asr_config,
-)
 from espnet_sentiment.inference.result import Segment, Sentiment, Word
 from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
 from espnet_sentiment.inference.workers import worker_pool
-from espnet_sentiment.report.word_attention import Segment as WordWeight
-from espnet_sentiment.report.word_attention import bin_edges, quantize, word_attention
 
 # Seconds of audio encoded together. A CPU's caches hold the activations of so much.
 CPU_BATCH, GPU_BATCH = 12.0, 240.0

@@ -11,9 +11,9 @@ import matplotlib.pyplot as plt
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from espnet_sentiment.asr.word_attention import quantize
 from espnet_sentiment.core.files import DataError, atomic_path
 from espnet_sentiment.report.scored import Scored
-from espnet_sentiment.report.word_attention import quantize
 
 # By bin; weight and underline tell the bins apart in print, too.
 COLORS = ("none", "#ffe3a3", "#ffab40")

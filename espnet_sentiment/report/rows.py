@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from espnet_sentiment.asr.word_attention import Segment
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.report.media import media
 from espnet_sentiment.report.scored import Scored
-from espnet_sentiment.report.word_attention import Segment
 
 
 def utterance_row(u: Scored, classes: Sequence[str], folder: Path, full: bool) -> dict:

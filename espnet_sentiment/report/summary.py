@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
+from espnet_sentiment.asr.word_attention import bin_edges, top_words
 from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.scored import Scored
-from espnet_sentiment.report.word_attention import bin_edges, top_words
 
 CURVES = ("train_loss", "valid_loss", "train_acc", "valid_wa", "valid_ua")
 
@@ -25,7 +25,7 @@ def summarize(
         results: ``results.json``.
         histories: Learning curves by fold.
         utterances: The test utterances.
-        min_count: See :func:`~espnet_sentiment.report.word_attention.top_words`.
+        min_count: See :func:`~espnet_sentiment.asr.word_attention.top_words`.
     """
     right = [u.right for u in utterances]
     bins, error = reliability([u.confidence for u in utterances], right)

@@ -50,7 +50,7 @@ def group_of(word: str) -> str:
 
 def main(argv=None) -> None:
     """Print the mean attention of every group, by predicted class."""
-    from espnet_sentiment.alignment.formats import read_ctm
+    from espnet_sentiment.asr.formats import read_ctm
     from espnet_sentiment.report.scored import read_scored
 
     parser = argparse.ArgumentParser(description=__doc__)

@@ -9,14 +9,11 @@ import numpy as np
 import torch
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
 
-from espnet_sentiment.alignment.models import (
-    RNNTSource,
-    find_aligner,
-)
-from espnet_sentiment.alignment.words import NotAlignedError, Word
+from espnet_sentiment.asr.aligners import RNNTSource, find_aligner
+from espnet_sentiment.asr.find import RNNTOnFbank, find_asr_model
+from espnet_sentiment.asr.words import NotAlignedError, Word
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.encoder.fbank import fbank
-from espnet_sentiment.tasks.asr_model import RNNTOnFbank, find_asr_model
 
 SAMPLE_RATE = 16000  # Hz; of Whisper, and of the fbank that RNN-Ts learn on
 
@@ -75,11 +72,11 @@ class Recogniser:
     def _recognise(self) -> Callable[[Sequence[np.ndarray]], list[str]]:
         model = self._find(find_asr_model)
         if isinstance(model, RNNTOnFbank):
-            from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
+            from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 
             rnnt = load_rnnt(model.path, self.device)
             return lambda waves: [self._decode(rnnt, x, model.beam_size) for x in waves]
-        from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
+        from espnet_sentiment.asr.whisper import WhisperRecogniser
 
         whisper = WhisperRecogniser(model.path, model.beam_size, self.device)
         window = whisper.extractor.n_samples
@@ -108,7 +105,7 @@ class Recogniser:
             return lambda wave, text: (
                 align(fbank(torch.from_numpy(wave), SAMPLE_RATE), text).words
             )
-        from espnet_sentiment.alignment.whisper import WhisperAligner
+        from espnet_sentiment.asr.align_whisper import WhisperAligner
 
         whisper = WhisperAligner(source.path, self.device)
         return lambda wave, text: whisper(wave, text).words

@@ -64,9 +64,9 @@ class WhisperModel:
             batch_frames: Most frames that are recognised together.
             device: Where to compute.
         """
+        from espnet_sentiment.asr.whisper import WhisperRecogniser
         from espnet_sentiment.core.resumable import transcribe
         from espnet_sentiment.data.audio import read_audio
-        from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 
         whisper = WhisperRecogniser(self.path, beam_size, device)
         wavs = read_table(dump / "wav.scp")
@@ -113,9 +113,9 @@ class RNNTOnFbank:
         device: str,
     ) -> dict[str, str]:
         """Recognise utterances, see ``WhisperModel.transcribe``."""
+        from espnet_sentiment.asr.decode_rnnt import decode_batch
+        from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
         from espnet_sentiment.core.resumable import transcribe
-        from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
-        from espnet_sentiment.tasks.decode_rnnt import decode_batch
 
         model = load_rnnt(self.path, device)
         feats = read_table(dump / "feats.scp")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from espnet_sentiment.alignment.words import Word, segments
+from espnet_sentiment.asr.words import Word, segments
 from espnet_sentiment.core.files import DataError, PathLike, write_text
 
 # What Praat's reader takes for a value; all else is comment.

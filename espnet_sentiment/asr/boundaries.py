@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from espnet_sentiment.alignment.words import Word
+from espnet_sentiment.asr.words import Word
 
 # A word reaches at most so far beyond the labels that a model wrote for it: on the
 # synthetic corpus of egs/mini, 95 % of the words end within 0.36 s of their last label.

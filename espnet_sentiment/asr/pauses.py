@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from espnet_sentiment.alignment.boundaries import LEAST, spread, words_around
-from espnet_sentiment.alignment.words import Word
+from espnet_sentiment.asr.boundaries import LEAST, spread, words_around
+from espnet_sentiment.asr.words import Word
 from espnet_sentiment.encoder.fbank_options import FRAME_LENGTH, FRAME_SHIFT
 
 # Closures of stops are shorter (0.17 s in loud German "Lappen"), and vowels louder.

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from espnet_sentiment.alignment.words import Alignment
+from espnet_sentiment.asr.find import RNNTOnFbank, WhisperModel, find_asr_model
+from espnet_sentiment.asr.words import Alignment
 from espnet_sentiment.core.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,
@@ -18,10 +19,9 @@ from espnet_sentiment.encoder.huggingface_files import (
 )
 from espnet_sentiment.encoder.reference import hash_encoder
 from espnet_sentiment.recipe.stage import content_hash
-from espnet_sentiment.tasks.asr_model import RNNTOnFbank, WhisperModel, find_asr_model
 
 if TYPE_CHECKING:
-    from espnet_sentiment.alignment.rnnt import RNNTAligner
+    from espnet_sentiment.asr.align_rnnt import RNNTAligner
 
 METHODS = ("rnnt", "ctc", "whisper")
 TOKENIZERS = ("vocab.json", "tokenizer.json", "tokenizer_config.json")
@@ -69,9 +69,9 @@ class RNNTSource:
         """Load what aligns fbank (T, 80)."""
         from espnet2.text.build_tokenizer import build_tokenizer
 
-        from espnet_sentiment.alignment.rnnt import RNNTAligner
+        from espnet_sentiment.asr.align_rnnt import RNNTAligner
+        from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
         from espnet_sentiment.encoder.fbank_options import FRAME_SHIFT
-        from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
         from espnet_sentiment.tasks.train_rnnt import frame_reduction
 
         model = load_rnnt(self.path)
@@ -115,8 +115,8 @@ class AudioSource:
 
     def load(self, dump: Path, device: str) -> Aligner:
         """Load the model, see ``RNNTSource.load``."""
-        from espnet_sentiment.alignment.ctc import CTCAligner
-        from espnet_sentiment.alignment.whisper import WhisperAligner
+        from espnet_sentiment.asr.align_ctc import CTCAligner
+        from espnet_sentiment.asr.align_whisper import WhisperAligner
         from espnet_sentiment.data.audio import read_audio
 
         aligners = {"whisper": WhisperAligner, "ctc": CTCAligner}

@@ -4,7 +4,7 @@ import dataclasses
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from espnet_sentiment.alignment.words import NotAlignedError
+from espnet_sentiment.asr.words import NotAlignedError
 from espnet_sentiment.data.token_list import UNKNOWN
 from espnet_sentiment.data.words import plain_words
 

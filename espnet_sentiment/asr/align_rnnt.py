@@ -11,10 +11,10 @@ import torch
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
 from typeguard import typechecked
 
-from espnet_sentiment.alignment.ctc import label_times
-from espnet_sentiment.alignment.pauses import place_words
-from espnet_sentiment.alignment.spelling import spell
-from espnet_sentiment.alignment.words import Alignment, NotAlignedError
+from espnet_sentiment.asr.align_ctc import label_times
+from espnet_sentiment.asr.pauses import place_words
+from espnet_sentiment.asr.spelling import spell
+from espnet_sentiment.asr.words import Alignment, NotAlignedError
 from espnet_sentiment.encoder.fbank_options import FRAME_LENGTH, FRAME_SHIFT
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel

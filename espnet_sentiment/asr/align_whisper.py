@@ -13,11 +13,11 @@ import torch
 from transformers.utils import ModelOutput
 from typeguard import typechecked
 
-from espnet_sentiment.alignment.pauses import pauses, trim
-from espnet_sentiment.alignment.words import Alignment, NotAlignedError, Word
+from espnet_sentiment.asr.pauses import pauses, trim
+from espnet_sentiment.asr.whisper import WhisperRecogniser
+from espnet_sentiment.asr.words import Alignment, NotAlignedError, Word
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.encoder.fbank import fbank
-from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 
 
 class WhisperAligner:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from espnet_sentiment.alignment.words import Word
+from espnet_sentiment.asr.words import Word
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.words import plain_words
 

@@ -10,9 +10,9 @@ import torch
 import torchaudio.functional
 from typeguard import typechecked
 
-from espnet_sentiment.alignment.pauses import place_words
-from espnet_sentiment.alignment.spelling import spell
-from espnet_sentiment.alignment.words import Alignment, NotAlignedError
+from espnet_sentiment.asr.pauses import place_words
+from espnet_sentiment.asr.spelling import spell
+from espnet_sentiment.asr.words import Alignment, NotAlignedError
 from espnet_sentiment.encoder.fbank import fbank
 from espnet_sentiment.encoder.huggingface import load, load_tokenizer
 from espnet_sentiment.encoder.probing import measure_frame_shift

@@ -1,1 +1,0 @@
-"""Word times, by the models that recognise or encode the speech."""

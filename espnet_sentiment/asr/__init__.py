@@ -1,0 +1,1 @@
+"""Recognising speech and finding the times of its words."""
