@@ -19,11 +19,11 @@ from espnet_sentiment.core.files import DataError, read_json, read_table, write_
 from espnet_sentiment.data import dump
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
-from espnet_sentiment.tasks.options import task_options
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 
 # Imported here, so that forked trainings begin at once.
 from espnet_sentiment.tasks.rnnt import RNNTTask
+from espnet_sentiment.train.options import task_options
 
 EPOCHS = 10
 SMALL = {

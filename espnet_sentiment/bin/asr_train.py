@@ -120,13 +120,9 @@ def only_process(out: Path):
 def _train(stage, data, fold, feats, config, extra, args) -> None:
     """Train; ESPnet's slow imports wait until there is work to do."""
     stage.say("loading ESPnet")
-    from espnet_sentiment.tasks.options import task_options
     from espnet_sentiment.tasks.rnnt import RNNTTask
-    from espnet_sentiment.tasks.train_rnnt import (
-        drop_leftovers,
-        prepare,
-        train_rnnt,
-    )
+    from espnet_sentiment.train.options import task_options
+    from espnet_sentiment.train.train_rnnt import drop_leftovers, prepare, train_rnnt
 
     options = task_options(
         RNNTTask, config, Path(args.asr), extra, "--asr_args", DECIDED

@@ -93,7 +93,7 @@ def main(argv=None) -> None:
     if stage.is_done():
         return
     # Encoding is long: a mistake in a sentiment config has to show before it.
-    from espnet_sentiment.tasks.train_fold import task_defaults
+    from espnet_sentiment.train.train_fold import task_defaults
 
     for experiment in all_experiments:
         task_defaults(read_config(experiment.sentiment), experiment.sentiment, [])

@@ -97,8 +97,8 @@ def main(argv=None) -> None:
 
 def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
-    from espnet_sentiment.tasks.parallel_folds import run_jobs, run_jobs_on
-    from espnet_sentiment.tasks.train_fold import task_defaults, train_fold
+    from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
+    from espnet_sentiment.train.train_fold import task_defaults, train_fold
 
     options = {
         experiment: task_defaults(

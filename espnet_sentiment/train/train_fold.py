@@ -24,7 +24,6 @@ from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
-from espnet_sentiment.tasks.options import task_options
 from espnet_sentiment.tasks.resume import CHECKPOINT as STATE
 from espnet_sentiment.tasks.resume import KEPT, load_state, recover_checkpoint
 from espnet_sentiment.tasks.sentiment import (
@@ -33,6 +32,7 @@ from espnet_sentiment.tasks.sentiment import (
     specaug_choices,
     text_encoder_choices,
 )
+from espnet_sentiment.train.options import task_options
 
 # What the driver decides, because it draws its own curves and trains in one process.
 FIXED = {

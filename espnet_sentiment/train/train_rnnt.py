@@ -30,9 +30,9 @@ from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel
-from espnet_sentiment.tasks.data_parallel import run_data_parallel
 from espnet_sentiment.tasks.resume import CHECKPOINT, load_state, recover_checkpoint
 from espnet_sentiment.tasks.rnnt import RNNTTask
+from espnet_sentiment.train.data_parallel import run_data_parallel
 
 # What says how a process takes part, not what is trained.
 PROCESS_KEYS = ("distributed", "multiprocessing_distributed", "local_rank")

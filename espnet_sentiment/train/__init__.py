@@ -1,0 +1,1 @@
+"""Training of folds and of RNN-Ts."""
