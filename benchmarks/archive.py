@@ -24,8 +24,8 @@ from pathlib import Path
 import psutil
 
 from espnet_sentiment.bin.experiment import run
-from espnet_sentiment.cluster.archive import PREDICTIONS, SHARD_SIZE, score_archive
 from espnet_sentiment.core.files import DataError
+from espnet_sentiment.inference.archive import PREDICTIONS, SHARD_SIZE, score_archive
 
 BOUND = 1.2  # of the longer list's peak memory over the shorter one's
 TOLERANCE = 1e-5  # between batches of different recordings

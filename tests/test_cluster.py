@@ -10,8 +10,9 @@ import pytest
 import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 
-from espnet_sentiment.cluster import archive, client, config, encode
+from espnet_sentiment.cluster import client, config, encode
 from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.inference import archive
 
 LOCAL = ROOT / "conf" / "cluster" / "local.yaml"
 N_WORKERS = 2

@@ -15,7 +15,7 @@ from espnet_sentiment.asr.align_ctc import label_times
 from espnet_sentiment.asr.pauses import place_words
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import Alignment, NotAlignedError
-from espnet_sentiment.encoder.fbank_options import FRAME_LENGTH, FRAME_SHIFT
+from espnet_sentiment.data.fbank_options import FRAME_LENGTH, FRAME_SHIFT
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel
 

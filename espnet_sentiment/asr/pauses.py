@@ -12,7 +12,7 @@ import torch
 
 from espnet_sentiment.asr.boundaries import LEAST, spread, words_around
 from espnet_sentiment.asr.words import Word
-from espnet_sentiment.encoder.fbank_options import FRAME_LENGTH, FRAME_SHIFT
+from espnet_sentiment.data.fbank_options import FRAME_LENGTH, FRAME_SHIFT
 
 # Closures of stops are shorter (0.17 s in loud German "Lappen"), and vowels louder.
 MIN_PAUSE = 0.2  # seconds; before and after all words a pause may be shorter

@@ -106,7 +106,7 @@ def _encode(stage, config, kind, dump, wanted, meta, args) -> None:
     from espnet_sentiment.cluster.encode import encode_on
     from espnet_sentiment.data.feature_store import StoreWriter
     from espnet_sentiment.encoder.choices import build_encoder
-    from espnet_sentiment.encoder.extract import (
+    from espnet_sentiment.encoder.encode import (
         DumpReader,
         View,
         extract,

@@ -71,7 +71,7 @@ def main(argv=None) -> None:
 def _decode_all(todo, data: KaldiDir, args) -> None:
     def decode(experiment: Experiment, fold: Fold, stage: Stage, texts) -> int:
         # Heavy imports wait until there is work to do.
-        from espnet_sentiment.tasks.decode_fold import decode_fold
+        from espnet_sentiment.inference.decode_fold import decode_fold
 
         check_gpus(args.ngpu)
         stage.start()

@@ -263,7 +263,7 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         )
     if args.timing:
         args.parser.error("--timing is of this process: leave it out with --cluster")
-    from espnet_sentiment.cluster.archive import score_archive
+    from espnet_sentiment.inference.archive import score_archive
 
     summary = score_archive(
         name,

@@ -88,7 +88,7 @@ def encode_on(
 def _load(source: Source):
     """Load the encoder and the tables once a process."""
     from espnet_sentiment.encoder.choices import build_encoder
-    from espnet_sentiment.encoder.extract import DumpReader
+    from espnet_sentiment.encoder.encode import DumpReader
     from espnet_sentiment.encoder.freezing import FrozenEncoder
 
     check_gpus(int(source.device == "cuda"))
@@ -109,7 +109,7 @@ def _open_views(source: Source, roots: tuple[Path, ...]) -> tuple:
     """Open what the parent planned: its plans say all that is to be known."""
     from espnet_sentiment.core.files import read_json
     from espnet_sentiment.data.feature_store import PLAN, StoreWriter
-    from espnet_sentiment.encoder.extract import View, view_specaug
+    from espnet_sentiment.encoder.encode import View, view_specaug
 
     encoder, _ = _load(source)
     views = []
@@ -124,7 +124,7 @@ def _open_views(source: Source, roots: tuple[Path, ...]) -> tuple:
 
 def encode_shard(source: Source, roots: Sequence[Path], number: int) -> int:
     """Write a shard of all views that lack it; return its utterances."""
-    from espnet_sentiment.encoder.extract import extract_shard
+    from espnet_sentiment.encoder.encode import extract_shard
 
     encoder, reader = _load(source)
     views = _open_views(source, tuple(roots))

@@ -6,6 +6,7 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.core.files import DataError
+from espnet_sentiment.data.fbank_options import FRAME_SHIFT
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,
@@ -14,7 +15,6 @@ from espnet_sentiment.encoder.espnet_files import (
     stats_file,
 )
 from espnet_sentiment.encoder.fbank import FbankFrontend
-from espnet_sentiment.encoder.fbank_options import FRAME_SHIFT
 from espnet_sentiment.encoder.layers import Layers, first_tensor, record_layers
 from espnet_sentiment.encoder.probing import measure_frame_shift, shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend

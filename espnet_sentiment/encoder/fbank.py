@@ -3,7 +3,7 @@
 import torch
 from torchaudio.compliance import kaldi
 
-from espnet_sentiment.encoder.fbank_options import FBANK_OPTIONS, FRAME_LENGTH, SCALE
+from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, FRAME_LENGTH, SCALE
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
 

@@ -3,9 +3,9 @@
 import torch
 from typeguard import typechecked
 
+from espnet_sentiment.data.fbank_options import FRAME_SHIFT
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.fbank import FbankFrontend
-from espnet_sentiment.encoder.fbank_options import FRAME_SHIFT
 
 
 class FbankEncoder(AbsPretrainedEncoder):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.files import DataError, sha256_of
+from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, SCALE
 from espnet_sentiment.encoder.config import encoder_name
 from espnet_sentiment.encoder.espnet_files import espnet_files, find_espnet
-from espnet_sentiment.encoder.fbank_options import FBANK_OPTIONS, SCALE
 from espnet_sentiment.encoder.huggingface_files import (
     find_huggingface,
     huggingface_files,

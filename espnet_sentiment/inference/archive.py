@@ -12,7 +12,6 @@ from typing import Any
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.cluster.entries import Entry, read_entries, survey
 from espnet_sentiment.core.files import (
     DataError,
     PathLike,
@@ -21,6 +20,7 @@ from espnet_sentiment.core.files import (
     write_json,
 )
 from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.inference.entries import Entry, read_entries, survey
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.recipe.stage import Stage, stat_hash
 
