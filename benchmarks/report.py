@@ -28,8 +28,7 @@ from espnet_sentiment.bin.experiment import (
 )
 from espnet_sentiment.bin.report import add_alignment_arguments, ctm_path
 from espnet_sentiment.bin.score import fold_folders
-from espnet_sentiment.core.files import write_json, write_text
-from espnet_sentiment.data.ark import write_ark
+from espnet_sentiment.core.files import write_ark, write_json, write_text
 from espnet_sentiment.data.folds import read_folds, write_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.scoring.results import read_predictions

@@ -18,9 +18,9 @@ from espnet_sentiment.core.files import (
     atomic_path,
     read_table,
     refuse,
+    write_ark,
     write_table,
 )
-from espnet_sentiment.data.ark import write_ark
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.recording import SAMPLE_RATE, recording
