@@ -19,8 +19,7 @@ from espnet_sentiment.core.files import (
 )
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.dump import read_sizes
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.data.recording import SAMPLE_RATE
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.stage import Stage
 

@@ -184,7 +184,7 @@ class Classifier:
     def read(self, recording) -> np.ndarray:
         """Read an utterance's samples (N,) at the encoder's rate."""
         from espnet_sentiment.data.audio import resample
-        from espnet_sentiment.data.recording import SAMPLE_RATE
+        from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 
         return resample(recording.read(), SAMPLE_RATE, self.sample_rate)
 

@@ -22,8 +22,7 @@ from espnet_sentiment.core.files import (
     write_table,
 )
 from espnet_sentiment.data.audio import audio_info
-from espnet_sentiment.data.kaldi_dir import KaldiDir
-from espnet_sentiment.data.recording import SAMPLE_RATE, recording
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, recording
 
 UTTS_PER_ARK = 500  # also what a process converts at once
 

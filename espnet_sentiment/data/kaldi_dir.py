@@ -10,9 +10,14 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from espnet_sentiment.core.files import DataError, PathLike, read_table, write_table
-from espnet_sentiment.data.audio import SIDES
+from espnet_sentiment.data.audio import SIDES, read_audio
+
+SAMPLE_RATE = 16000  # Hz, at which stages read audio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,3 +197,27 @@ def _channels(table: Path) -> dict[str, str]:
             )
         channels[recording] = fields[1]
     return channels
+
+
+class Recording(NamedTuple):
+    """Path and channel; times in seconds, None for all of the file."""
+
+    path: str
+    channel: str | None
+    start: float | None = None
+    end: float | None = None
+
+    def read(self) -> np.ndarray:
+        """Read the samples (N,), mono at 16 kHz.
+
+        Raises:
+            DataError: As :func:`espnet_sentiment.data.audio.read_audio`.
+        """
+        return read_audio(self.path, SAMPLE_RATE, *self[1:])
+
+
+def recording(data: KaldiDir, utt: str, channel: str | None) -> Recording:
+    """Find an utterance's recording; ``reco2file_and_channel`` goes before channel."""
+    name, *times = data.segments[utt].split() if data.segments else [utt]
+    side = data.channels.get(name, channel)
+    return Recording(data.wav_scp[name], side, *map(float, times))

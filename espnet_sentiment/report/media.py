@@ -6,7 +6,7 @@ import io
 import numpy as np
 import soundfile
 
-from espnet_sentiment.data.recording import SAMPLE_RATE
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 
 N_PEAKS = 400
 # Of the largest value: quieter is drawn black.

@@ -11,8 +11,7 @@ from espnet_sentiment.asr.word_attention import Segment, word_attention
 from espnet_sentiment.asr.words import Word
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.audio import audio_info
-from espnet_sentiment.data.kaldi_dir import KaldiDir
-from espnet_sentiment.data.recording import Recording, recording
+from espnet_sentiment.data.kaldi_dir import KaldiDir, Recording, recording
 from espnet_sentiment.report.frames import frame_shift
 from espnet_sentiment.scoring.results import read_predictions
 
