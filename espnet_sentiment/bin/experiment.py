@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import yaml
-
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.files import DataError, PathLike, read_table
 from espnet_sentiment.data.asr_text import text_dir
 
@@ -45,25 +44,6 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", default="", help="appended to the experiments' names")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
-
-
-def read_config(path: PathLike) -> dict:
-    """Read a YAML mapping.
-
-    Raises:
-        DataError: The file is missing, not YAML, or not a mapping.
-    """
-    try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist: name a file in conf/") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): name a YAML file") from None
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(config, dict):
-        raise DataError(f"{path} must hold `key: value` lines")
-    return config
 
 
 @dataclasses.dataclass(frozen=True)

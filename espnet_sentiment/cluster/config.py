@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.bin.experiment import read_config
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.files import DataError, PathLike
 
 KEYS = ("env", "n_workers", "options")
