@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.inference.archive import PREDICTIONS, SHARD_SIZE, score_archive
 

@@ -38,7 +38,7 @@ import torch
 from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.encoder.whisper import WhisperFrontend
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.model.checkpoint import load_sentiment_model

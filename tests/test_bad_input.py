@@ -8,7 +8,7 @@ import soundfile
 import yaml
 from recipe_fixtures import Recipe
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_table, write_table
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from espnet_sentiment.asr.aligners import METHODS, Aligner, find_aligner
 from espnet_sentiment.asr.formats import write_ctm, write_textgrid
 from espnet_sentiment.asr.words import NotAlignedError, Word
-from espnet_sentiment.bin.experiment import check_gpus, run
+from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import (
     DataError,
     read_json,

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import check_gpus, run
 from espnet_sentiment.core.batches import length_batches
+from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import (
     DataError,
     read_json,

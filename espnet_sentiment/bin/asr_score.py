@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import (
     DataError,
     read_json,

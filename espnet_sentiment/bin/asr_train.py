@@ -5,8 +5,8 @@ import contextlib
 import fcntl
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import check_gpus, run, split_options
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.files import DataError, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir

@@ -12,11 +12,10 @@ import numpy as np
 from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
-    check_gpus,
     experiments,
-    run,
 )
 from espnet_sentiment.bin.score import fold_folders, predictions_hash
+from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import DataError, read_json, sha256_of, write_json
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir

@@ -2,9 +2,6 @@
 
 import argparse
 import dataclasses
-import logging
-import shlex
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -168,44 +165,3 @@ def read_transcripts(
                 f"{experiment.text}: utterance {utt} is missing: run stage 3 again"
             )
     return texts
-
-
-def split_options(name: str, text: str) -> list[str]:
-    """Split the options that one option holds, as a shell does.
-
-    Raises:
-        DataError: A quote is not closed.
-    """
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise DataError(f"{name} {text}: {error}") from None
-
-
-def check_gpus(ngpu: int) -> None:
-    """Check that there are as many CUDA devices as are asked for.
-
-    Raises:
-        DataError: There are not.
-    """
-    if ngpu > 0:
-        import torch
-
-        if torch.cuda.device_count() < ngpu:
-            raise DataError(
-                f"--ngpu {ngpu}, but PyTorch sees {torch.cuda.device_count()} CUDA "
-                "devices: mend the driver, or use --ngpu 0 for the CPU"
-            )
-
-
-def run(main, argv: list[str] = None) -> None:
-    """Run an entry point; bad input ends it with one clear line, not a traceback."""
-    # ESPnet warns of what it does without; training keeps it in its own log.
-    logging.basicConfig(level=logging.ERROR)
-    try:
-        main(argv)
-    except DataError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same command again to continue", file=sys.stderr)
-        raise SystemExit(130) from None

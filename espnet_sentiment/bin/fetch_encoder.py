@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import add_common_arguments, run
+from espnet_sentiment.bin.experiment import add_common_arguments
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_json
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference

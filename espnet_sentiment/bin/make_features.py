@@ -4,8 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import add_common_arguments, run
+from espnet_sentiment.bin.experiment import add_common_arguments
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank

@@ -12,9 +12,9 @@ from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
-    run,
 )
 from espnet_sentiment.bin.score import fold_folders, predictions_hash
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_json, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.audio import CHANNELS

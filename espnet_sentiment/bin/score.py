@@ -7,9 +7,9 @@ from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
-    run,
 )
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_json, write_json, write_text
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir

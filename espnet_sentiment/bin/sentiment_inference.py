@@ -7,13 +7,12 @@ from tqdm import tqdm
 from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
-    check_gpus,
     experiments,
     read_transcripts,
-    run,
 )
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
+from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds

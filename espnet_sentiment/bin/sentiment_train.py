@@ -9,14 +9,12 @@ from espnet_sentiment.bin.encode import view_dirs
 from espnet_sentiment.bin.experiment import (
     Experiment,
     add_experiment_arguments,
-    check_gpus,
     experiments,
     read_transcripts,
-    run,
-    split_options,
 )
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds

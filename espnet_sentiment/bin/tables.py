@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_text
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.scoring.paper import SOURCE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_sentiment.asr.find import THOSE_THAT_CAN, find_asr_model
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
-from espnet_sentiment.bin.experiment import check_gpus, run
+from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import (
     DataError,
     read_json,

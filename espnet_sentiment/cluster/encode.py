@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from espnet_sentiment.bin.experiment import check_gpus
 from espnet_sentiment.cluster.client import open_cluster
+from espnet_sentiment.core.entry import check_gpus
 from espnet_sentiment.core.files import PathLike
 
 

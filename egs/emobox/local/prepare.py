@@ -2,7 +2,7 @@
 
 import argparse
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.data.emobox import read_emobox
 from espnet_sentiment.recipe.prepare import prepare, say
 

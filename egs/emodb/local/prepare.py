@@ -15,8 +15,8 @@ from pathlib import Path
 
 import soundfile
 
-from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.core.download import download, unpack
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.folds import leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir

@@ -23,7 +23,7 @@ from iemocap import (
     read_turns,
 )
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, refuse
 from espnet_sentiment.data.folds import (
     Fold,

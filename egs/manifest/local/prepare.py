@@ -2,7 +2,7 @@
 
 import argparse
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.data.manifest import make_folds, read_manifest
 from espnet_sentiment.recipe.prepare import prepare, say
 

@@ -23,7 +23,7 @@ import espeak
 from plan import SIZES, Planned, plan, render
 from tqdm import tqdm
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.folds import PARTS, Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir

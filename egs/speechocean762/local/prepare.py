@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.core.download import download, unpack
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir

@@ -22,7 +22,7 @@ from pathlib import Path
 import ldc
 import ms98
 
-from espnet_sentiment.bin.experiment import run
+from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, write_text
 from espnet_sentiment.data.folds import PARTS, Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
