@@ -1,10 +1,14 @@
 """What every entry point does: clear errors, options that hold options, GPUs."""
 
+import ctypes
 import logging
 import shlex
+import signal
 import sys
 
 from espnet_sentiment.core.files import DataError
+
+PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 
 
 def split_options(name: str, text: str) -> list[str]:
@@ -46,3 +50,9 @@ def run(main, argv: list[str] = None) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def die_with_parent() -> None:
+    """Let the system kill this process when its parent dies (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

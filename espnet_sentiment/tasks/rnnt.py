@@ -8,12 +8,12 @@ from espnet2.tasks.asr import ASRTask
 from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
+from espnet_sentiment.core.entry import die_with_parent
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.token_list import BPE_MODES
 from espnet_sentiment.model.rnnt_model import RNNTModel
 from espnet_sentiment.tasks.rnnt_trainer import RNNTTrainer
-from espnet_sentiment.train.data_parallel import die_with_parent
 
 # The paper's sizes, which a config may replace one by one.
 PREDICTION_NETWORK = {"rnn_type": "lstm", "num_layers": 1, "hidden_size": 1024}

@@ -7,10 +7,8 @@ through time step by step, with matrices too small for a second thread to help m
 """
 
 import argparse
-import ctypes
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,9 +17,8 @@ from pathlib import Path
 import torch
 from espnet2.tasks.abs_task import AbsTask
 
+from espnet_sentiment.core.entry import die_with_parent
 from espnet_sentiment.core.files import DataError
-
-PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 
 
 def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> None:
@@ -87,9 +84,3 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
 def _work(task: type[AbsTask], args: argparse.Namespace) -> None:
     die_with_parent()
     task.main(args)
-
-
-def die_with_parent() -> None:
-    """Let the system kill this process when its parent dies (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
