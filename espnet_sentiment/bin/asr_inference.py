@@ -7,6 +7,7 @@ from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import (
     DataError,
+    hash_file,
     read_json,
     read_table,
     sha256_of,
@@ -15,7 +16,6 @@ from espnet_sentiment.core.files import (
 from espnet_sentiment.data.folds import PARTS, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
-from espnet_sentiment.encoder.reference import hash_file
 from espnet_sentiment.recipe.stage import Stage, content_hash
 
 

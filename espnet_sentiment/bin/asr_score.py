@@ -10,13 +10,13 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import (
     DataError,
+    hash_file,
     read_json,
     read_table,
     write_json,
     write_text,
 )
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
-from espnet_sentiment.encoder.reference import hash_file
 from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds
 from espnet_sentiment.scoring.asr_report import asr_report, error_table
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
-from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.core.files import DataError, hash_file, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
-from espnet_sentiment.encoder.reference import hash_file
 from espnet_sentiment.recipe.stage import Stage, content_hash
 
 # What the stage itself decides, by its own options and files.

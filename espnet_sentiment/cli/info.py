@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(files: "ModelFiles") -> dict[str, Any]:
     """Return the model's card with what its files tell: places, sizes, SHA-256."""
-    from espnet_sentiment.encoder.reference import hash_file
+    from espnet_sentiment.core.files import hash_file
 
     reference = files.card["encoder"]
     encoder = files.encoder_model or reference.get("path")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -123,3 +124,15 @@ def write_ark(ark: Path, scp: Path, matrices: Mapping[str, np.ndarray]) -> None:
             offsets[utt] = stream.tell() + len(utt.encode()) + 1
             kaldiio.save_ark(stream, {utt: matrices[utt]})
     write_table(scp, {utt: f"{ark}:{offset}" for utt, offset in offsets.items()})
+
+
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256, read once a process unless size or time change."""
+    stat = path.stat()
+    return _hash_file(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _hash_file(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

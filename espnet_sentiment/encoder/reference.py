@@ -3,11 +3,10 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError, sha256_of
+from espnet_sentiment.core.files import DataError, hash_file, sha256_of
 from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, SCALE
 from espnet_sentiment.encoder.config import encoder_name
 from espnet_sentiment.encoder.espnet_files import espnet_files, find_espnet
@@ -97,15 +96,3 @@ def hash_encoder(name: str, path: Path | None) -> str:
     folder = path if path.is_dir() else path.parent
     lines = (f"{hash_file(f)}  {os.path.relpath(f, folder)}\n" for f in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """Return a file's SHA-256, read once a process unless size or time change."""
-    stat = path.stat()
-    return _hash_file(path.absolute(), stat.st_size, stat.st_mtime_ns)
-
-
-@cache
-def _hash_file(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

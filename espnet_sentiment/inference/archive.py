@@ -16,10 +16,10 @@ from espnet_sentiment.core.files import (
     DataError,
     PathLike,
     atomic_path,
+    hash_file,
     read_json,
     write_json,
 )
-from espnet_sentiment.encoder.reference import hash_file
 from espnet_sentiment.inference.entries import Entry, read_entries, survey
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.recipe.stage import Stage, stat_hash

@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError, sha256_of
-from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.core.files import DataError, hash_file, sha256_of
 from espnet_sentiment.pack.card import choose_fold, fold_card, fold_dirs
 from espnet_sentiment.pack.layout import (
     CARD,

@@ -19,8 +19,7 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.core.files import DataError, read_json, sha256_of
-from espnet_sentiment.encoder.reference import hash_file
+from espnet_sentiment.core.files import DataError, hash_file, read_json, sha256_of
 
 # What training writes, and what a model folder holds.
 CHECKPOINT = "sentiment.pth"

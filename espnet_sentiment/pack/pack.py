@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.files import DataError, PathLike, hash_file
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
-from espnet_sentiment.encoder.reference import hash_file, verify_reference
+from espnet_sentiment.encoder.reference import verify_reference
 from espnet_sentiment.pack.archive import Members, write_folder, write_zip
 from espnet_sentiment.pack.card import read_training_config
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url
