@@ -31,8 +31,8 @@ from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import NotAlignedError, Word, segments
 from espnet_sentiment.bin import align, make_features, transcribe
 from espnet_sentiment.core.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
-from espnet_sentiment.encoder.fbank import fbank
 from espnet_sentiment.model.rnnt_loss import rnnt_loss
 from espnet_sentiment.tasks.rnnt import RNNTTask
 

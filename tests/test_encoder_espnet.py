@@ -22,8 +22,8 @@ from espnet2.tasks.asr_transducer import ASRTransducerTask
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.files import DataError
+from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.encoder.fbank import fbank
 
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 SMALL = {"output_size": 16, "attention_heads": 2, "linear_units": 24, "num_blocks": 3}

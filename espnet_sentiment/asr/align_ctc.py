@@ -13,7 +13,7 @@ from typeguard import typechecked
 from espnet_sentiment.asr.pauses import place_words
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import Alignment, NotAlignedError
-from espnet_sentiment.encoder.fbank import fbank
+from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.huggingface import load, load_tokenizer
 from espnet_sentiment.encoder.probing import measure_frame_shift
 

@@ -13,7 +13,7 @@ from espnet_sentiment.asr.aligners import RNNTSource, find_aligner
 from espnet_sentiment.asr.find import RNNTOnFbank, find_asr_model
 from espnet_sentiment.asr.words import NotAlignedError, Word
 from espnet_sentiment.core.files import DataError
-from espnet_sentiment.encoder.fbank import fbank
+from espnet_sentiment.data.fbank import fbank
 
 SAMPLE_RATE = 16000  # Hz; of Whisper, and of the fbank that RNN-Ts learn on
 

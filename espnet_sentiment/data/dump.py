@@ -140,7 +140,7 @@ def _dump_fbank_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
     import torch
     import torchaudio
 
-    from espnet_sentiment.encoder.fbank import fbank
+    from espnet_sentiment.data.fbank import fbank
 
     scp, frames = out / f"feats.{number}.scp", out / f"utt2num_frames.{number}"
     if not scp.exists():
