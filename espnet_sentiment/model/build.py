@@ -114,7 +114,7 @@ def build_text_to_tokens(args: argparse.Namespace):
     """Build what turns transcripts into indices; None without a text branch."""
     if not has_text_branch(args):
         return None
-    from espnet_sentiment.tasks.sentiment_preprocessor import TextToTokens
+    from espnet_sentiment.data.text_tokens import TextToTokens
 
     return TextToTokens(
         args.text_token_type, read_lines(args.text_token_list), args.text_bpemodel

@@ -23,6 +23,7 @@ from espnet2.utils.types import int_or_none, str2bool, str_or_none
 from typeguard import typechecked
 
 from espnet_sentiment.data.feature_store import register_data_type
+from espnet_sentiment.data.text_tokens import TextToTokens
 from espnet_sentiment.data.token_list import TOKEN_TYPES
 from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
 from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
@@ -41,7 +42,6 @@ from espnet_sentiment.specaug.specaugment import SpecAugment
 from espnet_sentiment.tasks.sentiment_preprocessor import (
     LabelToIndex,
     SentimentPreprocessor,
-    TextToTokens,
 )
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
