@@ -14,7 +14,7 @@ from espnet_sentiment.encoder.choices import (
     load_encoder_config,
 )
 from espnet_sentiment.encoder.config import KEYS
-from espnet_sentiment.encoder.none import FbankEncoder
+from espnet_sentiment.encoder.fbank import FbankEncoder
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from espnet_sentiment.encoder.config import (
     load_encoder_config,
 )
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
+from espnet_sentiment.encoder.fbank import FbankEncoder
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
-from espnet_sentiment.encoder.none import FbankEncoder
 from espnet_sentiment.encoder.torchaudio_models import TorchaudioEncoder
 
 __all__ = ["build_encoder", "encoder_choices", "input_kind", "load_encoder_config"]

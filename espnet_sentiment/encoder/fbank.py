@@ -1,9 +1,11 @@
 """80-dimensional log-mel filter bank features (paper, Section 3.1)."""
 
 import torch
+from typeguard import typechecked
 
 from espnet_sentiment.data.fbank import fbank
-from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, FRAME_LENGTH
+from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, FRAME_LENGTH, FRAME_SHIFT
+from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
 
@@ -26,3 +28,33 @@ class FbankFrontend(UtteranceFrontend):
     def features(self, waveform: torch.Tensor) -> torch.Tensor:
         """Turn a waveform (N,) into features (T, 80)."""
         return fbank(waveform, self.sample_rate)
+
+
+class FbankEncoder(AbsPretrainedEncoder):
+    """Pass 80-d fbank on, averaged.
+
+    Args:
+        subsample: Frames of 10 ms averaged to one.
+        sample_rate: Rate in Hz of the audio.
+    """
+
+    @typechecked
+    def __init__(self, subsample: int = 8, sample_rate: int = 16000):
+        frontend = FbankFrontend(sample_rate)
+        super().__init__(
+            name="fbank",
+            frontend=frontend,
+            input_kind="fbank",
+            frame_shift=FRAME_SHIFT,
+            min_frames=1,
+            n_states=1,
+            dim=frontend.output_size(),
+            layer="last",
+            subsample=subsample,
+        )
+
+    def hidden_states(
+        self, feats: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return the features as they are."""
+        return [feats], lengths
