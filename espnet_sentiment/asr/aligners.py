@@ -72,7 +72,7 @@ class RNNTSource:
         from espnet_sentiment.asr.align_rnnt import RNNTAligner
         from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
         from espnet_sentiment.data.fbank_options import FRAME_SHIFT
-        from espnet_sentiment.train.train_rnnt import frame_reduction
+        from espnet_sentiment.model.rnnt_model import frame_reduction
 
         model = load_rnnt(self.path)
         with open_experiment(self.path) as experiment:

@@ -20,6 +20,8 @@ from typeguard import typechecked
 from espnet_sentiment.model.rnnt_greedy import greedy_search
 from espnet_sentiment.model.rnnt_loss import RNNTLoss
 
+PROBE = 800  # frames, on which an encoder's frame-rate reduction is measured
+
 
 class RNNTModel(ESPnetASRModel):
     """ESPnet's ASR model as a transducer with our criterion.
@@ -202,3 +204,11 @@ def _error_rate(pairs: Sequence[tuple[Sequence, Sequence]]) -> float:
         # None would leave this process out of an average over processes.
         return float("nan")
     return sum(edit_distance(hyp, ref) for hyp, ref in pairs) / total
+
+
+@torch.no_grad()
+def frame_reduction(model) -> float:
+    """Return how many frames of the input become one of the encoder."""
+    frames = torch.zeros(1, PROBE, 80)
+    _, lengths = model.encode(frames, torch.tensor([PROBE]))
+    return PROBE / int(lengths)

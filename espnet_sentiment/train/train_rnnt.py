@@ -6,7 +6,6 @@ from pathlib import Path
 
 import kaldiio
 import numpy as np
-import torch
 import yaml
 from espnet2.tasks.abs_task import scheduler_classes
 from espnet2.train.distributed_utils import get_node_rank
@@ -29,14 +28,13 @@ from espnet_sentiment.data.speed import copies
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
-from espnet_sentiment.model.rnnt_model import RNNTModel
+from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
 from espnet_sentiment.tasks.resume import CHECKPOINT, load_state, recover_checkpoint
 from espnet_sentiment.tasks.rnnt import RNNTTask
 from espnet_sentiment.train.data_parallel import run_data_parallel
 
 # What says how a process takes part, not what is trained.
 PROCESS_KEYS = ("distributed", "multiprocessing_distributed", "local_rank")
-PROBE = 800  # frames, on which an encoder's frame-rate reduction is measured
 
 # The curves that history.json keeps, by ESPnet's names.
 CURVES = {
@@ -187,14 +185,6 @@ def write_cmvn(path: Path, scp: Path, keys: Iterable[str]) -> None:
         count += len(feats)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, count=count, sum=total, sum_square=squares)
-
-
-@torch.no_grad()
-def frame_reduction(model) -> float:
-    """Return how many frames of the input become one of the encoder."""
-    frames = torch.zeros(1, PROBE, 80)
-    _, lengths = model.encode(frames, torch.tensor([PROBE]))
-    return PROBE / int(lengths)
 
 
 def describe_parameters(model) -> str:
