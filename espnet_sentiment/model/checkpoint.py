@@ -16,8 +16,8 @@ from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
 from espnet_sentiment.core.files import DataError, PathLike, atomic_path
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
+from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, TEXT, check_name
 from espnet_sentiment.model.sentiment_model import SentimentModel
-from espnet_sentiment.pack.layout import CHECKPOINT, CONFIG, TEXT, check_name
 
 __all__ = [
     "CHECKPOINT",

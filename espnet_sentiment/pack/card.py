@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from espnet_sentiment.core.files import DataError, read_json
-from espnet_sentiment.pack.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, MODEL_TYPE
+from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
+from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 
 # What results.json says that stands for the whole experiment.
 RESULTS = ("n_utterances", "pooled", "folds", "mean", "majority", "human")

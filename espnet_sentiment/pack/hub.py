@@ -6,16 +6,8 @@ https://huggingface.co/docs/huggingface_hub/guides/upload
 from pathlib import Path
 
 from espnet_sentiment.core.files import DataError
-from espnet_sentiment.pack.layout import (
-    CARD,
-    CONFIG,
-    ENCODER,
-    META,
-    README,
-    STATS,
-    TEXT,
-    WEIGHTS,
-)
+from espnet_sentiment.model.layout import CONFIG, TEXT
+from espnet_sentiment.pack.layout import CARD, ENCODER, META, README, STATS, WEIGHTS
 
 FOLDERS = [f"{ENCODER}/*", f"{TEXT}/*"]
 # Nothing else of a repository is asked for.

@@ -20,14 +20,11 @@ from typing import Any
 import yaml
 
 from espnet_sentiment.core.files import DataError, hash_file, read_json, sha256_of
+from espnet_sentiment.model.layout import CONFIG, check_name
 
-# What training writes, and what a model folder holds.
-CHECKPOINT = "sentiment.pth"
 CARD = "config.json"
-CONFIG = "config.yaml"
 WEIGHTS = "model.safetensors"
 STATS = "feats_stats.npz"
-TEXT = "text"
 ENCODER = "encoder"
 META = "meta.yaml"
 README = "README.md"
@@ -91,30 +88,6 @@ def _is_entry(entry: Any) -> bool:
         and isinstance(entry.get("sha256"), str)
         and DIGEST.fullmatch(entry["sha256"]) is not None
     )
-
-
-def check_name(name: Any, where: str | Path) -> None:
-    """Check that a name stays in the folder that it is unpacked into.
-
-    Args:
-        name: As an archive or a card has it.
-        where: The archive or card, for the message.
-
-    Raises:
-        DataError: It is absolute, empty, has ``..`` or ``.`` or an empty part, or
-            characters that some system takes for a separator or a control.
-    """
-    text = name if isinstance(name, str) else ""
-    parts = text.split("/")
-    if (
-        not text
-        or any(part in ("", ".", "..") for part in parts)
-        or any(ord(char) < 32 or char in '\\:*?"<>|' for char in text)
-    ):
-        raise DataError(
-            f"{where} names {name!r}, which may leave the model's folder: do not use "
-            "it, ask for a sound copy"
-        )
 
 
 def check_files(folder: Path, card: Mapping, names: Iterable[str]) -> None:

@@ -12,17 +12,16 @@ import yaml
 from espnet_sentiment.core.files import DataError, PathLike, hash_file
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
 from espnet_sentiment.encoder.reference import verify_reference
+from espnet_sentiment.model.layout import CONFIG, TEXT
 from espnet_sentiment.pack.archive import Members, write_folder, write_zip
 from espnet_sentiment.pack.card import read_training_config
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.pack.layout import (
     CARD,
-    CONFIG,
     META,
     README,
     STATS,
-    TEXT,
     WEIGHTS,
     settings_hash,
 )

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.model.layout import check_name
 from espnet_sentiment.pack.archive import new_folder
-from espnet_sentiment.pack.layout import CARD, README, check_card, check_name
+from espnet_sentiment.pack.layout import CARD, README, check_card
 
 CHUNK = 1 << 20
 # Of config.json and README.md, whose sizes nothing promises.

@@ -1,0 +1,37 @@
+"""The files of a trained model."""
+
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.files import DataError
+
+# What training writes, and what a model folder holds.
+CHECKPOINT = "sentiment.pth"
+
+CONFIG = "config.yaml"
+
+TEXT = "text"
+
+
+def check_name(name: Any, where: str | Path) -> None:
+    """Check that a name stays in the folder that it is unpacked into.
+
+    Args:
+        name: As an archive or a card has it.
+        where: The archive or card, for the message.
+
+    Raises:
+        DataError: It is absolute, empty, has ``..`` or ``.`` or an empty part, or
+            characters that some system takes for a separator or a control.
+    """
+    text = name if isinstance(name, str) else ""
+    parts = text.split("/")
+    if (
+        not text
+        or any(part in ("", ".", "..") for part in parts)
+        or any(ord(char) < 32 or char in '\\:*?"<>|' for char in text)
+    ):
+        raise DataError(
+            f"{where} names {name!r}, which may leave the model's folder: do not use "
+            "it, ask for a sound copy"
+        )
