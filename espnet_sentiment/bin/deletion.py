@@ -7,11 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import (
-    Experiment,
-    add_experiment_arguments,
-    experiments,
-)
 from espnet_sentiment.bin.score import fold_folders, predictions_hash
 from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import DataError, read_json, sha256_of, write_json
@@ -19,6 +14,11 @@ from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.inference.deletion_classifier import Classifier
+from espnet_sentiment.recipe.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+)
 from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 # Frames of attention after which what is done is kept.

@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import (
-    Experiment,
-    add_experiment_arguments,
-    experiments,
-)
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import DataError, read_json, read_table, sha256_of
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.recipe.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+)
 from espnet_sentiment.recipe.stage import Stage
 
 PLACES = ("model", "download_dir")  # where files lie, not what they hold

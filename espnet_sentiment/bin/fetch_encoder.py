@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import add_common_arguments
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_json
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.recipe.experiment import add_common_arguments
 from espnet_sentiment.recipe.stage import Stage
 
 

@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import add_common_arguments
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
@@ -14,6 +13,7 @@ from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.speed import perturbed
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.recipe.experiment import add_common_arguments
 from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
 
 

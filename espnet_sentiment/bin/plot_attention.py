@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import add_experiment_arguments, experiments
 from espnet_sentiment.bin.report import (
     add_alignment_arguments,
     ctm_path,
@@ -13,6 +12,7 @@ from espnet_sentiment.bin.score import fold_folders
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.recipe.experiment import add_experiment_arguments, experiments
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.experiment import (
-    Experiment,
-    add_experiment_arguments,
-    experiments,
-)
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_json, write_json, write_text
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.recipe.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+)
 from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds, stat_hash
 
 

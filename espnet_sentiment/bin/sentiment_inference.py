@@ -4,12 +4,6 @@ import argparse
 
 from tqdm import tqdm
 
-from espnet_sentiment.bin.experiment import (
-    Experiment,
-    add_experiment_arguments,
-    experiments,
-    read_transcripts,
-)
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import check_gpus, run
@@ -17,6 +11,12 @@ from espnet_sentiment.core.files import DataError, sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.recipe.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+    read_transcripts,
+)
 from espnet_sentiment.recipe.stage import Stage, stat_hash
 
 

@@ -6,12 +6,6 @@ import os
 import sys
 
 from espnet_sentiment.bin.encode import view_dirs
-from espnet_sentiment.bin.experiment import (
-    Experiment,
-    add_experiment_arguments,
-    experiments,
-    read_transcripts,
-)
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
@@ -20,6 +14,12 @@ from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.experiment import (
+    Experiment,
+    add_experiment_arguments,
+    experiments,
+    read_transcripts,
+)
 from espnet_sentiment.recipe.stage import Stage
 
 

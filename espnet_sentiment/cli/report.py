@@ -85,7 +85,7 @@ def _find_experiment(args: argparse.Namespace):
     Raises:
         DataError: It is no scored experiment, or its data directory is not there.
     """
-    from espnet_sentiment.bin.experiment import Experiment
+    from espnet_sentiment.recipe.experiment import Experiment
 
     folder = Path(args.experiment).absolute()
     if not (folder / "results.json").is_file():
