@@ -22,12 +22,15 @@ from pathlib import Path
 import kaldiio
 
 from espnet_sentiment.bin.report import add_alignment_arguments, ctm_path
-from espnet_sentiment.bin.score import fold_folders
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_ark, write_json, write_text
 from espnet_sentiment.data.folds import read_folds, write_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-from espnet_sentiment.recipe.experiment import add_experiment_arguments, experiments
+from espnet_sentiment.recipe.experiment import (
+    add_experiment_arguments,
+    experiments,
+    fold_folders,
+)
 from espnet_sentiment.scoring.results import read_predictions
 from espnet_sentiment.scoring.tables import markdown
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from espnet_sentiment.bin.score import fold_folders, predictions_hash
 from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.files import DataError, read_json, sha256_of, write_json
 from espnet_sentiment.data.audio import CHANNELS
@@ -18,6 +17,8 @@ from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
+    fold_folders,
+    predictions_hash,
 )
 from espnet_sentiment.recipe.stage import Stage, stat_hash
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from espnet_sentiment.asr.formats import read_ctm
 from espnet_sentiment.asr.words import Word
 from espnet_sentiment.bin.align import align_dir
-from espnet_sentiment.bin.score import fold_folders, predictions_hash
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_json, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
@@ -18,6 +17,8 @@ from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
+    fold_folders,
+    predictions_hash,
 )
 from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE, write_page

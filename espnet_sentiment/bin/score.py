@@ -5,16 +5,16 @@ from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError, read_json, write_json, write_text
-from espnet_sentiment.data.folds import read_folds
+from espnet_sentiment.core.files import read_json, write_json, write_text
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
+    fold_folders,
 )
-from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds, stat_hash
+from espnet_sentiment.recipe.stage import Stage, stage_seconds, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -42,27 +42,6 @@ def main(argv=None) -> None:
             outputs = [experiment.dir / n for n in ("results.json", "RESULTS.md")]
             stage.finish(f"results in {experiment.dir}", outputs)
     write_corpus_table(Path(args.exp), data.path.name)
-
-
-def fold_folders(experiment: Experiment) -> dict[str, Path]:
-    """Return the folders of the folds.
-
-    Raises:
-        DataError: A fold is not decoded.
-    """
-    folds = read_folds(experiment.data_dir)
-    folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
-    for folder in folders.values():
-        if not (folder / "decode" / ".done.json").exists():
-            raise DataError(
-                f"{folder / 'decode'} is not complete: run stage 5 (decoding)"
-            )
-    return folders
-
-
-def predictions_hash(folders: dict[str, Path]) -> str:
-    """Hash what all folds predict."""
-    return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())
 
 
 def score_experiment(

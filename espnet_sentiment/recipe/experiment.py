@@ -8,6 +8,8 @@ from pathlib import Path
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.files import DataError, PathLike, read_table
 from espnet_sentiment.data.asr_text import text_dir
+from espnet_sentiment.data.folds import read_folds
+from espnet_sentiment.recipe.stage import content_hash
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -165,3 +167,24 @@ def read_transcripts(
                 f"{experiment.text}: utterance {utt} is missing: run stage 3 again"
             )
     return texts
+
+
+def fold_folders(experiment: Experiment) -> dict[str, Path]:
+    """Return the folders of the folds.
+
+    Raises:
+        DataError: A fold is not decoded.
+    """
+    folds = read_folds(experiment.data_dir)
+    folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
+    for folder in folders.values():
+        if not (folder / "decode" / ".done.json").exists():
+            raise DataError(
+                f"{folder / 'decode'} is not complete: run stage 5 (decoding)"
+            )
+    return folders
+
+
+def predictions_hash(folders: dict[str, Path]) -> str:
+    """Hash what all folds predict."""
+    return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())

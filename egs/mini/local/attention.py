@@ -19,11 +19,14 @@ from corpus import (
 )
 
 from espnet_sentiment.bin.report import ctm_path
-from espnet_sentiment.bin.score import fold_folders
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-from espnet_sentiment.recipe.experiment import add_experiment_arguments, experiments
+from espnet_sentiment.recipe.experiment import (
+    add_experiment_arguments,
+    experiments,
+    fold_folders,
+)
 
 PAIRS = [word for word, _ in (*PEOPLE, *VERBS)]
 POLARITY = {
