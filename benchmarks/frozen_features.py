@@ -17,12 +17,15 @@ from pathlib import Path
 import torch
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
-from espnet_sentiment.bin.encode import view_dirs
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.recipe.experiment import add_experiment_arguments, experiments
+from espnet_sentiment.recipe.experiment import (
+    add_experiment_arguments,
+    experiments,
+    view_dirs,
+)
 from espnet_sentiment.recipe.stage import stage_seconds
 from espnet_sentiment.scoring.tables import markdown
 from espnet_sentiment.tasks.sentiment import SentimentTask

@@ -6,13 +6,13 @@ from pathlib import Path
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run
-from espnet_sentiment.core.files import DataError, read_json, read_table, sha256_of
+from espnet_sentiment.core.files import read_json, read_table, sha256_of
 from espnet_sentiment.encoder.config import input_kind, load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.recipe.experiment import (
-    Experiment,
     add_experiment_arguments,
     experiments,
+    view_dirs,
 )
 from espnet_sentiment.recipe.stage import Stage
 
@@ -28,31 +28,6 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_cluster_argument(parser)
     return parser
-
-
-def view_dirs(experiment: Experiment) -> dict[Path, dict]:
-    """Return the stores that a sentiment config trains on, with their SpecAugment.
-
-    The first is the clean one; the config's ``views`` SpecAugment views follow.
-    """
-    config = read_config(experiment.sentiment)
-    dirs: dict[Path, dict] = {experiment.store / "clean": {}}
-    if config.get("specaug") is not None:
-        conf = config.get("specaug_conf", {})
-        name = f"{config['specaug']}_{sha256_of(conf)[:8]}"
-        views = config.get("views", 4)
-        if not isinstance(views, int) or views < 1:
-            raise DataError(
-                f"{experiment.sentiment}: views is {views!r}: it must be a whole "
-                "number from 1; without SpecAugment, leave out specaug"
-            )
-        for view in range(1, views + 1):
-            dirs[experiment.store / name / f"view{view}"] = {
-                "view": view,
-                "specaug": config["specaug"],
-                "specaug_conf": conf,
-            }
-    return dirs
 
 
 def describe_encoder(config: dict) -> dict:

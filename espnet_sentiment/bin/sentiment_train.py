@@ -5,7 +5,6 @@ import functools
 import os
 import sys
 
-from espnet_sentiment.bin.encode import view_dirs
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
@@ -19,6 +18,7 @@ from espnet_sentiment.recipe.experiment import (
     add_experiment_arguments,
     experiments,
     read_transcripts,
+    view_dirs,
 )
 from espnet_sentiment.recipe.stage import Stage
 

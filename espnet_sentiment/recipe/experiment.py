@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
-from espnet_sentiment.core.files import DataError, PathLike, read_table
+from espnet_sentiment.core.files import DataError, PathLike, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.recipe.stage import content_hash
@@ -188,3 +188,28 @@ def fold_folders(experiment: Experiment) -> dict[str, Path]:
 def predictions_hash(folders: dict[str, Path]) -> str:
     """Hash what all folds predict."""
     return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())
+
+
+def view_dirs(experiment: Experiment) -> dict[Path, dict]:
+    """Return the stores that a sentiment config trains on, with their SpecAugment.
+
+    The first is the clean one; the config's ``views`` SpecAugment views follow.
+    """
+    config = read_config(experiment.sentiment)
+    dirs: dict[Path, dict] = {experiment.store / "clean": {}}
+    if config.get("specaug") is not None:
+        conf = config.get("specaug_conf", {})
+        name = f"{config['specaug']}_{sha256_of(conf)[:8]}"
+        views = config.get("views", 4)
+        if not isinstance(views, int) or views < 1:
+            raise DataError(
+                f"{experiment.sentiment}: views is {views!r}: it must be a whole "
+                "number from 1; without SpecAugment, leave out specaug"
+            )
+        for view in range(1, views + 1):
+            dirs[experiment.store / name / f"view{view}"] = {
+                "view": view,
+                "specaug": config["specaug"],
+                "specaug_conf": conf,
+            }
+    return dirs
