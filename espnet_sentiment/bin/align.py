@@ -21,6 +21,7 @@ from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.experiment import align_dir
 from espnet_sentiment.recipe.stage import Stage
 
 # Frames of 10 ms after which what is done is kept.
@@ -52,11 +53,6 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dump", default="dump", help="folder of features")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
     return parser
-
-
-def align_dir(dump, transcripts, corpus: str) -> Path:
-    """Return the folder of a set's word times, by the config of the model."""
-    return Path(dump) / "align" / Path(transcripts).stem / corpus
 
 
 def main(argv=None) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from espnet_sentiment.asr.formats import read_ctm
 from espnet_sentiment.asr.words import Word
-from espnet_sentiment.bin.align import align_dir
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError, read_json, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
@@ -16,6 +15,7 @@ from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
+    align_dir,
     experiments,
     fold_folders,
     predictions_hash,

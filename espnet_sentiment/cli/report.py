@@ -56,10 +56,9 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.embed < 0 or args.min_count < 1:
         raise DataError("--embed must be 0 or more, --min_count 1 or more")
-    from espnet_sentiment.bin.align import align_dir
     from espnet_sentiment.bin.report import write_report
     from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-    from espnet_sentiment.recipe.experiment import fold_folders
+    from espnet_sentiment.recipe.experiment import align_dir, fold_folders
     from espnet_sentiment.recipe.stage import Stage
 
     experiment = _find_experiment(args)

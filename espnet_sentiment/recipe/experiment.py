@@ -213,3 +213,8 @@ def view_dirs(experiment: Experiment) -> dict[Path, dict]:
                 "specaug_conf": conf,
             }
     return dirs
+
+
+def align_dir(dump, transcripts, corpus: str) -> Path:
+    """Return the folder of a set's word times, by the config of the model."""
+    return Path(dump) / "align" / Path(transcripts).stem / corpus
