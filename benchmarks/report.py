@@ -21,7 +21,6 @@ from pathlib import Path
 
 import kaldiio
 
-from espnet_sentiment.bin.report import add_alignment_arguments, ctm_path
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_ark, write_json, write_text
 from espnet_sentiment.data.folds import read_folds, write_folds
@@ -31,6 +30,7 @@ from espnet_sentiment.recipe.experiment import (
     experiments,
     fold_folders,
 )
+from espnet_sentiment.report.write import add_alignment_arguments, ctm_path
 from espnet_sentiment.scoring.results import read_predictions
 from espnet_sentiment.scoring.tables import markdown
 

@@ -3,11 +3,6 @@
 import argparse
 from pathlib import Path
 
-from espnet_sentiment.bin.report import (
-    add_alignment_arguments,
-    ctm_path,
-    read_text_and_words,
-)
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
@@ -15,6 +10,11 @@ from espnet_sentiment.recipe.experiment import (
     add_experiment_arguments,
     experiments,
     fold_folders,
+)
+from espnet_sentiment.report.write import (
+    add_alignment_arguments,
+    ctm_path,
+    read_text_and_words,
 )
 
 

@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.embed < 0 or args.min_count < 1:
         raise DataError("--embed must be 0 or more, --min_count 1 or more")
-    from espnet_sentiment.bin.report import write_report
     from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
     from espnet_sentiment.recipe.experiment import align_dir, fold_folders
     from espnet_sentiment.recipe.stage import Stage
+    from espnet_sentiment.report.write import write_report
 
     experiment = _find_experiment(args)
     # As in the recipe: its tables may name recordings from there.

@@ -18,7 +18,6 @@ from corpus import (
     VERBS,
 )
 
-from espnet_sentiment.bin.report import ctm_path
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
@@ -27,6 +26,7 @@ from espnet_sentiment.recipe.experiment import (
     experiments,
     fold_folders,
 )
+from espnet_sentiment.report.write import ctm_path
 
 PAIRS = [word for word, _ in (*PEOPLE, *VERBS)]
 POLARITY = {

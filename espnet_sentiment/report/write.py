@@ -1,0 +1,127 @@
+"""Write the report of an experiment."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from espnet_sentiment.asr.formats import read_ctm
+from espnet_sentiment.asr.words import Word
+from espnet_sentiment.core.files import DataError, read_json, read_table
+from espnet_sentiment.data.asr_text import text_dir
+from espnet_sentiment.data.audio import CHANNELS
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.recipe.experiment import Experiment, align_dir, predictions_hash
+from espnet_sentiment.recipe.stage import Stage
+from espnet_sentiment.report.page import write_page
+
+
+def add_alignment_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where word times and samples come from."""
+    parser.add_argument(
+        "--alignment",
+        default="",
+        help="encoder config of the ASR model whose word times are taken (default: "
+        "--encoder, if it has aligned the words)",
+    )
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        default="mix",
+        help="channel of recordings that have several (default: mix)",
+    )
+
+
+def ctm_path(experiment: Experiment, alignment: str) -> Path:
+    """Return the file of word times.
+
+    Raises:
+        DataError: Times are asked for by name, but there are none.
+    """
+    model = alignment or experiment.encoder
+    if alignment and not Path(alignment).exists():
+        raise DataError(f"--alignment {alignment}: there is no such encoder config")
+    path = align_dir(experiment.dump, model, experiment.corpus) / "ctm"
+    if alignment and not path.exists():
+        raise DataError(
+            f"{path} is missing: align the words by this model first (python -m "
+            f"espnet_sentiment.bin.align --transcripts {alignment}), if it can"
+        )
+    return path
+
+
+def read_text_and_words(
+    experiment: Experiment, data: KaldiDir, ctm: Path
+) -> tuple[Mapping[str, str], Mapping[str, list[Word]] | None]:
+    """Read transcripts, the corpus's own or else recognised ones, and word times."""
+    text, recognised = data.text, recognised_text(experiment)
+    if not any(text.values()) and recognised.exists():
+        text = read_table(recognised)
+    return text, read_ctm(ctm) if ctm.exists() else None
+
+
+def recognised_text(experiment: Experiment) -> Path:
+    """Return the file of what the encoder's ASR model recognised."""
+    folder = text_dir(experiment.dump, experiment.encoder, experiment.corpus)
+    return folder / "text"
+
+
+def read_deletion(path: Path, folders: Mapping[str, Path]) -> dict | None:
+    """Return what ``bin/deletion.py`` measured, if it was run on these predictions."""
+    found = read_json(path) if path.exists() else {}
+    if found.get("predictions") != predictions_hash(folders):
+        return None
+    return {k: v for k, v in found.items() if k != "utterances"}
+
+
+def write_report(
+    experiment: Experiment,
+    folders: Mapping[str, Path],
+    data: KaldiDir,
+    ctm: Path,
+    stage: Stage,
+    args,
+) -> list[Path]:
+    """Write ``report.html`` and ``words.csv``; return them."""
+    # Here, so that a stage that is up to date is quick.
+    from espnet_sentiment.bin.tables import write_csv
+    from espnet_sentiment.report.examples import choose_examples
+    from espnet_sentiment.report.rows import utterance_media, utterance_row
+    from espnet_sentiment.report.scored import read_scored
+    from espnet_sentiment.report.summary import summarize
+
+    results = read_json(experiment.dir / "results.json")
+    text, words = read_text_and_words(experiment, data, ctm)
+    utterances = read_scored(folders, data, text, words, args.channel)
+    histories = {n: read_json(f / "history.json") for n, f in folders.items()}
+    summary = summarize(results, histories, utterances, args.min_count)
+    heard = [u for u in utterances if u.duration is not None]
+    if len(heard) < len(utterances):
+        stage.say(
+            f"WARNING: {len(utterances) - len(heard)} of {len(utterances)} recordings "
+            f"cannot be read: the report names them ({data.path / 'wav.scp'})"
+        )
+    chosen = choose_examples(heard, args.embed)
+    classes, folder = results["classes"], experiment.dir
+    page = {
+        **summary,
+        "alignment": str(ctm) if words is not None else None,
+        "deletion": read_deletion(experiment.dir / "deletion.json", folders),
+        "utterances": [
+            utterance_row(u, classes, folder, u.utt in chosen) for u in utterances
+        ],
+    }
+    media = ((u.utt, utterance_media(u)) for u in utterances if u.utt in chosen)
+    outputs = [folder / "report.html"]
+    write_page(outputs[0], f"{results['corpus']}: {results['tag']}", page, media)
+    if summary["attention"]:
+        outputs.append(folder / "words.csv")
+        write_csv(
+            outputs[1],
+            ["class", "word", "weight", "count"],
+            (
+                {"class": name, "word": word, "weight": f"{weight:.3f}", "count": count}
+                for name, rows in summary["attention"]["words"].items()
+                for word, weight, count in rows
+            ),
+        )
+    return outputs
