@@ -1,15 +1,13 @@
 """The paper's Tables 1 to 3 from the experiments of a corpus that were scored."""
 
 import argparse
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_text
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.scoring.paper import SOURCE
+from espnet_sentiment.scoring.tables import write_csv
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -62,19 +60,6 @@ def main(argv=None) -> None:
         write_csv(exp / f"table{number}_{corpus}.csv", columns, records)
     write_text(exp / f"TABLES_{corpus}.md", markdown)
     print(markdown)
-
-
-def write_csv(
-    path: Path, columns: Sequence[str], records: Iterable[Mapping[str, str]]
-) -> None:
-    """Write a CSV file, with nothing in the columns that a record lacks."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(
-        stream, columns, restval="", extrasaction="ignore", lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(records)
-    write_text(path, stream.getvalue())
 
 
 if __name__ == "__main__":

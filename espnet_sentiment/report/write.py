@@ -83,11 +83,11 @@ def write_report(
 ) -> list[Path]:
     """Write ``report.html`` and ``words.csv``; return them."""
     # Here, so that a stage that is up to date is quick.
-    from espnet_sentiment.bin.tables import write_csv
     from espnet_sentiment.report.examples import choose_examples
     from espnet_sentiment.report.rows import utterance_media, utterance_row
     from espnet_sentiment.report.scored import read_scored
     from espnet_sentiment.report.summary import summarize
+    from espnet_sentiment.scoring.tables import write_csv
 
     results = read_json(experiment.dir / "results.json")
     text, words = read_text_and_words(experiment, data, ctm)

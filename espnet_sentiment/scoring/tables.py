@@ -1,9 +1,14 @@
 """Markdown tables of results."""
 
+import csv
+import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+
+from espnet_sentiment.core.files import write_text
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -118,3 +123,16 @@ def corpus_table(all_results: Iterable[dict]) -> str:
         ordered.append(["chance: the largest class", "", "", wa, ua, ""])
     header = ["sentiment model", "encoder", "seeds", "WA (%)", "UA (%)", "UA 95 %"]
     return markdown(header, ordered)
+
+
+def write_csv(
+    path: Path, columns: Sequence[str], records: Iterable[Mapping[str, str]]
+) -> None:
+    """Write a CSV file, with nothing in the columns that a record lacks."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(
+        stream, columns, restval="", extrasaction="ignore", lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(records)
+    write_text(path, stream.getvalue())
