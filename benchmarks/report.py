@@ -21,8 +21,9 @@ from pathlib import Path
 
 import kaldiio
 
+from espnet_sentiment.core.ark import write_ark
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import write_ark, write_json, write_text
+from espnet_sentiment.core.files import write_json, write_text
 from espnet_sentiment.data.folds import read_folds, write_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (

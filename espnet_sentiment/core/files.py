@@ -9,9 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-import kaldiio
-import numpy as np
-
 PathLike = str | Path
 
 
@@ -113,17 +110,6 @@ def sha256_of(data) -> str:
     """Return the SHA-256 of any JSON-like value, keys in a fixed order."""
     text = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_ark(ark: Path, scp: Path, matrices: Mapping[str, np.ndarray]) -> None:
-    """Write matrices by utterance id: first the ark, then the scp that completes it."""
-    offsets = {}
-    with atomic_path(ark) as temporary, open(temporary, "wb") as stream:
-        for utt in sorted(matrices):
-            # kaldiio writes "<utt> " and then the matrix, where the scp points.
-            offsets[utt] = stream.tell() + len(utt.encode()) + 1
-            kaldiio.save_ark(stream, {utt: matrices[utt]})
-    write_table(scp, {utt: f"{ark}:{offset}" for utt, offset in offsets.items()})
 
 
 def hash_file(path: Path) -> str:

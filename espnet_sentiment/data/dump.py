@@ -12,13 +12,13 @@ import soundfile
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
+from espnet_sentiment.core.ark import write_ark
 from espnet_sentiment.core.files import (
     DataError,
     PathLike,
     atomic_path,
     read_table,
     refuse,
-    write_ark,
     write_table,
 )
 from espnet_sentiment.data.audio import audio_info
