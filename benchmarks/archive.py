@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference.archive import PREDICTIONS, SHARD_SIZE, score_archive
 
 BOUND = 1.2  # of the longer list's peak memory over the shorter one's

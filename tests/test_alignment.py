@@ -30,7 +30,8 @@ from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import NotAlignedError, Word, segments
 from espnet_sentiment.bin import align, make_features, transcribe
-from espnet_sentiment.core.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.model.rnnt_loss import rnnt_loss

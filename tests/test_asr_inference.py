@@ -16,7 +16,8 @@ from asr_fixtures import UPDATES, Corpus, train, write_data
 from espnet_sentiment.asr.decode_rnnt import decode_rnnt
 from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.core.batches import length_batches
-from espnet_sentiment.core.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
 

@@ -11,7 +11,8 @@ import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 
 from espnet_sentiment.cluster import client, config, encode
-from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.inference import archive
 
 LOCAL = ROOT / "conf" / "cluster" / "local.yaml"

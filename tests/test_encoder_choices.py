@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.choices import (
     build_encoder,
     encoder_choices,

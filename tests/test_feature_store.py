@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.feature_store import (
     FeatureStore,
     FeatureViews,

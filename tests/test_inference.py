@@ -20,7 +20,8 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from recipe_fixtures import Recipe, save_small_whisper
 from test_transcribe import save_whisper
 
-from espnet_sentiment.core.files import DataError, read_json, write_json, write_text
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, write_json, write_text
 from espnet_sentiment.encoder.choices import build_encoder
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.inference import long_recordings

@@ -7,7 +7,7 @@ import soundfile
 import torch
 from recipe_fixtures import save_small_whisper
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.tasks.sentiment import SentimentTask
 from espnet_sentiment.tasks.sentiment_preprocessor import LabelToIndex
 

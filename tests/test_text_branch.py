@@ -7,7 +7,8 @@ import torch
 import yaml
 from recipe_fixtures import Recipe
 
-from espnet_sentiment.core.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data.text_tokens import TextToTokens
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words

@@ -17,7 +17,8 @@ from espnet_sentiment.asr import decode_rnnt
 from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.bin import make_features, transcribe
 from espnet_sentiment.core.batches import length_batches
-from espnet_sentiment.core.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import spoken_words
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
 

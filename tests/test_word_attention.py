@@ -11,7 +11,7 @@ from espnet_sentiment.asr.word_attention import (
     word_attention,
 )
 from espnet_sentiment.asr.words import Word
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.report.frames import frame_shift
 
 # Eight frames of 0.1 s, two heads.

@@ -16,7 +16,7 @@ from typeguard import typechecked
 from espnet_sentiment.asr.pauses import pauses, trim
 from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.asr.words import Alignment, NotAlignedError, Word
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from espnet_sentiment.asr.find import RNNTOnFbank, WhisperModel, find_asr_model
 from espnet_sentiment.asr.words import Alignment
-from espnet_sentiment.core.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,
     named_file,

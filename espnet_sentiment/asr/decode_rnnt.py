@@ -8,7 +8,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShort
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.model.rnnt_model import RNNTModel
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from espnet_sentiment.core.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.encoder.espnet_files import (
     averaged_checkpoint,
     find_espnet,

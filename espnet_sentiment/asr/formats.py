@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from espnet_sentiment.asr.words import Word, segments
-from espnet_sentiment.core.files import DataError, PathLike, write_text
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, write_text
 
 # What Praat's reader takes for a value; all else is comment.
 _VALUE = re.compile(

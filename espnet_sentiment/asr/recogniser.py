@@ -12,7 +12,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShort
 from espnet_sentiment.asr.aligners import RNNTSource, find_aligner
 from espnet_sentiment.asr.find import RNNTOnFbank, find_asr_model
 from espnet_sentiment.asr.words import NotAlignedError, Word
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 
 SAMPLE_RATE = 16000  # Hz; of Whisper, and of the fbank that RNN-Ts learn on

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.encoder.espnet_files import (
     Experiment,
     averaged_checkpoint,

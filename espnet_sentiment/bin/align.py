@@ -10,13 +10,8 @@ from espnet_sentiment.asr.aligners import METHODS, Aligner, find_aligner
 from espnet_sentiment.asr.formats import write_ctm, write_textgrid
 from espnet_sentiment.asr.words import NotAlignedError, Word
 from espnet_sentiment.core.entry import check_gpus, run
-from espnet_sentiment.core.files import (
-    DataError,
-    read_json,
-    read_table,
-    sha256_of,
-    write_table,
-)
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, sha256_of, write_table
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.entry import check_gpus, run
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
-    DataError,
     hash_file,
     read_json,
     read_table,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
-    DataError,
     hash_file,
     read_json,
     read_table,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
-from espnet_sentiment.core.files import DataError, hash_file, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import hash_file, read_json
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from espnet_sentiment.core.entry import check_gpus, run
-from espnet_sentiment.core.files import DataError, read_json, sha256_of, write_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, sha256_of, write_json
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config

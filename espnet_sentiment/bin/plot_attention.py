@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
     add_experiment_arguments,

@@ -8,7 +8,8 @@ import sys
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
-from espnet_sentiment.core.files import DataError, sha256_of
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir

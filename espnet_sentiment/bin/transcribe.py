@@ -7,8 +7,8 @@ from pathlib import Path
 from espnet_sentiment.asr.find import THOSE_THAT_CAN, find_asr_model
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
 from espnet_sentiment.core.entry import check_gpus, run
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
-    DataError,
     read_json,
     read_table,
     sha256_of,

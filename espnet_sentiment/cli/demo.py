@@ -7,7 +7,7 @@ import signal
 import sys
 
 from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import LOOPBACK, is_loopback, serving, wait
 
@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C; return the exit status.
 
     Raises:
-        DataError: Gradio is missing, the model is not there, or the port is taken.
+        UserError: Gradio is missing, the model is not there, or the port is taken.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise DataError(
+        raise UserError(
             "the page needs Gradio: run pip install 'espnet_sentiment[demo]'"
         )
     limits = Limits(**{name: getattr(args, name) for name in LIMITS})

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from espnet_sentiment import __version__
 from espnet_sentiment.cli.terminal import one_line
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import UserError
 
 COMMANDS = ("predict", "info", "pack", "unpack", "report", "demo", "completion")
 EPILOG = """\
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR)
     try:
         return args.run(args)
-    except DataError as error:
+    except UserError as error:
         lines = "\n".join(map(one_line, str(error).splitlines()))
         print(f"error: {lines}", file=sys.stderr)
         return 2

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 MODEL_VARIABLE = "ESPNET_SENTIMENT_MODEL"
 MODEL_HELP = (

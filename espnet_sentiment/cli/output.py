@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from espnet_sentiment.cli.terminal import BOLD, DIM, one_line, paint
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Sentiment, Word

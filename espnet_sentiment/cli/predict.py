@@ -22,7 +22,8 @@ from espnet_sentiment.cli.output import CSV, Format, JSONLines, Table
 from espnet_sentiment.cli.startup import ReadAhead, import_toolkit, quick_start
 from espnet_sentiment.cli.terminal import RED, has_colours, one_line, paint
 from espnet_sentiment.cli.timing import Timing
-from espnet_sentiment.core.files import DataError, atomic_path
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path
 
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles

@@ -4,7 +4,8 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 
 HELP = "write report.html of a decoded experiment again"
 EPILOG = """\

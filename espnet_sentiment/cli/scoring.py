@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnet_sentiment.cli.inputs import Input
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Sentiment

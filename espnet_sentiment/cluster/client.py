@@ -19,7 +19,8 @@ from espnet_sentiment.cluster.config import (
     load_cluster_config,
 )
 from espnet_sentiment.cluster.shards import ATTEMPTS, Cluster
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.files import PathLike
 
 HELP = {
     "local": "https://distributed.dask.org/en/stable/api.html#distributed.LocalCluster",
@@ -46,7 +47,7 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
         path: A file of ``conf/cluster``, see ``load_cluster_config``.
 
     Raises:
-        DataError: The file is wrong, or the cluster does not start.
+        UserError: The file is wrong, or the cluster does not start.
     """
     config = load_cluster_config(path)
     # Slow, so only once the file has been looked at.
@@ -94,7 +95,7 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
         try:
             client = context.__enter__()
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
-            raise DataError(
+            raise UserError(
                 f"{path}: the cluster of env {env} does not start ({error}): mend its "
                 f"options, see {HELP.get(env, JOBQUEUE)}"
             ) from error
@@ -106,7 +107,7 @@ def _check_queue(path: Path, command: str) -> None:
     """Refuse a queue that this machine cannot submit to: Dask would wait for ever."""
     program = command.split()[0]
     if shutil.which(program) is None:
-        raise DataError(
+        raise UserError(
             f"{path}: {program} is not on this machine's PATH: run this where jobs are "
             "submitted, or on conf/cluster/local.yaml"
         )

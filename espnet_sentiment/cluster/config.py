@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.config import read_config
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 
 KEYS = ("env", "n_workers", "options")
 QUEUES = ("htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import UserError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -45,7 +45,7 @@ class Cluster:
             shards: A name for messages, and the arguments of ``work``.
 
         Raises:
-            DataError: ``work`` raised one, or a shard ended all of its workers.
+            UserError: ``work`` raised one, or a shard ended all of its workers.
         """
         from distributed import KilledWorker, wait
 
@@ -77,7 +77,7 @@ class Cluster:
                     try:
                         result = future.result()
                     except KilledWorker:
-                        raise DataError(
+                        raise UserError(
                             f"{name}: this work ended its worker {ATTEMPTS} times, "
                             "perhaps for want of memory: give workers more, or take "
                             "out what breaks them; then run the same command again to "

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 
 
 def read_config(path: PathLike) -> dict:

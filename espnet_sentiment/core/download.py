@@ -9,7 +9,8 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 
 TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 16  # bytes

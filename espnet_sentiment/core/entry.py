@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import UserError
 
 PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 
@@ -15,25 +15,25 @@ def split_options(name: str, text: str) -> list[str]:
     """Split the options that one option holds, as a shell does.
 
     Raises:
-        DataError: A quote is not closed.
+        UserError: A quote is not closed.
     """
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise DataError(f"{name} {text}: {error}") from None
+        raise UserError(f"{name} {text}: {error}") from None
 
 
 def check_gpus(ngpu: int) -> None:
     """Check that there are as many CUDA devices as are asked for.
 
     Raises:
-        DataError: There are not.
+        UserError: There are not.
     """
     if ngpu > 0:
         import torch
 
         if torch.cuda.device_count() < ngpu:
-            raise DataError(
+            raise UserError(
                 f"--ngpu {ngpu}, but PyTorch sees {torch.cuda.device_count()} CUDA "
                 "devices: mend the driver, or use --ngpu 0 for the CPU"
             )
@@ -45,7 +45,7 @@ def run(main, argv: list[str] = None) -> None:
     logging.basicConfig(level=logging.ERROR)
     try:
         main(argv)
-    except DataError as error:
+    except UserError as error:
         raise SystemExit(f"error: {error}") from None
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)

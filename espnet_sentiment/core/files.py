@@ -4,22 +4,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+
+from espnet_sentiment.core.errors import DataError
 
 PathLike = str | Path
-
-
-class DataError(RuntimeError):
-    """Bad input: the message names the file and says what to do about it."""
-
-
-def refuse(head: str, errors: Sequence[str]) -> NoReturn:
-    """Raise a DataError that lists several errors, the first 20 by name."""
-    more = [f"... and {len(errors) - 20} more"] if len(errors) > 20 else []
-    raise DataError("\n  ".join([head, *errors[:20], *more]))
 
 
 @contextlib.contextmanager

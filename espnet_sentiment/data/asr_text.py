@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.words import plain_words
 

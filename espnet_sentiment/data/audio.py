@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 
 CHANNELS = ("0", "1", "mix")
 # Kaldi's names of the sides of a telephone call, in reco2file_and_channel.

@@ -13,14 +13,8 @@ from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.core.ark import write_ark
-from espnet_sentiment.core.files import (
-    DataError,
-    PathLike,
-    atomic_path,
-    read_table,
-    refuse,
-    write_table,
-)
+from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, recording
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, PathLike, read_json, refuse
+from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.files import PathLike, read_json
 from espnet_sentiment.data.folds import PARTS, Fold, hold_out
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.records import read_records

@@ -12,13 +12,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from espnet_sentiment.core.files import (
-    DataError,
-    PathLike,
-    atomic_path,
-    read_json,
-    write_json,
-)
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, atomic_path, read_json, write_json
 
 INDEX = "index.json"
 PLAN = "plan.json"

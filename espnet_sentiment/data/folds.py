@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, PathLike, read_list, write_text
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, read_list, write_text
 
 PARTS = ("train", "valid", "test")
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from espnet_sentiment.core.files import DataError, PathLike, read_table, write_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, read_table, write_table
 from espnet_sentiment.data.audio import SIDES, read_audio
 
 SAMPLE_RATE = 16000  # Hz, at which stages read audio

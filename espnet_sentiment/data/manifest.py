@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, PathLike, refuse
+from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.folds import (
     PARTS,
     Fold,

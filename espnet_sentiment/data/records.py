@@ -5,7 +5,8 @@ import io
 import json
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 

@@ -7,7 +7,7 @@ table ``key2utt`` says what is whose copy.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 
 def perturbed(utts: Iterable[str], factors: Sequence[float]) -> dict[str, tuple]:

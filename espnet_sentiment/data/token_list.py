@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, atomic_path, refuse, write_text
+from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.files import atomic_path, write_text
 
 BLANK, UNKNOWN, SPACE, END = "<blank>", "<unk>", "<space>", "<sos/eos>"
 TOKEN_TYPES = ("char", "bpe", "word")

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 
 MAX_NAMED = 20  # utterances in a message

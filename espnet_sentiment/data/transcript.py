@@ -3,7 +3,7 @@
 import numpy as np
 from espnet2.train.preprocessor import CommonPreprocessor
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 
 class StrictPreprocessor(CommonPreprocessor):

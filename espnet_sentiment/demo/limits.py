@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)

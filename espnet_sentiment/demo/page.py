@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import gradio
 from gradio_client.utils import is_http_url_like
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.demo import render
 from espnet_sentiment.demo.answer import answer
 from espnet_sentiment.demo.limits import Limits

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.layers import Layers, drop_unread
 from espnet_sentiment.encoder.probing import noise, shortest

@@ -10,7 +10,7 @@ from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from espnet2.train.class_choices import ClassChoices
 from typeguard import TypeCheckError
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.config import (
     encoder_name,

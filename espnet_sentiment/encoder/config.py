@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 # The arguments of the encoders' classes.
 KEYS = {

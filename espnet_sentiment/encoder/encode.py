@@ -12,7 +12,8 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShort
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from espnet_sentiment.core.files import DataError, PathLike, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, read_table
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.feature_store import StoreWriter
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder

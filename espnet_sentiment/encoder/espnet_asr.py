@@ -5,7 +5,7 @@ import argparse
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank_options import FRAME_SHIFT
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.espnet_files import (

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz")
 # What ESPnet's recipes decode with, and then what they fall back to.

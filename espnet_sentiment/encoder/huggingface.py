@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.huggingface_files import (
     find_huggingface,

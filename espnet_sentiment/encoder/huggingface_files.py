@@ -3,7 +3,7 @@
 import itertools
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 # How Whisper's decoder starts and stops, and which text its tokens are.

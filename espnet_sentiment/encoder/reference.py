@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError, hash_file, sha256_of
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, SCALE
 from espnet_sentiment.encoder.config import encoder_name
 from espnet_sentiment.encoder.espnet_files import espnet_files, find_espnet

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from espnet_sentiment.core.download import download
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 # What the paths of torchaudio's bundles are relative to.
 HOST = "https://download.pytorch.org/torchaudio/"

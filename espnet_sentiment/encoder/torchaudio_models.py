@@ -5,7 +5,7 @@ import textwrap
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.emformer import EmformerBackbone, EmformerFrontend
 from espnet_sentiment.encoder.torchaudio_files import (

@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
-    DataError,
     PathLike,
     atomic_path,
     hash_file,

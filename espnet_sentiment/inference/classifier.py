@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.encoder.probing import noise
 from espnet_sentiment.inference.packed_linear import can_pack, pack_linears
 from espnet_sentiment.model.checkpoint import load_sentiment_model, text_to_tokens
@@ -43,7 +44,7 @@ class Classifier:
             float32.
 
     Raises:
-        DataError: The device, the dtype or a file is wrong.
+        UserError: The device, the dtype or a file is wrong.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Classifier:
     ):
         check_device(device)
         if dtype not in DTYPES:
-            raise DataError(f"dtype is {dtype!r}: choose one of {', '.join(DTYPES)}")
+            raise UserError(f"dtype is {dtype!r}: choose one of {', '.join(DTYPES)}")
         self.device, self.dtype = torch.device(device), getattr(torch, dtype)
         self.decoder = load_sentiment_model(model_file, encoder_model)
         self.encoder = self.decoder.encoder.encoder
@@ -158,15 +159,15 @@ def check_device(device: str) -> None:
     """Refuse a device that is not there.
 
     Raises:
-        DataError: The message says what there is.
+        UserError: The message says what there is.
     """
     try:
         kind = torch.device(device)
     except RuntimeError:
-        raise DataError(f"device is {device!r}: choose cpu, cuda or cuda:0") from None
+        raise UserError(f"device is {device!r}: choose cpu, cuda or cuda:0") from None
     n_gpus = torch.cuda.device_count()
     if kind.type == "cuda" and (kind.index or 0) >= n_gpus:
-        raise DataError(
+        raise UserError(
             f"device is {device!r}, but PyTorch sees {n_gpus} CUDA GPUs here: choose "
             "cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES"
         )

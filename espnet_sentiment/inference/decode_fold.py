@@ -9,7 +9,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.ark import write_ark
-from espnet_sentiment.core.files import DataError, write_text
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import write_text
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.model.checkpoint import (
     CHECKPOINT,

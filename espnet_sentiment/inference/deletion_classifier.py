@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 
 class Classifier:

@@ -5,7 +5,7 @@ import warnings
 
 import torch
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference.waveform import Recording
 
 CUTS = ("vad", "windows")

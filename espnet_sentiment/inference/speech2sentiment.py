@@ -25,7 +25,8 @@ from typeguard import typechecked
 from espnet_sentiment.asr.recogniser import SAMPLE_RATE, Recogniser, asr_config
 from espnet_sentiment.asr.word_attention import Segment as WordWeight
 from espnet_sentiment.asr.word_attention import bin_edges, quantize, word_attention
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.audio import CHANNELS, resample
 from espnet_sentiment.inference.batching import ordered, score_in_batches
 from espnet_sentiment.inference.classifier import Classifier, Scores

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import torch
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import audio_info, read_audio, resample
 
 Speech = str | Path | np.ndarray | torch.Tensor

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.model.sentiment_model import FUSION_SIZE, SentimentModel
 
 # (option, its value) -> class; the values are those of SentimentTask.

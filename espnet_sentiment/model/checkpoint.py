@@ -14,7 +14,8 @@ import torch
 import yaml
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
-from espnet_sentiment.core.files import DataError, PathLike, atomic_path
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, atomic_path
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, TEXT, check_name
 from espnet_sentiment.model.sentiment_model import SentimentModel

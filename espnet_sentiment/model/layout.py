@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 # What training writes, and what a model folder holds.
 CHECKPOINT = "sentiment.pth"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, atomic_path
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path
 
 # Content, or the file that has it, by its name in the pack.
 Members = Mapping[str, bytes | Path]

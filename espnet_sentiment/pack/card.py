@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.encoder.espnet_files import (
     ARCHIVES,
     Experiment,

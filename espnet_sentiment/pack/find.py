@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError, hash_file, sha256_of
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.pack.card import choose_fold, fold_card, fold_dirs
 from espnet_sentiment.pack.layout import (

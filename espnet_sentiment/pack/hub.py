@@ -5,7 +5,7 @@ https://huggingface.co/docs/huggingface_hub/guides/upload
 
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.model.layout import CONFIG, TEXT
 from espnet_sentiment.pack.layout import CARD, ENCODER, META, README, STATS, WEIGHTS
 

@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.core.files import DataError, hash_file, read_json, sha256_of
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import hash_file, read_json, sha256_of
 from espnet_sentiment.model.layout import CONFIG, check_name
 
 CARD = "config.json"

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from espnet_sentiment.core.files import DataError, PathLike, hash_file
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, hash_file
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
 from espnet_sentiment.encoder.reference import verify_reference
 from espnet_sentiment.model.layout import CONFIG, TEXT

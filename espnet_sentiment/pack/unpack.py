@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.model.layout import check_name
 from espnet_sentiment.pack.archive import new_folder
 from espnet_sentiment.pack.layout import CARD, README, check_card

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
-from espnet_sentiment.core.files import DataError, PathLike, read_table, sha256_of
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.recipe.stage import content_hash

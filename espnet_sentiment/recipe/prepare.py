@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError, PathLike, sha256_of
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, sha256_of
 from espnet_sentiment.data.folds import Fold, leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.recipe.stage import Stage, stat_hash

@@ -12,7 +12,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from espnet_sentiment.asr.word_attention import quantize
-from espnet_sentiment.core.files import DataError, atomic_path
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.report.scored import Scored
 
 # By bin; weight and underline tell the bins apart in print, too.

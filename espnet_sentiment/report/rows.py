@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from espnet_sentiment.asr.word_attention import Segment
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.report.media import media
 from espnet_sentiment.report.scored import Scored
 

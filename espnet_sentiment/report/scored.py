@@ -9,7 +9,7 @@ import numpy as np
 
 from espnet_sentiment.asr.word_attention import Segment, word_attention
 from espnet_sentiment.asr.words import Word
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.kaldi_dir import KaldiDir, Recording, recording
 from espnet_sentiment.report.frames import frame_shift

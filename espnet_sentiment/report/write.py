@@ -6,7 +6,8 @@ from pathlib import Path
 
 from espnet_sentiment.asr.formats import read_ctm
 from espnet_sentiment.asr.words import Word
-from espnet_sentiment.core.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir

@@ -6,7 +6,7 @@ nothing where there is none. The Markdown tables are made of the same records.
 
 from collections.abc import Mapping
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.significance import compare
 from espnet_sentiment.scoring.tables import percent

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_sentiment.core.files import DataError, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.scoring.paper import (
     ACOUSTIC,
     ACOUSTIC_TEXT,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.scoring.human import human_reference, majority_reference
 from espnet_sentiment.scoring.metrics import (
     confusion,

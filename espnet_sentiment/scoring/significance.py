@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from scipy.stats import binomtest
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.scoring.models import Model
 
 

@@ -9,7 +9,7 @@ from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
 from espnet_sentiment.core.entry import die_with_parent
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.token_list import BPE_MODES
 from espnet_sentiment.model.rnnt_model import RNNTModel

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.text_tokens import TextToTokens
 
 

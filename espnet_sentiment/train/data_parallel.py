@@ -18,7 +18,7 @@ import torch
 from espnet2.tasks.abs_task import AbsTask
 
 from espnet_sentiment.core.entry import die_with_parent
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import UserError
 
 
 def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> None:
@@ -30,7 +30,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
         processes: Processes of one thread each; the numbers depend on how many.
 
     Raises:
-        DataError: One of the processes failed.
+        UserError: One of the processes failed.
     """
     torch.set_num_threads(1)
     if processes == 1:
@@ -67,7 +67,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
                 child.join(timeout=5)
             failed = [c.exitcode for c in children if c.exitcode]
             if failed:
-                raise DataError(
+                raise UserError(
                     f"a training process ended with status {failed[0]} ({error}): see "
                     f"train.*log in {options['output_dir']}, then run the same command "
                     "again"

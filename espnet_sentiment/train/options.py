@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet2.tasks.abs_task import AbsTask
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 
 def task_options(

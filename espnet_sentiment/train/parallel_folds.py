@@ -13,7 +13,8 @@ import torch
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.core.files import DataError, PathLike
+from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
 POLL = 0.5  # seconds between two looks at the progress
@@ -36,7 +37,7 @@ def run_jobs(
         processes: Jobs at once; 1 runs them in this process.
 
     Raises:
-        DataError: A process was killed.
+        UserError: A process was killed.
     """
     bar_options = {"total": sum(epochs), "desc": "train", "unit": "epoch"}
     if processes == 1:
@@ -66,7 +67,7 @@ def run_jobs(
                     for future in done:
                         future.result()
             except BrokenProcessPool:
-                raise DataError(
+                raise UserError(
                     "a training process was killed, perhaps for want of memory: run "
                     "the same command again to continue, with --nj 1 to use less"
                 ) from None
@@ -85,7 +86,7 @@ def run_jobs_on(
         names: What messages call them.
 
     Raises:
-        DataError: A job ended its worker several times.
+        UserError: A job ended its worker several times.
     """
     shards = ((name, (job,)) for name, job in zip(names, jobs, strict=True))
     with tqdm(total=len(jobs), desc="train", unit="fold") as bar:

@@ -9,13 +9,8 @@ import torch
 from espnet2.tasks.abs_task import optim_classes
 from typeguard import TypeCheckError
 
-from espnet_sentiment.core.files import (
-    DataError,
-    atomic_path,
-    read_table,
-    write_json,
-    write_text,
-)
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path, read_table, write_json, write_text
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
 from espnet_sentiment.data.folds import Fold

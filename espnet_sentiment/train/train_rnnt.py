@@ -14,13 +14,8 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from tqdm import tqdm
 from typeguard import TypeCheckError
 
-from espnet_sentiment.core.files import (
-    DataError,
-    atomic_path,
-    read_table,
-    write_json,
-    write_table,
-)
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path, read_table, write_json, write_table
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir

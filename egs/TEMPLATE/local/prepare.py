@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe.prepare import prepare
 

@@ -17,7 +17,7 @@ import soundfile
 
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.folds import leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.recipe.stage import Stage, stat_hash

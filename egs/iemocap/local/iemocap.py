@@ -15,7 +15,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 SESSIONS = [f"Session{n}" for n in range(1, 6)]
 LABELS = Path("dialog", "EmoEvaluation")

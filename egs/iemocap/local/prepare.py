@@ -24,7 +24,7 @@ from iemocap import (
 )
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError, refuse
+from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.data.folds import (
     Fold,
     leave_one_group_out,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import soundfile
 
-from espnet_sentiment.core.files import DataError, atomic_path
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.kaldi_dir import Utterance
 
 LINE = re.compile(r"(?:<s> )?(?P<text>[A-Z' ]+?)(?: </s>)? \((?P<utt>[\w-]+)\)")

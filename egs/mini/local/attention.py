@@ -19,7 +19,7 @@ from corpus import (
 )
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
     add_experiment_arguments,

@@ -16,7 +16,7 @@ import espeakng_loader
 import numpy as np
 from typeguard import typechecked
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.dump import SAMPLE_RATE
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.recipe.stage import Stage, stat_hash

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 LABELS = Path("data", "sentiment_labels.tsv")
 FOLDER = "speech_sentiment_annotations"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ldc import Row, find_files, read_lines
 
-from espnet_sentiment.core.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 URL = "https://www.isip.piconepress.com/projects/switchboard/"
 NAME = re.compile(r"sw(\d{4})([AB])-ms98-a-trans\.text")

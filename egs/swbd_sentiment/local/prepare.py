@@ -23,7 +23,8 @@ import ldc
 import ms98
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import DataError, write_text
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import write_text
 from espnet_sentiment.data.folds import PARTS, Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash

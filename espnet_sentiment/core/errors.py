@@ -1,0 +1,18 @@
+"""Errors that users read: one clear line instead of a traceback."""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+class UserError(RuntimeError):
+    """What a user can put right: the message says what is wrong, and the remedy."""
+
+
+class DataError(UserError):
+    """Bad input: the message names the file and says what to do about it."""
+
+
+def refuse(head: str, errors: Sequence[str]) -> NoReturn:
+    """Raise a DataError that lists several errors, the first 20 by name."""
+    more = [f"... and {len(errors) - 20} more"] if len(errors) > 20 else []
+    raise DataError("\n  ".join([head, *errors[:20], *more]))
