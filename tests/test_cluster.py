@@ -11,7 +11,7 @@ import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 
 from espnet_sentiment.cluster import client, config, encode
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.inference import archive
 
@@ -69,7 +69,7 @@ def test_a_lost_workers_shard_is_done_again_and_none_twice(cluster, tmp_path):
 
 def test_a_shard_that_ends_every_worker_is_named(cluster, tmp_path):
     shards = [("recordings 1 to 9", (tmp_path, 1, 99))]
-    with pytest.raises(DataError, match="recordings 1 to 9: .* ended its worker 3 tim"):
+    with pytest.raises(UserError, match="recordings 1 to 9: .* ended its worker 3 tim"):
         list(cluster.run(die, shards))
     assert len(list(tmp_path.iterdir())) == 3
     assert list(cluster.run(double, [("after it", (4,))])) == [8]
@@ -369,7 +369,7 @@ def test_a_folder_of_other_things_is_left_alone(alone, tmp_path, recordings):
 def test_a_queue_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
-        pytest.raises(DataError, match="slurm.yaml: sbatch is not on this machine"),
+        pytest.raises(UserError, match="slurm.yaml: sbatch is not on this machine"),
         client.open_cluster(LOCAL.with_name("slurm.yaml")),
     ):
         pass
