@@ -26,7 +26,7 @@ from torchaudio.functional import compute_deltas
 from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 
 from espnet_sentiment.asr.formats import read_ctm
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.dump import SAMPLE_RATE
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
@@ -64,7 +64,7 @@ class Event(ctypes.Structure):
 
 def speak(
     text: str, voice: str, manner: espeak.Manner
-) -> tuple[np.ndarray, list[Word]]:
+) -> tuple[np.ndarray, list[AlignedWord]]:
     """Speak a sentence as egs/mini does, and listen to espeak-ng's events.
 
     Returns:
@@ -95,7 +95,7 @@ def speak(
         mock.patch.object(espeak, "INITIALIZE_DONT_EXIT", options),
     ):
         samples = espeak.synthesize(text, voice, manner)
-    return samples, list(map(Word, starts, ends, texts))
+    return samples, list(map(AlignedWord, starts, ends, texts))
 
 
 def iter_events(events):
@@ -119,7 +119,7 @@ def features(samples: np.ndarray) -> tuple[np.ndarray, float]:
     return torch.nn.functional.normalize(shape, dim=1).numpy(), HOP * float(loud[0])
 
 
-def warp(samples: np.ndarray, text: str) -> list[Word]:
+def warp(samples: np.ndarray, text: str) -> list[AlignedWord]:
     """Align by the second aligner: the voice that is nearer to the recording."""
     found = []
     theirs, start = features(samples)
@@ -134,12 +134,14 @@ def warp(samples: np.ndarray, text: str) -> list[Word]:
             distance = np.abs(source - (time - begin) / HOP)
             return start + HOP * float(target[distance == distance.min()].mean())
 
-        mapped = [Word(map_time(w.start), map_time(w.end), w.text) for w in words]
+        mapped = [
+            AlignedWord(map_time(w.start), map_time(w.end), w.text) for w in words
+        ]
         found.append((mean, mapped))
     return min(found)[1]
 
 
-def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[Word]]:
+def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[AlignedWord]]:
     """Return the words of some utterances by espeak-ng, or by the second aligner."""
     if name == "mini":
         planned = [p for p in plan.plan("mini") if p.part == "test"]
@@ -153,7 +155,7 @@ def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[Word]]:
     }
 
 
-def errors(words: list[Word], true: list[Word]) -> dict[str, list[float]]:
+def errors(words: list[AlignedWord], true: list[AlignedWord]) -> dict[str, list[float]]:
     """Return how late boundaries and edges are; none if the words are not the same."""
     if [plain_words(w.text) for w in words] != [plain_words(w.text) for w in true]:
         return {"boundaries": [], "edges": []}

@@ -28,7 +28,7 @@ from espnet_sentiment.asr.formats import (
 from espnet_sentiment.asr.pauses import pauses, trim
 from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.asr.spelling import spell
-from espnet_sentiment.asr.words import NotAlignedError, Word, segments
+from espnet_sentiment.asr.words import AlignedWord, NotAlignedError, segments
 from espnet_sentiment.bin import align, make_features, transcribe
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
@@ -55,12 +55,16 @@ def in_order(words, duration):
 
 
 def test_segments_cover_an_utterance_with_what_lies_between_words():
-    words = [Word(0.5, 0.7, "A"), Word(0.7, 1.0, "B"), Word(1.25, 1.5, "C")]
+    words = [
+        AlignedWord(0.5, 0.7, "A"),
+        AlignedWord(0.7, 1.0, "B"),
+        AlignedWord(1.25, 1.5, "C"),
+    ]
     cut = segments(words, 2.0)
     assert [s.text for s in cut] == ["", "A", "B", "", "C", ""]
     assert [s.start for s in cut] == [0, *(s.end for s in cut[:-1])]
     assert cut[-1].end == 2.0
-    assert segments([], 2.0) == [Word(0, 2.0, "")]
+    assert segments([], 2.0) == [AlignedWord(0, 2.0, "")]
 
 
 def test_boundaries_lie_halfway_between_labels_and_not_too_far_from_them():
@@ -68,16 +72,16 @@ def test_boundaries_lie_halfway_between_labels_and_not_too_far_from_them():
     assert words[0].start == pytest.approx(1.0 - REACH)
     assert words[0].end == words[1].start == pytest.approx(1.3)
     assert words[1].end == pytest.approx(1.5 + REACH)
-    assert words[2] == Word(4.0 - REACH, 4.1 + REACH, "C")
-    assert words_around("A", [(0.1, 0.2)], 0.3) == [Word(0.0, 0.3, "A")]
+    assert words[2] == AlignedWord(4.0 - REACH, 4.1 + REACH, "C")
+    assert words_around("A", [(0.1, 0.2)], 0.3) == [AlignedWord(0.0, 0.3, "A")]
 
 
 @pytest.mark.parametrize("time", [0.0, 0.7, 1.0])
 def test_words_written_at_one_moment_each_get_a_time(time):
-    words = spread([Word(time, time, text) for text in "ABCDE"], 1.0)
+    words = spread([AlignedWord(time, time, text) for text in "ABCDE"], 1.0)
     assert in_order(words, 1.0) and [w.text for w in words] == list("ABCDE")
-    assert in_order(spread([Word(time, time, "A")] * 500, 1.0), 1.0) is False
-    assert spread([Word(time, time, "A")] * 500, 1.0)[-1].end <= 1.0
+    assert in_order(spread([AlignedWord(time, time, "A")] * 500, 1.0), 1.0) is False
+    assert spread([AlignedWord(time, time, "A")] * 500, 1.0)[-1].end <= 1.0
 
 
 def speech(wav):
@@ -94,14 +98,17 @@ def test_a_pause_in_real_speech_is_found_and_taken_out_of_the_words(an4_wavs):
     (found,) = [p for p in pauses(fbank(samples, RATE)) if p[1] - p[0] > 0.4]
     begin = len(loud[0]) / RATE
     assert found == pytest.approx((begin, begin + 0.5), abs=0.04)
-    words = [Word(0, 0.4, "A"), Word(0.4, duration, "B")]
+    words = [AlignedWord(0, 0.4, "A"), AlignedWord(0.4, duration, "B")]
     trimmed = trim(words, [found], duration)
-    assert trimmed == [Word(0, found[0], "A"), Word(found[1], duration, "B")]
+    assert trimmed == [
+        AlignedWord(0, found[0], "A"),
+        AlignedWord(found[1], duration, "B"),
+    ]
     # A breath between two pauses is no word's.
     trimmed = trim(words, [(0.25, 0.32), (0.45, 0.6)], duration)
-    assert trimmed == [Word(0, 0.25, "A"), Word(0.6, duration, "B")]
+    assert trimmed == [AlignedWord(0, 0.25, "A"), AlignedWord(0.6, duration, "B")]
     # A word as long as the pause keeps a moment.
-    (kept,) = trim([Word(0, 0.5, "A")], [(0.0, 0.49)], 0.5)
+    (kept,) = trim([AlignedWord(0, 0.5, "A")], [(0.0, 0.49)], 0.5)
     assert kept.end - kept.start == pytest.approx(LEAST)
     noise = 0.2 * torch.randn(len(samples), generator=torch.Generator().manual_seed(0))
     assert pauses(fbank(samples + noise, RATE)) == []
@@ -176,15 +183,21 @@ def test_words_are_spelled_as_the_model_knows_them():
 
 def test_a_ctm_holds_the_times_to_the_millisecond(tmp_path):
     words = {
-        "b": [Word(0.1234, 0.4567, 'He"s'), Word(0.4567, 1.0, "[LAUGHTER]")],
-        "a": [Word(0, 0.5, "Ähm")],
+        "b": [
+            AlignedWord(0.1234, 0.4567, 'He"s'),
+            AlignedWord(0.4567, 1.0, "[LAUGHTER]"),
+        ],
+        "a": [AlignedWord(0, 0.5, "Ähm")],
         "c": [],
     }
     write_ctm(tmp_path / "ctm", words)
     lines = (tmp_path / "ctm").read_text().splitlines()
     assert lines[0] == "a 1 0.000 0.500 Ähm" and lines[1] == 'b 1 0.123 0.334 He"s'
     read = read_ctm(tmp_path / "ctm")
-    assert read["b"] == [Word(0.123, 0.457, 'He"s'), Word(0.457, 1.0, "[LAUGHTER]")]
+    assert read["b"] == [
+        AlignedWord(0.123, 0.457, 'He"s'),
+        AlignedWord(0.457, 1.0, "[LAUGHTER]"),
+    ]
     assert list(read) == ["a", "b"]
     (tmp_path / "ctm").write_text(";; by another tool\na A 1 0.5 yes 0.9\nb 1 x\n")
     with pytest.raises(DataError, match="ctm:3 is not 'utterance channel start"):
@@ -195,7 +208,11 @@ def test_a_ctm_holds_the_times_to_the_millisecond(tmp_path):
 
 def test_a_textgrid_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "a.TextGrid"
-    words = [Word(0.25, 0.5, 'say "no" 7'), Word(0.5, 1.0, '"'), Word(1.5, 2.0, "ß")]
+    words = [
+        AlignedWord(0.25, 0.5, 'say "no" 7'),
+        AlignedWord(0.5, 1.0, '"'),
+        AlignedWord(1.5, 2.0, "ß"),
+    ]
     write_textgrid(path, words, 2.5)
     assert read_textgrid(path) == words
     text = path.read_text()
@@ -213,7 +230,7 @@ def test_praats_short_format_and_other_tiers_are_read(tmp_path):
         '"TextTier"\n"clicks"\n0\n1.5\n1\n0.3\n"x"\n'
         '"IntervalTier"\n"words"\n0\n1.5\n2\n0\n1\n""\n1\n1.5\n"a ""b"""\n'
     )
-    assert read_textgrid(path) == [Word(1.0, 1.5, 'a "b"')]
+    assert read_textgrid(path) == [AlignedWord(1.0, 1.5, 'a "b"')]
     for broken in (path.read_text()[:-12], "", '"ooTextFile" "Pitch" 0 1 <exists> 1'):
         path.write_text(broken)
         with pytest.raises(DataError, match="a.TextGrid is no TextGrid"):

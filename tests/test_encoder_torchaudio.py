@@ -21,7 +21,8 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder import torchaudio_files
 from espnet_sentiment.encoder.choices import build_encoder
-from espnet_sentiment.encoder.config import KEYS, load_encoder_config
+from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.kinds import KINDS
 from espnet_sentiment.encoder.reference import (
     EncoderMismatchError,
     encoder_reference,
@@ -453,7 +454,7 @@ def test_every_config_names_a_known_encoder(path, tmp_path):
     own = str(tmp_path) if path.stem == "rnnt" else None
     config = load_encoder_config(path, own)
     name, conf = config["encoder"] or "none", config["encoder_conf"]
-    assert name in KEYS
+    assert name in KINDS
     assert path.read_text().startswith("# ")
     if name == "torchaudio":
         assert conf["model"] in bundles()

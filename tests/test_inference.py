@@ -20,7 +20,7 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from recipe_fixtures import Recipe, save_small_whisper
 from test_transcribe import save_whisper
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, write_json, write_text
 from espnet_sentiment.encoder.choices import build_encoder
 from espnet_sentiment.encoder.reference import encoder_reference
@@ -29,7 +29,8 @@ from espnet_sentiment.inference.batching import WINDOW
 from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.inference.workers import worker_pool
-from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
+from espnet_sentiment.model.checkpoint import save_checkpoint
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.scoring.results import read_predictions
 from espnet_sentiment.tasks.sentiment import SentimentTask
 
@@ -442,7 +443,7 @@ def test_wrong_options_name_the_right_ones(whisper, model, tmp_path):
         ({"channel": "left"}, "0, 1, mix"),
         ({"max_seconds": 0.0}, "at least 1 second"),
     ]:
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(UserError, match=message):
             load(whisper, **options)
     with pytest.raises(DataError, match="raise, return"):
         next(model.predict([], on_error="ignore"))

@@ -146,9 +146,9 @@ def test_encoding_killed_between_shards_ends_with_the_same_store(
     finished, fresh, monkeypatch
 ):
     from espnet_sentiment.data.feature_store import StoreWriter
-    from espnet_sentiment.encoder import extract
+    from espnet_sentiment.encoder import encode
 
-    monkeypatch.setattr(extract, "UTTS_PER_SHARD", 3)
+    monkeypatch.setattr(encode, "UTTS_PER_SHARD", 3)
     write = StoreWriter.write
     written = []
 

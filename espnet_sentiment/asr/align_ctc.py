@@ -79,11 +79,11 @@ class CTCAligner:
         logits = self.model(**inputs.to(self.model.device)).logits[0]
         return logits.float().log_softmax(dim=-1).cpu()
 
-    def __call__(self, waveform: np.ndarray, text: str) -> Alignment:
+    def __call__(self, speech: torch.Tensor | np.ndarray, text: str) -> Alignment:
         """Align an utterance.
 
         Args:
-            waveform: Mono float32 (N,) at ``sample_rate``.
+            speech: Mono float32 (N,) at ``sample_rate``.
             text: Transcript.
 
         Raises:
@@ -91,7 +91,7 @@ class CTCAligner:
         """
         space = getattr(self.tokenizer, "word_delimiter_token", None)
         spelling = spell(text, self.tokenizer.tokenize, self.known, space)
-        samples = torch.from_numpy(waveform)
+        samples = torch.as_tensor(speech)
         times = label_times(
             self._log_probs(samples),
             torch.tensor(spelling.labels),

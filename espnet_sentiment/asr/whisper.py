@@ -54,19 +54,19 @@ class WhisperRecogniser:
         return self.extractor.sampling_rate
 
     @torch.no_grad()
-    def __call__(self, waveforms: Sequence[np.ndarray]) -> list[str]:
+    def __call__(self, speech: Sequence[torch.Tensor | np.ndarray]) -> list[str]:
         """Recognise a batch.
 
         Args:
-            waveforms: Mono float32 (N,) at ``sample_rate``. One of more than 30 s has
-                the whole batch recognised in windows.
+            speech: Mono float32 (N,) at ``sample_rate``. One of more than 30 s has the
+                whole batch recognised in windows.
 
         Returns:
             Their texts, single spaces between words.
         """
-        is_long = max(map(len, waveforms)) > self.extractor.n_samples
+        is_long = max(map(len, speech)) > self.extractor.n_samples
         inputs = self.extractor(
-            list(waveforms),
+            [np.asarray(waveform) for waveform in speech],
             sampling_rate=self.sample_rate,
             padding="longest" if is_long else "max_length",
             truncation=not is_long,

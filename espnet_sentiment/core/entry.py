@@ -39,6 +39,11 @@ def check_gpus(ngpu: int) -> None:
             )
 
 
+def device_of(ngpu: int) -> str:
+    """Return where to compute: ``cuda`` if a GPU is asked for, else ``cpu``."""
+    return "cuda" if ngpu > 0 else "cpu"
+
+
 def run(main, argv: list[str] = None) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
     # ESPnet warns of what it does without; training keeps it in its own log.

@@ -200,7 +200,7 @@ def _channels(table: Path) -> dict[str, str]:
     return channels
 
 
-class Recording(NamedTuple):
+class UtteranceAudio(NamedTuple):
     """Path and channel; times in seconds, None for all of the file."""
 
     path: str
@@ -217,8 +217,8 @@ class Recording(NamedTuple):
         return read_audio(self.path, SAMPLE_RATE, *self[1:])
 
 
-def recording(data: KaldiDir, utt: str, channel: str | None) -> Recording:
+def utterance_audio(data: KaldiDir, utt: str, channel: str | None) -> UtteranceAudio:
     """Find an utterance's recording; ``reco2file_and_channel`` goes before channel."""
     name, *times = data.segments[utt].split() if data.segments else [utt]
     side = data.channels.get(name, channel)
-    return Recording(data.wav_scp[name], side, *map(float, times))
+    return UtteranceAudio(data.wav_scp[name], side, *map(float, times))

@@ -9,7 +9,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank_options import FRAME_SHIFT
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.espnet_files import (
-    Experiment,
+    ESPnetExperiment,
     find_espnet,
     open_experiment,
     stats_file,
@@ -142,7 +142,7 @@ class ESPnetEncoder(BackboneEncoder):
         super().__init__(str(path), backbone, layer, subsample)
 
 
-def load(experiment: Experiment, name: str) -> Backbone:
+def load(experiment: ESPnetExperiment, name: str) -> Backbone:
     """Build what comes before the ASR decoder and load its weights.
 
     The decoder is left out, since a transducer's cannot be built without a loss that

@@ -9,7 +9,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, sha256_of
 from espnet_sentiment.data.folds import Fold, leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
 
 def prepare(
@@ -35,7 +35,7 @@ def prepare(
         folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
     stage = Stage(
         "stage 0: data preparation",
-        data_dir / ".done.json",
+        data_dir / DONE,
         {
             "utterances": sha256_of([dataclasses.asdict(u) for u in utterances]),
             "recordings": stat_hash(sorted({u.wav for u in utterances})),
@@ -85,4 +85,4 @@ def _check_classes(utt2label: Mapping[str, str], folds: Sequence[Fold]) -> None:
 
 def say(message: str) -> None:
     """Print a line of progress of stage 0."""
-    Stage("stage 0: data preparation", ".done.json", {}).say(message)
+    Stage("stage 0: data preparation", DONE, {}).say(message)

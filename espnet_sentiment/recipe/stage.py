@@ -9,6 +9,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.files import PathLike, read_json, write_json
 
+DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
+
 
 def content_hash(paths: Iterable[PathLike]) -> str:
     """Hash the contents of small files; a missing one counts as absent."""

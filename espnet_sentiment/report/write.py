@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_sentiment.asr.formats import read_ctm
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import text_dir
@@ -52,7 +52,7 @@ def ctm_path(experiment: Experiment, alignment: str) -> Path:
 
 def read_text_and_words(
     experiment: Experiment, data: KaldiDir, ctm: Path
-) -> tuple[Mapping[str, str], Mapping[str, list[Word]] | None]:
+) -> tuple[Mapping[str, str], Mapping[str, list[AlignedWord]] | None]:
     """Read transcripts, the corpus's own or else recognised ones, and word times."""
     text, recognised = data.text, recognised_text(experiment)
     if not any(text.values()) and recognised.exists():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import kaldiio
 import numpy as np
-import yaml
 from espnet2.tasks.abs_task import scheduler_classes
 from espnet2.train.distributed_utils import get_node_rank
 from espnet2.train.reporter import Reporter
@@ -14,6 +13,7 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from tqdm import tqdm
 from typeguard import TypeCheckError
 
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path, read_table, write_json, write_table
 from espnet_sentiment.core.log_file import logging_to
@@ -24,7 +24,7 @@ from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
-from espnet_sentiment.tasks.resume import CHECKPOINT, load_state, recover_checkpoint
+from espnet_sentiment.tasks.resume import TRAINER_STATE, load_state, recover_checkpoint
 from espnet_sentiment.tasks.rnnt import RNNTTask
 from espnet_sentiment.train.data_parallel import run_data_parallel
 
@@ -256,7 +256,7 @@ def _keep_result(out: Path) -> None:
     """Keep the curves, and a config that is no matter of how many processes trained."""
     averaged_checkpoint(out)  # raises if there is none
     reporter = Reporter()
-    reporter.load_state_dict(load_state(out / CHECKPOINT)["reporter"])
+    reporter.load_state_dict(load_state(out / TRAINER_STATE)["reporter"])
     epochs = [reporter.stats[epoch] for epoch in sorted(reporter.stats)]
     history = {
         name: [epoch[phase].get(key) for epoch in epochs]
@@ -264,7 +264,7 @@ def _keep_result(out: Path) -> None:
     }
     history["train_seconds"] = [e["train"]["time"].total_seconds() for e in epochs]
     write_json(out / "history.json", history)
-    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(out / "config.yaml")
     defaults = vars(RNNTTask.get_parser().parse_args([]))
     for key in config:
         if key.startswith("dist_") or key in PROCESS_KEYS:
