@@ -19,7 +19,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data import dump
 from espnet_sentiment.data.folds import Fold, write_folds
-from espnet_sentiment.data.token_list import check_lengths, write_token_list
+from espnet_sentiment.data.token_list import check_token_lengths, write_token_list
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 
 # Imported here, so that forked trainings begin at once.
@@ -270,9 +270,9 @@ def test_lengths_are_checked_against_what_the_encoder_leaves():
     frames = {"fits": 80, "tight": 80, "short": 80, "nothing": 7}
     tokens = {"fits": 10, "tight": 11, "short": 51, "nothing": 0}
     some = ("fits", "tight")
-    assert check_lengths({u: frames[u] for u in some}, tokens, 8, 5) == ["tight"]
+    assert check_token_lengths({u: frames[u] for u in some}, tokens, 8, 5) == ["tight"]
     with pytest.raises(DataError) as error:
-        check_lengths(frames, tokens, 8, 5)
+        check_token_lengths(frames, tokens, 8, 5)
     assert "2 utterances" in str(error.value)
     assert "short has 80 frames (10" in str(error.value)
     assert "nothing has 7 frames" in str(error.value)

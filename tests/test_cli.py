@@ -13,7 +13,7 @@ from espnet_sentiment.cli.terminal import one_line
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, write_json
 from espnet_sentiment.encoder.reference import encoder_reference
-from espnet_sentiment.model.build import PARTS, build_model, part
+from espnet_sentiment.model.build import CLASS_PATHS, build_model, class_of
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.tasks.sentiment import SentimentTask
 
@@ -220,13 +220,17 @@ def test_parts_are_those_of_the_task():
     for choices in SentimentTask.class_choices_list:
         if choices.name == "encoder":
             continue
-        ours = {name: part(kind, name) for kind, name in PARTS if kind == choices.name}
+        ours = {
+            name: class_of(kind, name)
+            for kind, name in CLASS_PATHS
+            if kind == choices.name
+        }
         assert ours == {k: v for k, v in choices.classes.items() if v is not None}
 
 
 def test_unknown_part_is_named_with_those_there_are():
     with pytest.raises(DataError, match="'gru'.*rnn_attention, rnn_pooling"):
-        part("decoder", "gru")
+        class_of("decoder", "gru")
 
 
 def configs(tmp_path):

@@ -14,7 +14,7 @@ from espnet_sentiment.asr.pauses import place_words
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import Alignment, NotAlignedError
 from espnet_sentiment.data.fbank import fbank
-from espnet_sentiment.encoder.huggingface import load, load_tokenizer
+from espnet_sentiment.encoder.huggingface import load_pretrained, load_tokenizer
 from espnet_sentiment.encoder.probing import measure_frame_shift
 
 
@@ -60,7 +60,9 @@ class CTCAligner:
     def __init__(self, directory: Path, device: str = "cpu"):
         from transformers import AutoModelForCTC
 
-        model, self.extractor = load(directory, AutoModelForCTC, ("masked_spec_embed",))
+        model, self.extractor = load_pretrained(
+            directory, AutoModelForCTC, ("masked_spec_embed",)
+        )
         self.model = model.to(device).eval()
         self.tokenizer = load_tokenizer(directory)
         self.known = self.tokenizer.get_vocab()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.encoder.huggingface import load, load_tokenizer
+from espnet_sentiment.encoder.huggingface import load_pretrained, load_tokenizer
 from espnet_sentiment.encoder.huggingface_files import tokenizer_files
 
 # The output layer is the token embedding, and need not be in the file.
@@ -38,7 +38,7 @@ class WhisperRecogniser:
 
         tokenizer_files(directory)
         with quiet():
-            model, self.extractor = load(
+            model, self.extractor = load_pretrained(
                 directory, WhisperForConditionalGeneration, TIED
             )
             self.tokenizer = load_tokenizer(directory, WhisperTokenizer)

@@ -99,7 +99,7 @@ def _train_sentencepieces(
     return [processor.id_to_piece(i) for i in range(3, len(processor))]
 
 
-def check_lengths(
+def check_token_lengths(
     n_frames: Mapping[str, int],
     n_tokens: Mapping[str, int],
     reduction: float,

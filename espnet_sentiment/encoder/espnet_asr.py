@@ -19,7 +19,7 @@ from espnet_sentiment.encoder.layers import Layers, first_tensor, record_layers
 from espnet_sentiment.encoder.probing import measure_frame_shift, shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
-PARTS = ("frontend", "normalize", "preencoder", "encoder")
+ENCODER_PARTS = ("frontend", "normalize", "preencoder", "encoder")
 
 
 class ESPnetFrontend(UtteranceFrontend):
@@ -138,11 +138,11 @@ class ESPnetEncoder(BackboneEncoder):
     ):
         path = find_espnet(model, download_dir)
         with open_experiment(path) as experiment:
-            backbone = load(experiment, str(path))
+            backbone = load_encoder_parts(experiment, str(path))
         super().__init__(str(path), backbone, layer, subsample)
 
 
-def load(experiment: ESPnetExperiment, name: str) -> Backbone:
+def load_encoder_parts(experiment: ESPnetExperiment, name: str) -> Backbone:
     """Build what comes before the ASR decoder and load its weights.
 
     The decoder is left out, since a transducer's cannot be built without a loss that
@@ -158,8 +158,8 @@ def load(experiment: ESPnetExperiment, name: str) -> Backbone:
     if stats is not None:
         config["normalize_conf"] = config["normalize_conf"] | {"stats_file": str(stats)}
     try:
-        model = build_model(config)
-        parts = {p: getattr(model, p, None) for p in PARTS}
+        model = build_asr_model(config)
+        parts = {p: getattr(model, p, None) for p in ENCODER_PARTS}
         parts = {p: module for p, module in parts.items() if module is not None}
         weights = torch.load(
             experiment.model_file, map_location="cpu", weights_only=True
@@ -189,7 +189,7 @@ def load(experiment: ESPnetExperiment, name: str) -> Backbone:
     return ESPnetBackbone(parts, rate, name, config.get("input_size"))
 
 
-def build_model(config: dict) -> torch.nn.Module:
+def build_asr_model(config: dict) -> torch.nn.Module:
     """Build the ASR model of a configuration by ESPnet's task, without a decoder.
 
     Raises:

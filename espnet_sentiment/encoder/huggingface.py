@@ -62,7 +62,7 @@ def build_backbone(directory: Path, layer: str | int) -> Backbone:
     from espnet_sentiment.encoder.whisper import WhisperBackbone
 
     name = str(directory)
-    model, extractor = load(directory)
+    model, extractor = load_pretrained(directory)
     if getattr(model.config, "add_adapter", False):
         if layer == "last":
             raise ValueError(
@@ -82,7 +82,7 @@ def build_backbone(directory: Path, layer: str | int) -> Backbone:
     )
 
 
-def load(
+def load_pretrained(
     directory: Path, model_class: type | None = None, unread: Sequence[str] = UNREAD
 ) -> tuple[torch.nn.Module, object]:
     """Load a model and its feature extractor from a local directory.

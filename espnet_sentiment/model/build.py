@@ -14,7 +14,7 @@ from espnet_sentiment.decoder.choices import DECODERS
 from espnet_sentiment.model.sentiment_model import FUSION_SIZE, SentimentModel
 
 # (option, its value) -> class: SentimentTask's choices, too.
-PARTS = {
+CLASS_PATHS = {
     ("frontend", "default"): "espnet2.asr.frontend.default:DefaultFrontend",
     ("specaug", "specaugment"): "espnet_sentiment.specaug.specaugment:SpecAugment",
     ("specaug", "specaug"): "espnet2.asr.specaug.specaug:SpecAug",
@@ -27,29 +27,31 @@ PARTS = {
 }
 
 
-def part(option: str, value: str) -> type:
+def class_of(option: str, value: str) -> type:
     """Import the class that an option names.
 
     Raises:
         DataError: There is none of that name.
     """
     try:
-        module, name = PARTS[option, value.lower()].split(":")
+        module, name = CLASS_PATHS[option, value.lower()].split(":")
     except KeyError:
-        known = ", ".join(name for kind, name in PARTS if kind == option)
+        known = ", ".join(name for kind, name in CLASS_PATHS if kind == option)
         raise DataError(
             f"{option} is {value!r} in the model's config: choose one of {known}"
         ) from None
     return getattr(importlib.import_module(module), name)
 
 
-def parts(option: str) -> dict[str, type]:
+def classes_of(option: str) -> dict[str, type]:
     """Import all classes that an option can name."""
-    return {value: part(option, value) for kind, value in PARTS if kind == option}
+    return {
+        value: class_of(option, value) for kind, value in CLASS_PATHS if kind == option
+    }
 
 
 def build_model(
-    args: argparse.Namespace, get_class: Callable[[str, str], type] = part
+    args: argparse.Namespace, get_class: Callable[[str, str], type] = class_of
 ) -> SentimentModel:
     """Build the model that a config names, with new parameters.
 

@@ -13,7 +13,7 @@ from espnet_sentiment.report.scored import ScoredUtterance
 CURVES = ("train_loss", "valid_loss", "train_acc", "valid_wa", "valid_ua")
 
 
-def summarize(
+def summarize_experiment(
     results: Mapping,
     histories: Mapping[str, Mapping[str, list]],
     utterances: Sequence[ScoredUtterance],

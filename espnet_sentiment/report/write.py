@@ -87,14 +87,14 @@ def write_report(
     from espnet_sentiment.report.examples import choose_examples
     from espnet_sentiment.report.rows import utterance_media, utterance_row
     from espnet_sentiment.report.scored import read_scored
-    from espnet_sentiment.report.summary import summarize
+    from espnet_sentiment.report.summary import summarize_experiment
     from espnet_sentiment.scoring.tables import write_csv
 
     results = read_json(experiment.dir / "results.json")
     text, words = read_text_and_words(experiment, data, ctm)
     utterances = read_scored(folders, data, text, words, args.channel)
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
-    summary = summarize(results, histories, utterances, args.min_count)
+    summary = summarize_experiment(results, histories, utterances, args.min_count)
     heard = [u for u in utterances if u.duration is not None]
     if len(heard) < len(utterances):
         stage.say(

@@ -24,8 +24,8 @@ from espnet_sentiment.encoder.choices import encoder_choices
 from espnet_sentiment.model.build import (
     build_model,
     build_text_to_tokens,
+    classes_of,
     has_text_branch,
-    parts,
     read_lines,
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
@@ -39,40 +39,40 @@ register_data_type()
 
 frontend_choices = ClassChoices(
     "frontend",
-    parts("frontend"),
+    classes_of("frontend"),
     type_check=AbsFrontend,
     default=None,
     optional=True,
 )
 specaug_choices = ClassChoices(
     "specaug",
-    parts("specaug"),
+    classes_of("specaug"),
     type_check=AbsSpecAug,
     default=None,
     optional=True,
 )
 normalize_choices = ClassChoices(
     "normalize",
-    parts("normalize"),
+    classes_of("normalize"),
     type_check=AbsNormalize,
     default=None,
     optional=True,
 )
 decoder_choices = ClassChoices(
     "decoder",
-    parts("decoder"),
+    classes_of("decoder"),
     type_check=AbsDecoder,
     default="rnn_attention",
 )
 text_encoder_choices = ClassChoices(
     "text_encoder",
-    parts("text_encoder"),
+    classes_of("text_encoder"),
     default=None,
     optional=True,
 )
 model_choices = ClassChoices(
     "model",
-    parts("model"),
+    classes_of("model"),
     type_check=AbsESPnetModel,
     default="sentiment",
 )

@@ -20,7 +20,7 @@ from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.speed import copies
-from espnet_sentiment.data.token_list import check_lengths, write_token_list
+from espnet_sentiment.data.token_list import check_token_lengths, write_token_list
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
@@ -112,7 +112,7 @@ def prepare(
     model = build(options).eval()
     n_frames = {key: frames[key] for key in texts}
     reduction = frame_reduction(model)
-    tight = check_lengths(n_frames, n_tokens, reduction, MAX_SYMBOLS)
+    tight = check_token_lengths(n_frames, n_tokens, reduction, MAX_SYMBOLS)
     for part, keys in parts.items():
         write_table(out / f"{part}_speech_shape", {k: f"{frames[k]},80" for k in keys})
         vocabulary = len(model.token_list)
