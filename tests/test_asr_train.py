@@ -254,14 +254,14 @@ def test_a_transcript_without_audio_and_the_reverse_are_named(corpus):
 
 def test_a_character_that_training_never_saw_is_named(corpus):
     valid = min(read_table(corpus.data_dir / "folds" / "1" / "valid"))
-    corpus.mend(valid, "\u00c9")
+    corpus.fix(valid, "\u00c9")
     with pytest.raises(DataError, match=f"{valid}.*'\u00c9'.*token list"):
         corpus.train()
 
 
 def test_an_utterance_too_short_for_its_transcript_is_named(corpus):
     utt = max(read_table(corpus.data_dir / "folds" / "1" / "train"))
-    corpus.mend(utt, "YES " * 500)
+    corpus.fix(utt, "YES " * 500)
     with pytest.raises(DataError, match=f"{utt} has .* its transcript has 1999 tokens"):
         corpus.train()
 
@@ -280,7 +280,7 @@ def test_lengths_are_checked_against_what_the_encoder_leaves():
 
 def test_an_empty_transcript_is_counted_and_trained_on(corpus, capfd):
     utt = max(read_table(corpus.data_dir / "folds" / "1" / "train"))
-    corpus.mend(utt, "")
+    corpus.fix(utt, "")
     corpus.train("--asr_args", "--max_epoch 1")
     assert f"1 transcripts are empty, for example of {utt}" in capfd.readouterr().err
     assert result(corpus.exp)[0]["train_loss"][0] > 0
@@ -342,7 +342,7 @@ def test_two_trainings_in_one_folder_are_refused(corpus):
 
 def test_an_empty_validation_transcript_keeps_two_processes_in_step(corpus):
     for utt in read_table(corpus.data_dir / "folds" / "1" / "valid"):
-        corpus.mend(utt, "")
+        corpus.fix(utt, "")
     process = run_forked(lambda: corpus.train("--asr_args", "--max_epoch 2", nj=2))
     process.join(120)
     assert process.exitcode == 0

@@ -205,7 +205,7 @@ def test_a_stage_before_its_predecessor_says_which_to_run(recipe):
 
 def test_an_entry_point_ends_with_one_line_not_a_traceback(capsys):
     def main(argv):
-        raise DataError("x.wav is broken: mend it")
+        raise DataError("x.wav is broken: fix it")
 
-    with pytest.raises(SystemExit, match="^error: x.wav is broken: mend it$"):
+    with pytest.raises(SystemExit, match="^error: x.wav is broken: fix it$"):
         run(main)

@@ -136,7 +136,7 @@ QUEUE = {"env": "slurm", "n_workers": 2, "options": {"cores": 1, "memory": "1GB"
             {**QUEUE, "options": {**QUEUE["options"], "que": "a"}},
             "did you mean .*queue",
         ),
-        ({"options": {"memory_limit": "much"}}, "does not start .*: mend its options"),
+        ({"options": {"memory_limit": "much"}}, "does not start .*: fix its options"),
     ],
 )
 def test_a_wrong_cluster_file_is_named_with_the_key_and_the_remedy(

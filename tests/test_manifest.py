@@ -234,7 +234,7 @@ def test_all_bad_rows_are_counted_and_twenty_named(tmp_path, rows):
         ("", ":1: column path is missing; there are none"),
         ("path,label", " has no rows: write one for each utterance"),
         ("path,label\na.wav", ":2: 1 fields, but the header has 2"),
-        ('path,label\na.wav,"x', ":2: unexpected end of data: mend the double quotes"),
+        ('path,label\na.wav,"x', ":2: unexpected end of data: fix the double quotes"),
     ],
 )
 def test_a_bad_header_or_table_is_named(tmp_path, header, message):

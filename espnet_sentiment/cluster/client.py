@@ -96,7 +96,7 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
             client = context.__enter__()
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: the cluster of env {env} does not start ({error}): mend its "
+                f"{path}: the cluster of env {env} does not start ({error}): fix its "
                 f"options, see {HELP.get(env, JOBQUEUE)}"
             ) from error
         stack.callback(_close, context)

@@ -161,7 +161,7 @@ def _dump_fbank_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
             feats[key] = fbank(samples, SAMPLE_RATE).numpy()
             if len(feats[key]) == 0:
                 raise DataError(
-                    f"utterance {key} in {cut.path} has {len(samples)} samples, less "
+                    f"utterance {key} in {cut.path} has {len(samples)} samples, fewer "
                     "than one 25 ms frame: take it out of the set"
                 )
         write_table(frames, {key: str(len(m)) for key, m in feats.items()})

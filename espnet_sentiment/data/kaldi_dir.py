@@ -175,13 +175,13 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
                 raise DataError(
                     f"{path / name}: utterance {utt} has no audio in "
                     f"{'segments' if tables.segments else 'wav.scp'}: "
-                    "mend the table or rerun stage 0"
+                    "fix the table or rerun stage 0"
                 )
     for utt, label in tables.utt2label.items():
         if label not in tables.classes:
             raise DataError(
                 f"{path / 'utt2label'}: utterance {utt} has the unknown label "
-                f"{label!r}; the classes are {', '.join(tables.classes)}: mend the "
+                f"{label!r}; the classes are {', '.join(tables.classes)}: fix the "
                 f"label, or add it to {path / 'classes'}"
             )
     return tables

@@ -27,7 +27,7 @@ from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 SHARD_SIZE = 64
 PREDICTIONS = "predictions.jsonl"
 SHARDS = ".shards"
-# Of what was asked for: the recordings may be mended, and are scored again then.
+# Of what was asked for: the recordings may be fixed, and are scored again then.
 RECORDINGS = "recordings"
 SUMMARY = "summary.json"
 

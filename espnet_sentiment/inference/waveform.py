@@ -63,7 +63,7 @@ class Recording:
                 return read_audio(self.path, rate, self.channel, start, end)
             except (OSError, soundfile.SoundFileError) as error:
                 raise DataError(
-                    f"{self.path} cannot be read ({error}): mend or restore it"
+                    f"{self.path} cannot be read ({error}): fix or restore it"
                 ) from None
         part = self.samples
         if start is not None:

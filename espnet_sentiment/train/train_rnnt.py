@@ -214,7 +214,7 @@ def build(options: Mapping) -> RNNTModel:
     # A config's values reach many constructors.
     except (ValueError, TypeError, TypeCheckError, KeyError, RuntimeError) as error:
         raise DataError(
-            f"the model cannot be built ({type(error).__name__}: {error}): mend the "
+            f"the model cannot be built ({type(error).__name__}: {error}): fix the "
             "RNN-T's config or --asr_args"
         ) from error
     return model
