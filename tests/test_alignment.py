@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from asr_fixtures import CONF, Corpus, train, write_data
+from asr_fixtures import CONF, Corpus, add_rnnt, write_data
 from test_transcribe import save_whisper
 
 from espnet_sentiment.alignment import models
@@ -227,7 +227,7 @@ def test_praats_short_format_and_other_tiers_are_read(tmp_path):
 
 
 class Aligned(Corpus):
-    """The corpus, and an RNN-T that learned a part of it."""
+    """The corpus, and an RNN-T that knows a part of it by heart."""
 
     def align(self, config=RNNT, *options, model=None):
         align.main(
@@ -250,7 +250,7 @@ class Aligned(Corpus):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):
     corpus = Aligned(tmp_path_factory.mktemp("aligned"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     options = ["--data_dir", str(corpus.data_dir), "--dump", str(corpus.dump)]
     make_features.main([*options, "--encoder", str(WHISPER)])
     save_whisper(corpus.root / "whisper")

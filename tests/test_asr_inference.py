@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from asr_fixtures import UPDATES, Corpus, train, write_data
+from asr_fixtures import EPOCHS, Corpus, add_rnnt, write_data
 
 from espnet_sentiment.data.batches import length_batches
 from espnet_sentiment.data.files import DataError, read_json, read_table
@@ -24,7 +24,7 @@ from espnet_sentiment.tasks.decode_rnnt import decode_rnnt
 def finished(tmp_path_factory, an4_wavs):
     """Return a corpus all of whose utterances are decoded and scored."""
     corpus = Corpus(tmp_path_factory.mktemp("asr"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     corpus.decode("--part", "train", "test")
     corpus.score()
     return corpus
@@ -53,7 +53,7 @@ def test_results_add_up_from_every_utterance(finished):
     assert results["asr_exp"] == "asr_an4_small" and results["seed"] == 0
     assert results["config"]["input_size"] == 80 and "torch" in results["versions"]
     assert results["seconds"]["decode_an4_test"] > 0
-    assert len(results["history"]["train_loss"]) == UPDATES
+    assert len(results["history"]["train_loss"]) == EPOCHS
     assert list(results["decode"]) == ["an4_test", "an4_train"]
     learned = results["decode"]["an4_train"]
     assert learned["wer"]["rate"] == 0 and learned["cer"]["ci95"] == [0, 0]

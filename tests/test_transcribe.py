@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from asr_fixtures import CONF, Corpus, train, write_data
+from asr_fixtures import CONF, Corpus, add_rnnt, write_data
 from recipe_fixtures import save_small_whisper
 from safetensors.torch import load_file, save_file
 
@@ -75,7 +75,7 @@ class Transcripts(Corpus):
 def finished(tmp_path_factory, an4_wavs):
     """Return a corpus that both models have transcribed."""
     corpus = Transcripts(tmp_path_factory.mktemp("transcripts"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     save_whisper(corpus.root / "whisper")
     options = ["--data_dir", str(corpus.data_dir), "--dump", str(corpus.dump)]
     make_features.main([*options, "--encoder", str(WHISPER)])
