@@ -19,6 +19,16 @@ EPOCHS = 300
 CONF = Path(__file__).parents[1] / "conf"
 # make_rnnt_weights.py made them.
 WEIGHTS = Path(__file__).with_name("rnnt_weights.safetensors")
+SIZES = {
+    "encoder_conf": {
+        "conv_channels": 16,
+        "lstm_layers": 1,
+        "lstm_units": 16,
+        "projection_size": 32,
+    },
+    "decoder_conf": {"hidden_size": 16},
+    "joint_net_conf": {"joint_space_size": 32},
+}
 
 
 class Corpus:
@@ -93,14 +103,7 @@ def write_experiment(corpus, texts):
         input_size=80,
         frontend=None,
         token_list=tokens,
-        encoder_conf={
-            "conv_channels": 16,
-            "lstm_layers": 1,
-            "lstm_units": 16,
-            "projection_size": 32,
-        },
-        decoder_conf={"hidden_size": 16},
-        joint_net_conf={"joint_space_size": 32},
+        **SIZES,
     )
     args = parser.parse_args([])
     # As recipes write it: relative to the recipe's folder.
@@ -114,9 +117,15 @@ def write_experiment(corpus, texts):
     return args
 
 
+def known_weights():
+    """Return weights that write AN4's utterances of one word.
+
+    They are stored: what a training learns differs from processor to processor.
+    """
+    return {name: x.float() for name, x in load_file(WEIGHTS).items()}
+
+
 def add_rnnt(corpus, texts):
     """Give the corpus an RNN-T that knows some utterances by heart."""
     write_experiment(corpus, texts)
-    # Stored ones: what a training learns differs from processor to processor.
-    weights = {name: x.float() for name, x in load_file(WEIGHTS).items()}
-    torch.save(weights, corpus.exp / "valid.cer_transducer.ave.pth")
+    torch.save(known_weights(), corpus.exp / "valid.cer_transducer.ave.pth")
