@@ -17,7 +17,7 @@ from asr_fixtures import WEIGHTS, Corpus, write_data, write_experiment
 from conftest import unpack_an4
 from safetensors.torch import save_file
 
-from espnet_sentiment.data.files import read_table
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.tasks.rnnt import RNNTTask
 
 UPDATES = 600

@@ -13,11 +13,12 @@ import torch
 import yaml
 from asr_fixtures import EPOCHS, Corpus, add_rnnt, write_data
 
-from espnet_sentiment.data.batches import length_batches
-from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
+from espnet_sentiment.asr.rnnt_recogniser import decode_rnnt
+from espnet_sentiment.core.batches import length_batches
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
-from espnet_sentiment.tasks.decode_rnnt import decode_rnnt
 
 
 @pytest.fixture(scope="module")

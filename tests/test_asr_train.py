@@ -17,16 +17,17 @@ from espnet2.train.distributed_utils import DistributedOption
 from seed import SEED
 
 from espnet_sentiment.bin import asr_train, make_features
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data import dump
-from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.model.rnnt_model import RNNTModel
-from espnet_sentiment.tasks.options import task_options
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 
 # Imported here, so that forked trainings begin at once.
 from espnet_sentiment.tasks.rnnt import RNNTTask
+from espnet_sentiment.train.options import task_options
 
 EPOCHS = 10
 SMALL = {

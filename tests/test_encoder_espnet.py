@@ -22,9 +22,9 @@ from espnet2.tasks.asr_transducer import ASRTransducerTask
 from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.encoder.fbank import fbank
 
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 SMALL = {"output_size": 16, "attention_heads": 2, "linear_units": 24, "num_blocks": 3}

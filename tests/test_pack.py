@@ -18,16 +18,17 @@ from pack_fixtures import posteriors, write_fold
 from recipe_fixtures import Recipe, save_small_whisper
 from seed import SEED
 
+from espnet_sentiment.asr.find import find_asr_model
+from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.cli import pack as pack_command
 from espnet_sentiment.cli import unpack as unpack_command
-from espnet_sentiment.data.files import DataError, read_json, write_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.encoder.reference import EncoderMismatchError
 from espnet_sentiment.model.checkpoint import load_decoder, text_to_tokens
-from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.pack.find import find_model
 from espnet_sentiment.pack.pack import pack_model
 from espnet_sentiment.pack.unpack import unpack_model
-from espnet_sentiment.tasks.asr_model import find_asr_model
 from espnet_sentiment.tasks.rnnt import RNNTTask
 
 CLASSES = ["an", "cen"]

@@ -18,7 +18,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 from espnet_sentiment.model.rnnt_greedy import greedy_search
 from espnet_sentiment.tasks.rnnt import RNNTTask

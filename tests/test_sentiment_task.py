@@ -8,7 +8,7 @@ import torch
 from recipe_fixtures import save_small_whisper
 from seed import SEED
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.tasks.sentiment import SentimentTask
 from espnet_sentiment.tasks.sentiment_preprocessor import LabelToIndex
 
