@@ -11,10 +11,10 @@ import pytest
 import soundfile
 import torch
 import yaml
-from asr_fixtures import CONF, Corpus, train, write_data
+from asr_fixtures import CONF, Corpus, add_rnnt, write_data
+from seed import SEED
 from test_transcribe import save_whisper
 
-from espnet_sentiment.asr import aligners as models
 from espnet_sentiment.asr.align_ctc import CTCAligner, label_times
 from espnet_sentiment.asr.align_rnnt import RNNTAligner, best_path
 from espnet_sentiment.asr.align_whisper import WhisperAligner
@@ -32,6 +32,7 @@ from espnet_sentiment.asr.words import AlignedWord, NotAlignedError, segments
 from espnet_sentiment.bin import align, make_features, transcribe
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
+from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.model.rnnt_loss import rnnt_loss
@@ -110,12 +111,14 @@ def test_a_pause_in_real_speech_is_found_and_taken_out_of_the_words(an4_wavs):
     # A word as long as the pause keeps a moment.
     (kept,) = trim([AlignedWord(0, 0.5, "A")], [(0.0, 0.49)], 0.5)
     assert kept.end - kept.start == pytest.approx(LEAST)
-    noise = 0.2 * torch.randn(len(samples), generator=torch.Generator().manual_seed(0))
+    noise = 0.2 * torch.randn(
+        len(samples), generator=torch.Generator().manual_seed(SEED)
+    )
     assert pauses(fbank(samples + noise, RATE)) == []
 
 
 def test_the_best_path_is_the_best_of_all_paths():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     frames, labels = 5, 4
     for _ in range(20):
         blank, label = torch.randn(frames, labels + 1), torch.randn(frames, labels)
@@ -131,7 +134,7 @@ def test_the_best_path_is_the_best_of_all_paths():
 
 
 def test_the_best_path_is_a_part_of_what_the_loss_sums_over():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     frames, targets = 6, torch.tensor([[1, 2, 1]])
     # One path has nearly all the probability.
     at, logits = [1, 1, 4], torch.zeros(1, frames, 4, 3)
@@ -240,7 +243,7 @@ def test_praats_short_format_and_other_tiers_are_read(tmp_path):
 
 
 class Aligned(Corpus):
-    """The corpus, and an RNN-T that learned a part of it."""
+    """The corpus, and an RNN-T that knows a part of it by heart."""
 
     def align(self, config=RNNT, *options, model=None):
         align.main(
@@ -263,7 +266,7 @@ class Aligned(Corpus):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):
     corpus = Aligned(tmp_path_factory.mktemp("aligned"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     options = ["--data_dir", str(corpus.data_dir), "--dump", str(corpus.dump)]
     make_features.main([*options, "--encoder", str(WHISPER)])
     save_whisper(corpus.root / "whisper")
@@ -344,30 +347,25 @@ def test_what_cannot_be_aligned_is_listed_and_stops_nothing_else(fresh, capsys):
 
 
 def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
-    load, seen = models.RNNTSource.load, []
+    read, seen = DumpReader.__call__, []
 
-    def interrupted(source, dump, device):
-        aligner = load(source, dump, device)
+    def interrupted(reader, utt):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(utt)
+        return read(reader, utt)
 
-        def once(utt, text):
-            if len(seen) == 3:
-                raise KeyboardInterrupt
-            seen.append(utt)
-            return aligner(utt, text)
-
-        return once
-
-    monkeypatch.setattr(models.RNNTSource, "load", interrupted)
+    monkeypatch.setattr(DumpReader, "__call__", interrupted)
     monkeypatch.setattr(align, "PART_FRAMES", 1)
     with pytest.raises(KeyboardInterrupt):
         fresh.align()
     again = []
 
-    def counted(source, dump, device):
-        aligner = load(source, dump, device)
-        return lambda utt, text: again.append(utt) or aligner(utt, text)
+    def counted(reader, utt):
+        again.append(utt)
+        return read(reader, utt)
 
-    monkeypatch.setattr(models.RNNTSource, "load", counted)
+    monkeypatch.setattr(DumpReader, "__call__", counted)
     assert fresh.align() == read_ctm(finished.folder() / "ctm")
     assert sorted(seen + again) == sorted(read_table(fresh.data_dir / "text"))
 
@@ -396,7 +394,7 @@ def test_the_auxiliary_ctc_aligns_if_the_rnnt_has_one(fresh, finished):
     config.write_text(yaml.safe_dump(settings))
     weights = fresh.exp / "valid.cer_transducer.ave.pth"
     state = torch.load(weights, weights_only=True)
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     size = (len(settings["token_list"]), settings["encoder_conf"]["projection_size"])
     state |= {
         "ctc.ctc_lo.weight": torch.randn(size),
@@ -427,7 +425,7 @@ def test_pieces_and_words_are_labels_too(fresh, token_type):
     config.write_text(yaml.safe_dump(settings))
     stats = {"stats_file": str(fresh.exp / "feats_stats.npz")}
     args = argparse.Namespace(**settings | {"normalize_conf": stats})
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     model = RNNTTask.build_model(args)
     torch.save(model.state_dict(), fresh.exp / "valid.cer_transducer.ave.pth")
     ctm = fresh.align()
@@ -478,7 +476,7 @@ def small_ctc(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ctc")
     vocab = ["<pad>", "<s>", "</s>", "<unk>", "|", *LETTERS]
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(vocab)}))
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     config = Wav2Vec2Config(
         vocab_size=len(vocab),
         hidden_size=16,

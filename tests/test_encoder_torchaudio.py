@@ -16,6 +16,7 @@ import torchaudio
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
+from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
@@ -83,7 +84,7 @@ def small(bundle):
 
 def weights(bundle):
     """Return random weights as the bundle's file holds them."""
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     if isinstance(bundle, torchaudio.pipelines.RNNTBundle):
         return bundle._rnnt_factory_func().state_dict()
     factories = {
@@ -116,7 +117,7 @@ def folder(tmp_path_factory):
             bundle = small(getattr(torchaudio.pipelines, name))
             patch.setattr(torchaudio.pipelines, name, bundle)
             torch.save(weights(bundle), folder / file_name(name))
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(SEED)
         stats = {
             "mean": (10 + torch.randn(80, generator=generator)).tolist(),
             "invstddev": (0.2 + torch.rand(80, generator=generator)).tolist(),

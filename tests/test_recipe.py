@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from recipe_fixtures import Recipe
+from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
@@ -48,7 +49,7 @@ def test_results_hold_what_the_design_promises(finished, an4_wavs):
     for name in ("RESULTS.md", "confusion.png", "learning_curves.png"):
         assert (finished.exp / name).stat().st_size > 0
     table = (finished.root / "exp" / "RESULTS_an4.md").read_text()
-    assert "| small | small | 0 |" in table
+    assert f"| small | small | {SEED} |" in table
 
 
 def test_predictions_and_attention_stand_in_one_line_an_utterance(finished):

@@ -1,5 +1,7 @@
 """Stages that skip, continue and start over."""
 
+import time
+
 import pytest
 
 from espnet_sentiment.core.errors import DataError
@@ -53,8 +55,15 @@ def test_seconds_of_stages_that_ran_at_once_count_once(tmp_path):
     assert stage_seconds([tmp_path / "never"]) is None
 
 
-def test_a_finished_stage_knows_its_seconds(done):
-    assert 0 <= stage_seconds([done / ".done.json"]) < 60
+def test_a_finished_stage_knows_its_seconds(tmp_path, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    stage = Stage("test", tmp_path / ".done.json", {})
+    clock[0] += 100  # what comes before the work does not count
+    stage.start()
+    clock[0] += 12.5
+    stage.finish()
+    assert stage_seconds([tmp_path / ".done.json"]) == 12.5
 
 
 def test_hashes_follow_content_and_time(tmp_path):
