@@ -176,7 +176,7 @@ def fetch(prepare, monkeypatch, tmp_path, corpus):
     """Run with a downloaded archive of a small corpus."""
     downloads = tmp_path / "downloads"
 
-    def download(url, path):
+    def download(url, path, option):
         archive = tmp_path / "speechocean762"
         made = shutil.make_archive(str(archive), "gztar", corpus.parent, corpus.name)
         path.parent.mkdir()
