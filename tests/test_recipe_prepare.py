@@ -58,6 +58,16 @@ def test_a_corpus_that_is_read_slowly_is_read_once_while_its_inputs_are_the_same
     assert read.times == 3 and len(read_table(tmp_path / "data" / "utt2label")) == 6
 
 
+def test_the_given_inputs_alone_decide_where_there_are_any(
+    tmp_path, utterances, capsys
+):
+    prepare(tmp_path / "data", Corpus(iter(utterances)), {"tables": "a"})
+    soundfile.write(utterances[0].wav, [0.0] * 800, 16000)
+    prepare(tmp_path / "data", Corpus(iter(utterances)), {"tables": "a"})
+    assert "up to date" in capsys.readouterr().err
+    assert len(read_folds(tmp_path / "data")) == 3
+
+
 def test_a_recording_that_changes_makes_a_quickly_read_corpus_another(
     tmp_path, utterances, capsys
 ):

@@ -69,8 +69,7 @@ def prepare(
         return
     if recordings is not None:
         stage.start(recordings)
-    if callable(corpus):
-        corpus = _complete(corpus(), data_dir)
+    corpus = _complete(corpus() if callable(corpus) else corpus, data_dir)
     if recordings is None:  # a corpus that is refused leaves nothing behind
         stage.start(data_dir, begin)
     outputs = _write(data_dir, corpus)
@@ -79,7 +78,7 @@ def prepare(
 
 
 def _complete(corpus: Corpus, data_dir: Path) -> Corpus:
-    """Read the utterances if that is still to do, and make the usual folds."""
+    """List the utterances, and make the usual folds unless there are others."""
     utterances, folds = list(corpus.utterances), corpus.folds
     if not utterances:
         raise DataError(f"{data_dir}: no utterance was found: check the corpus path")
@@ -129,7 +128,7 @@ def _count(corpus: Corpus) -> str:
 
 
 def _check_classes(corpus: Corpus, stage: Stage) -> None:
-    """Say loudly of which classes folds have no example to learn from."""
+    """Warn of classes that a fold has no example of to learn from."""
     utt2label = {u.utt: u.label for u in corpus.utterances if u.label is not None}
 
     def classes(utts: Iterable[str]) -> set[str]:
@@ -152,7 +151,7 @@ def _check_classes(corpus: Corpus, stage: Stage) -> None:
 
 
 def check_counts(found: Mapping[str, int], published: Mapping[str, int]) -> None:
-    """Say loudly where a corpus is not complete.
+    """Warn if a corpus is not complete.
 
     Args:
         found: How many utterances there are of each class or part.
