@@ -138,7 +138,7 @@ def fetch(downloads: Path) -> Path:
 
 
 def read_corpus(wavs: list[Path], classes: Mapping[str, int]) -> Corpus:
-    """Read the utterances of some classes; say loudly when some are missing."""
+    """Read the utterances of some classes; warn if some are missing."""
     utterances = [to_utterance(wav) for wav in wavs]
     check_counts(Counter(u.label for u in utterances), classes)
     return Corpus([u for u in utterances if u.label in classes])

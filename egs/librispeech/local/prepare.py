@@ -169,7 +169,7 @@ def read_chapter(chapter: Path) -> Iterator[Utterance]:
 
 
 def read_corpus(chapters: Mapping[str, list[Path]]) -> Corpus:
-    """Read the utterances of all parts; say loudly when some are missing."""
+    """Read the utterances of all parts; warn if some are missing."""
     utterances = {
         part: [
             utterance
@@ -191,9 +191,9 @@ def read_corpus(chapters: Mapping[str, list[Path]]) -> Corpus:
 
 
 def describe(folders: list[Path]) -> str:
-    """Hash a part: its transcripts, and what its folders' own times tell of the rest.
+    """Hash size and time of a part's folders and transcripts.
 
-    A folder's modification time tells of files that came or went.
+    A folder's modification time shows that recordings came or went.
     """
     return stat_hash(path for f in folders for path in (f, transcripts(f)))
 

@@ -9,7 +9,7 @@ def main(argv=None) -> None:
     """Run the stage."""
     parser = get_parser(__doc__)
     parser.add_argument("--manifest", required=True, help=".csv, .tsv or .jsonl")
-    parser.add_argument("--audio_dir", help="where paths start (default: beside it)")
+    parser.add_argument("--audio_dir", help="where paths start (default: its folder)")
     parser.add_argument("--folds", default="", help="given, speaker or a number")
     args = parser.parse_args(argv)
     manifest = read_manifest(args.manifest, args.audio_dir)

@@ -111,7 +111,7 @@ def spread(folder: Path, speakers: Iterable[str]) -> set[str]:
     def order(speaker: str):
         if not ages.get(speaker, "").isdigit() or speaker not in genders:
             raise DataError(
-                f"{folder}/spk2age and spk2gender say nothing of speaker {speaker}: "
+                f"{folder}/spk2age and spk2gender say nothing about speaker {speaker}: "
                 "restore them from the corpus"
             )
         age = int(ages[speaker])
@@ -134,7 +134,7 @@ def split(train_dir: Path, train: list[Utterance], test: list[Utterance]) -> Fol
     test_speakers = {u.speaker for u in test}
     if both := sorted(speakers & test_speakers):
         raise DataError(
-            f"{train_dir.parent}: speaker {both[0]} stands in train and in test: "
+            f"{train_dir.parent}: speaker {both[0]} is in both train and test: "
             "restore their utt2spk from the corpus"
         )
     if not test:
@@ -171,7 +171,7 @@ def fetch(downloads: Path) -> Path:
 
 
 def keep_spoken_words(utterances: list[Utterance]) -> list[Utterance]:
-    """Leave out, loudly, what is not words alone after normalisation."""
+    """Leave out, with a warning, what is not only words after normalisation."""
     for u in utterances:
         if not WORDS.fullmatch(u.text):
             say(f"WARNING: {u.utt} is left out: its transcript is {u.text!r}")
@@ -179,14 +179,15 @@ def keep_spoken_words(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def choose(corpus: Path, train: list[Utterance], test: list[Utterance]) -> Corpus:
-    """Keep what is words alone, split it, and say what tests."""
-    says_own = "test is the corpus' own test split"
-    says_held_out = (
-        f"{corpus} has no test split: test is {HELD_OUT} held-out speakers of train, "
-        "so results do not compare with published ones"
-    )
+    """Keep transcripts of words only, split them, and say what the test part is."""
     train, test = keep_spoken_words(train), keep_spoken_words(test)
-    say(says_own if test else says_held_out)
+    if test:
+        say("test is the corpus' own test split")
+    else:
+        say(
+            f"{corpus} has no test split: test is {HELD_OUT} held-out speakers of "
+            "train, so results do not compare with published ones"
+        )
     return Corpus(train + test, [split(corpus / "train", train, test)])
 
 

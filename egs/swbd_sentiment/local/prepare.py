@@ -6,7 +6,7 @@ annotators or more. It takes
 
 - LDC2020T14, the labels, https://catalog.ldc.upenn.edu/LDC2020T14, licensed;
 - LDC97S62, the recordings, https://catalog.ldc.upenn.edu/LDC97S62, licensed: NIST
-  SPHERE, 8 kHz, mu-law, a channel a side;
+  SPHERE, 8 kHz, mu-law, one channel per side;
 - the MS98 transcripts, https://www.isip.piconepress.com/projects/switchboard/, free.
   The labels do not say who speaks: the transcribed segment with the same times does.
 
@@ -169,7 +169,7 @@ def split_by_speaker(utt2spk: Mapping[str, str]) -> Fold:
 
 
 def check_matched(matched: Mapping[str, ms98.Segment], why: Mapping[str, str]) -> None:
-    """Say loudly which conversations are missing.
+    """Warn of conversations that are missing.
 
     Raises:
         DataError: No row has a segment.
@@ -191,7 +191,7 @@ def check_matched(matched: Mapping[str, ms98.Segment], why: Mapping[str, str]) -
 
 
 def check_speakers(utterances: list[Utterance], split: str) -> None:
-    """Say loudly of which sides the caller is not known.
+    """Warn of sides whose caller is not known.
 
     Raises:
         DataError: Speakers should be kept apart, but are not known.
@@ -211,7 +211,7 @@ def check_speakers(utterances: list[Utterance], split: str) -> None:
 
 
 def read_rows(labels: Path) -> list[ldc.Row]:
-    """Read the labels; say loudly when they are not the release's."""
+    """Read the labels; warn if they are not all of the release's."""
     rows = ldc.read_labels(labels)
     if len(rows) != ROWS:
         say(
