@@ -6,7 +6,13 @@ import pytest
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, write_json
-from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds, stat_hash
+from espnet_sentiment.recipe.stage import (
+    Stage,
+    content_hash,
+    say,
+    stage_seconds,
+    stat_hash,
+)
 
 
 @pytest.fixture
@@ -21,6 +27,13 @@ def done(tmp_path):
 def test_a_complete_stage_with_the_same_inputs_says_so(done, capsys):
     assert Stage("test", done / ".done.json", {"a": 1}).is_done()
     assert "[test] up to date" in capsys.readouterr().err
+
+
+def test_who_speaks_stands_before_what_is_said(tmp_path, capsys):
+    say("test", "reading")
+    Stage("test", tmp_path / ".done.json", {}).say("reading")
+    assert capsys.readouterr().err == 2 * "[test] reading\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_changed_inputs_or_a_missing_output_run_it_again(done):

@@ -119,7 +119,8 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     stage.say("loading ESPnet")
     from espnet_sentiment.tasks.rnnt import RNNTTask
     from espnet_sentiment.train.options import task_options
-    from espnet_sentiment.train.train_rnnt import drop_leftovers, prepare, train_rnnt
+    from espnet_sentiment.train.prepare_rnnt import prepare
+    from espnet_sentiment.train.train_rnnt import drop_leftovers, train_rnnt
 
     options = task_options(
         RNNTTask, config, Path(args.asr), extra, "--asr_args", DECIDED

@@ -60,8 +60,11 @@ class Utterance:
         return f"{self.file}-{self.channel}" if self.channel else self.file
 
 
-def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
+def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Path]:
     """Validate utterances and write their Kaldi data directory, sorted.
+
+    Returns:
+        The files that were written.
 
     Raises:
         DataError: No utterance, a duplicate id, an id or label with a space, an
@@ -95,6 +98,7 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
             write_table(path / name, rows)
         else:
             (path / name).unlink(missing_ok=True)
+    return [path / name for name, rows in tables.items() if rows]
 
 
 def _validate(path: Path, utterances: list[Utterance]) -> None:
