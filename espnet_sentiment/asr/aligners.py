@@ -24,7 +24,6 @@ from espnet_sentiment.recipe.stage import content_hash
 if TYPE_CHECKING:
     from espnet_sentiment.asr.align_rnnt import RNNTAligner
 
-METHODS = ("rnnt", "ctc", "whisper")
 TOKENIZERS = ("vocab.json", "tokenizer.json", "tokenizer_config.json")
 
 # Utterance id, transcript -> its word times.
@@ -133,7 +132,7 @@ def find_aligner(
 
     Args:
         config: What ``load_encoder_config`` returned.
-        method: One of ``METHODS``; None takes the model's own.
+        method: ``rnnt``, ``ctc`` or ``whisper``; None takes the model's own.
 
     Raises:
         DataError: It is not there or not complete, or cannot align so.

@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from espnet_sentiment.asr.aligners import METHODS, Aligner, find_aligner
+from espnet_sentiment.asr.aligners import Aligner, find_aligner
 from espnet_sentiment.asr.formats import write_ctm, write_textgrid
+from espnet_sentiment.asr.options import add_align_arguments
 from espnet_sentiment.asr.words import NotAlignedError, Word
 from espnet_sentiment.core.entry import check_gpus, run
 from espnet_sentiment.core.errors import DataError
@@ -36,17 +37,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--transcripts_model", help="path or name of its weights, not the config's"
     )
-    parser.add_argument(
-        "--text",
-        choices=["reference", "hypothesis"],
-        help="the corpus's own transcripts (default, where it has any), or what the "
-        "model recognised",
-    )
-    parser.add_argument(
-        "--method", choices=METHODS, help="default: the model's own; an RNN-T has two"
-    )
     parser.add_argument("--dump", default="dump", help="folder of features")
-    parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
+    add_align_arguments(parser)
     return parser
 
 

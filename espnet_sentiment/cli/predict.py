@@ -24,6 +24,7 @@ from espnet_sentiment.cli.terminal import RED, has_colours, one_line, paint
 from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.data.channels import CHANNELS
 
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--channel",
-        choices=("0", "1", "mix"),
+        choices=CHANNELS,
         help="of recordings with several; without it they are refused",
     )
     parser.add_argument(

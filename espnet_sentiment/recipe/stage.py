@@ -29,6 +29,16 @@ def stat_hash(paths: Iterable[PathLike]) -> str:
     return digest.hexdigest()
 
 
+def say(name: str, message: str) -> None:
+    """Print a line of progress.
+
+    Args:
+        name: Who speaks.
+        message: What it says.
+    """
+    print(f"[{name}] {message}", file=sys.stderr, flush=True)
+
+
 class Stage:
     """Remembers, beside a stage's outputs, the inputs that they were made from.
 
@@ -56,7 +66,7 @@ class Stage:
 
     def say(self, message: str) -> None:
         """Print a line of progress."""
-        print(f"[{self.name}] {message}", file=sys.stderr, flush=True)
+        say(self.name, message)
 
     def start(self, output: PathLike | None = None) -> None:
         """Begin or continue the work.
