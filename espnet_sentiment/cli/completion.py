@@ -8,7 +8,8 @@ SHELLS = ("bash", "zsh", "tcsh", "fish")
 # What takes files and folders, in any command.
 PATHS = (
     *("inputs", "model", "named_model", "encoder_model", "asr_model", "cluster", "out"),
-    *("pack", "folder", "experiment", "data_dir", "dump"),
+    *("pack", "folder", "experiment", "data_dir", "dump", "exp"),
+    *("encoder", "alignment"),
 )
 EPILOG = """\
 bash: espnet-sentiment completion bash > ~/.espnet-sentiment.bash
