@@ -121,12 +121,22 @@ def test_completion_is_a_script_of_the_shell(tmp_path, capsys):
     script = tmp_path / "completion.bash"
     script.write_text(scripts["bash"])
     function = "complete -p espnet-sentiment | sed 's/.*-F \\([^ ]*\\).*/\\1/'"
-    ask = (
-        f". {script}; COMP_WORDS=(espnet-sentiment predict --tr); COMP_CWORD=2; "
-        f"$({function}) 2>/dev/null; echo ${{COMPREPLY[@]}}"
-    )
-    ran = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
-    assert ran.stdout.split() == ["--transcript"]
+    for words, expected in [
+        ("predict --tr", ["--transcript"]),
+        ("pl", ["plot"]),
+        ("plot --al", ["--alignment"]),
+        ("deletion --encoder", ["--encoder_model"]),
+        ("align --method w", ["whisper"]),
+        (f"tables {tmp_path}/comp", [str(script)]),
+        (f"align --encoder {tmp_path}/comp", [str(script)]),
+    ]:
+        ask = (
+            f". {script}; COMP_WORDS=(espnet-sentiment {words}); "
+            f"COMP_CWORD={len(words.split())}; "
+            f"$({function}) 2>/dev/null; echo ${{COMPREPLY[@]}}"
+        )
+        ran = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+        assert ran.stdout.split() == expected
 
 
 def test_info_tells_what_a_model_is(fold, capsys):

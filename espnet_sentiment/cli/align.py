@@ -1,4 +1,4 @@
-"""espnet-sentiment align: the times of a corpus' words, by an ASR model."""
+"""espnet-sentiment align: the times of a corpus's words, by an ASR model."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from espnet_sentiment.core.entry import check_gpus
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
-HELP = "find when the words of a corpus are said: CTM and Praat TextGrids"
+HELP = "find when each word of a corpus is spoken: CTM and Praat TextGrids"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

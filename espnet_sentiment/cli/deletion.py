@@ -16,7 +16,7 @@ from espnet_sentiment.report.options import (
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
-HELP = "silence frames with high attention, and others, and compare the answers"
+HELP = "silence frames with high attention, and others, and compare the effects"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from espnet_sentiment.scoring.options import add_table_arguments
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
-HELP = "write the paper's Tables 1 to 3 of a corpus' scored experiments"
+HELP = "write the paper's Tables 1 to 3 from the scored experiments of a corpus"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

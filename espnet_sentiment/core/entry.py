@@ -41,7 +41,7 @@ def check_gpus(ngpu: int) -> None:
         if torch.cuda.device_count() < ngpu:
             raise UserError(
                 f"--ngpu {ngpu}, but PyTorch sees {torch.cuda.device_count()} CUDA "
-                "devices: mend the driver, or use --ngpu 0 for the CPU"
+                "devices: fix the driver, or use --ngpu 0 for the CPU"
             )
 
 
