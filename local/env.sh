@@ -45,7 +45,12 @@ logged() {
 }
 
 # What an installation depends on.
-key() { echo "$purpose|$(cat setup.cfg pyproject.toml "$venv/pyvenv.cfg" 2>/dev/null | cksum)"; }
+key() {
+  local -a files=(setup.cfg pyproject.toml "$venv/pyvenv.cfg")
+  local version
+  version=$(grep '^__version__' espnet_sentiment/__init__.py 2>/dev/null) || true
+  echo "$purpose|$({ cat "${files[@]}" 2>/dev/null; echo "$version"; } | cksum)"
+}
 
 up_to_date() {
   local stamp=$ready${extra:+-$extra}

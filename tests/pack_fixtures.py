@@ -14,13 +14,9 @@ def posteriors(model, wavs, encoder_model=None) -> np.ndarray:
     import soundfile
     import torch
 
-    from espnet_sentiment.model.checkpoint import load_sentiment_model
-    from espnet_sentiment.pack.find import find_model
+    from espnet_sentiment import load_model
 
-    files = find_model(model)
-    loaded = load_sentiment_model(
-        files.model_file, encoder_model or files.encoder_model
-    )
+    loaded = load_model(model, encoder_model=encoder_model)
     rows = []
     with torch.no_grad():
         for wav in wavs:

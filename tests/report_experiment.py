@@ -125,6 +125,7 @@ class Scored:
                 "seed": 0,
                 **score(folds, CLASSES, {}),
                 "seconds": {"stage4": 1.5, "stage5": None},
+                "config": {"encoder": {"encoder": None, "encoder_conf": {}}},
                 "versions": {"python": "3.12"},
             },
         )

@@ -30,6 +30,7 @@ from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import AlignedWord, NotAlignedError, segments
 from espnet_sentiment.bin import align, make_features, transcribe
+from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data.dump_reader import DumpReader
@@ -344,6 +345,41 @@ def test_what_cannot_be_aligned_is_listed_and_stops_nothing_else(fresh, capsys):
     assert "2 utterances cannot be aligned" in said and "are left out" in said
     grids = {path.stem for path in (fresh.folder() / "textgrid").iterdir()}
     assert grids == {odd, *others}
+
+
+def test_command_aligns_as_the_stage_does_from_anywhere(
+    fresh, finished, monkeypatch, capsys
+):
+    config = fresh.root / "rnnt.yaml"
+    config.write_text(RNNT.read_text())
+    # Where the recipe is not the current folder, its paths still are its own.
+    monkeypatch.chdir(fresh.root)
+    command = ["align", "data/an4", "--encoder", "rnnt.yaml", "--encoder_model", "exp"]
+    command[-1] += f"/{fresh.exp.name}"
+    assert main(command) == 0
+    assert capsys.readouterr().out == "dump/align/rnnt/an4\n"
+    times = read_ctm(finished.folder() / "ctm")
+    assert read_ctm(fresh.folder() / "ctm") == times
+    monkeypatch.chdir(fresh.root.parent)
+    name = fresh.root.name
+    command = [word.replace("data/", f"{name}/data/") for word in command]
+    command[3:] = [f"{name}/rnnt.yaml", "--encoder_model", str(fresh.exp)]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{name}/dump/align/rnnt/an4\n" and "up to date" in said.err
+
+
+def test_command_has_status_1_where_an_utterance_cannot_be_aligned(fresh, capsys):
+    text = read_table(fresh.data_dir / "text")
+    write_table(fresh.data_dir / "text", text | {min(text): ""})
+    command = ["align", str(fresh.data_dir), "--encoder", str(RNNT)]
+    assert main([*command, "--encoder_model", str(fresh.exp)]) == 1
+    assert "1 utterances cannot be aligned" in capsys.readouterr().err
+    assert main([*command, "--encoder_model", "gone/"]) == 2
+    assert main([*command[:3], "gone.yaml"]) == 2
+    errors = capsys.readouterr().err
+    assert "by --encoder_model" in errors and "gone.yaml is missing" in errors
+    assert "transcripts_model" not in errors
 
 
 def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):

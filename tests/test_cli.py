@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from report_experiment import Scored
 from seed import SEED
 
 from espnet_sentiment.cli.main import COMMANDS, main
@@ -123,12 +122,22 @@ def test_completion_is_a_script_of_the_shell(tmp_path, capsys):
     script = tmp_path / "completion.bash"
     script.write_text(scripts["bash"])
     function = "complete -p espnet-sentiment | sed 's/.*-F \\([^ ]*\\).*/\\1/'"
-    ask = (
-        f". {script}; COMP_WORDS=(espnet-sentiment predict --tr); COMP_CWORD=2; "
-        f"$({function}) 2>/dev/null; echo ${{COMPREPLY[@]}}"
-    )
-    ran = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
-    assert ran.stdout.split() == ["--transcript"]
+    for words, expected in [
+        ("predict --tr", ["--transcript"]),
+        ("pl", ["plot"]),
+        ("plot --al", ["--alignment"]),
+        ("deletion --encoder", ["--encoder_model"]),
+        ("align --method w", ["whisper"]),
+        (f"tables {tmp_path}/comp", [str(script)]),
+        (f"align --encoder {tmp_path}/comp", [str(script)]),
+    ]:
+        ask = (
+            f". {script}; COMP_WORDS=(espnet-sentiment {words}); "
+            f"COMP_CWORD={len(words.split())}; "
+            f"$({function}) 2>/dev/null; echo ${{COMPREPLY[@]}}"
+        )
+        ran = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+        assert ran.stdout.split() == expected
 
 
 def test_info_tells_what_a_model_is(fold, capsys):
@@ -190,27 +199,6 @@ def test_info_says_that_the_encoder_is_not_there(fold, tmp_path, capsys):
     assert (
         f"{missing} (not there: give it by --encoder_model)" in capsys.readouterr().out
     )
-
-
-def test_report_is_written_again_from_anywhere(tmp_path, an4_wavs, monkeypatch, capsys):
-    scored = Scored(tmp_path / "recipe", an4_wavs[:8])
-    page = scored.write_report()
-    expected = page.read_text()
-    page.unlink()
-    monkeypatch.chdir(tmp_path)
-    assert main(["report", f"recipe/exp/{scored.dir.name}"]) == 0
-    assert f"recipe/exp/{scored.dir.name}/report.html" in capsys.readouterr().out
-    assert str(scored.ctm) in expected
-    assert page.read_text() == expected.replace(f"{scored.root}/dump", "dump")
-
-
-def test_report_of_no_experiment_says_what_is_missing(tmp_path, capsys):
-    assert main(["report", str(tmp_path)]) == 2
-    assert f"{tmp_path} holds no results.json" in capsys.readouterr().err
-    folder = tmp_path / "exp" / "x"
-    write_json(folder / "results.json", {"corpus": "an4"})
-    assert main(["report", str(folder)]) == 2
-    assert f"{tmp_path}/data/an4 is missing" in capsys.readouterr().err
 
 
 def test_messages_do_not_command_the_terminal():

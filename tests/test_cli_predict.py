@@ -147,14 +147,14 @@ def folder_without_audio(folder):
     return path
 
 
-@broken("is a named pipe, no file")
+@broken("is a named pipe, not a file")
 def named_pipe(folder):
     path = folder.root / "pipe.wav"
     os.mkfifo(path)
     return path
 
 
-@broken("is a socket, no file")
+@broken("is a socket, not a file")
 def unix_socket(folder):
     path = folder.root / "socket.wav"
     # The name of a socket is short: bound from its folder.
@@ -168,12 +168,12 @@ def unix_socket(folder):
     return path
 
 
-@broken("/dev/null is a device, no file")
+@broken("/dev/null is a device, not a file")
 def null_device(folder):
     return Path("/dev/null")
 
 
-@broken("/dev/zero is a device, no file")
+@broken("/dev/zero is a device, not a file")
 def endless_device(folder):
     return Path("/dev/zero")
 
@@ -248,7 +248,7 @@ def shorten(folder):
     return folder.bytes("shorten.sph", header.ljust(1024) + b"ajkg" * 500)
 
 
-@broken("may not be read: mend its mode")
+@broken("may not be read: fix its permissions")
 def no_permission(folder):
     if os.geteuid() == 0:
         return None
@@ -482,7 +482,7 @@ def test_binary_standard_input_that_is_no_audio_is_one_error(experiment):
     for content in (b"FORM\n\0" + 99 * b"\0a\n", b"\xff\xfb\n" * 9, b"a.wav\0b.wav\0"):
         ran = call(["predict", "--json", "-m", experiment, "-"], content)
         [line] = ran.err.splitlines()
-        assert line.startswith("error: standard input is binary, but no audio")
+        assert line.startswith("error: standard input is binary, but not audio")
         assert (ran.status, len(ran.out.splitlines())) == (1, 1)
 
 

@@ -6,6 +6,7 @@ import soundfile
 from recipe_fixtures import Recipe
 
 from espnet_sentiment.bin import deletion
+from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.report.deletion import (
@@ -112,10 +113,10 @@ def test_summary_says_whether_the_difference_is_chance():
 
 
 def test_program_measures_every_test_utterance_of_every_fold(
-    tmp_path, an4_wavs, capsys
+    tmp_path, an4_wavs, monkeypatch, capsys
 ):
     recipe = Recipe(tmp_path, an4_wavs)
-    recipe.run(1, 5)
+    recipe.run(1, 6)
     options = [*recipe.experiment, "--share", "0.25"]
     deletion.main(options)
     assert "| highest attention |" in capsys.readouterr().out
@@ -132,3 +133,22 @@ def test_program_measures_every_test_utterance_of_every_fold(
     assert read_json(recipe.exp / "deletion.json")["share"] == 0.5
     with pytest.raises(DataError, match="--share"):
         deletion.main([*options, "--share", "1"])
+    command_finds_the_same(recipe, found, monkeypatch, capsys)
+
+
+def command_finds_the_same(recipe, found, monkeypatch, capsys):
+    """Check the console command on an experiment and an encoder that have moved."""
+    moved = recipe.exp.rename(recipe.root / "exp" / "mine.v2")
+    encoder = recipe.model.rename(recipe.root / "moved")
+    monkeypatch.chdir(recipe.root / "exp")
+    command = ["deletion", "mine.v2", "--share", "0.25"]
+    assert main(command) == 2
+    assert "--encoder_model" in capsys.readouterr().err
+    assert main([*command, "--encoder_model", f"../{encoder.name}"]) == 0
+    assert "| highest attention |" in capsys.readouterr().out
+    assert read_json(moved / "deletion.json") == found
+    assert main([*command, "--encoder_model", f"../{encoder.name}"]) == 0
+    assert "up to date" in capsys.readouterr().err
+    assert main(["deletion", "mine.v2", "--share", "1"]) == 2
+    assert main(["deletion", "."]) == 2
+    assert "holds no results.json" in capsys.readouterr().err

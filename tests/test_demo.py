@@ -107,7 +107,7 @@ def test_what_the_model_refuses_does_not_tell_where_the_server_keeps_it(
 
 
 def test_an_upload_that_was_deleted_meanwhile_is_asked_for_again(model, tmp_path):
-    with pytest.raises(DataError, match="gone.wav is no longer .*hand it in again"):
+    with pytest.raises(DataError, match="gone.wav is no longer .*upload it again"):
         answer(model, str(tmp_path / "gone.wav"), LIMITS, transcript=False)
 
 
@@ -163,7 +163,7 @@ def test_the_page_says_what_the_model_knows(experiment, monkeypatch):
 
 def test_the_page_names_no_corpus_that_is_not_known():
     about = render.about(["bad", "<good>"], None)
-    assert "knows no other: bad, &lt;good&gt;. It has learned" in about
+    assert "no others: bad, &lt;good&gt;. It has learned" in about
     assert "corpus" not in about
 
 
@@ -191,7 +191,7 @@ def test_other_files_and_addresses_are_refused(url, wav):
     for path in (str(wav), "https://example.org/a.wav"):
         message = ask(url, path)
         assert not message["success"]
-    assert message["output"]["error"] == "This page takes files, no addresses."
+    assert message["output"]["error"] == "This page takes files, not addresses."
 
 
 def test_nothing_goes_past_the_queue(url):
@@ -273,7 +273,7 @@ def test_the_command_serves_until_it_is_ended_and_cleans_up(
 def test_another_host_is_warned_about(experiment, monkeypatch, capsys):
     monkeypatch.setattr(demo, "wait", lambda: None)
     assert demo.run(parse(experiment, "--host", "0.0.0.0")) == 0
-    assert "warning: --host 0.0.0.0: everybody who" in capsys.readouterr().err
+    assert "warning: --host 0.0.0.0: anybody who" in capsys.readouterr().err
 
 
 def test_help_is_quick_and_a_missing_gradio_is_named():

@@ -116,7 +116,7 @@ def test_an_uploaded_file_is_answered(visit, model, wav):
     seen.page.wait_for_selector(".sentence", state="detached")
     assert seen.label() == expected.label
     seen.page.get_by_label("Clear").click()
-    seen.page.wait_for_selector("text=Record or hand in speech")
+    seen.page.wait_for_selector("text=Record or upload speech")
 
 
 def test_a_model_that_writes_no_words_still_gives_a_label(visit, experiment, wav):
@@ -184,7 +184,7 @@ def test_text_that_is_called_wav_is_answered_with_a_message(visit, wav, tmp_path
     path.write_text("no audio\n" * 100)
     seen.hand_in(path)
     message = seen.page.inner_text("#details [role=alert]")
-    assert re.fullmatch("notes.wav cannot be read as audio .*: hand in WAV.*", message)
+    assert re.fullmatch("notes.wav cannot be read as audio .*: upload WAV.*", message)
     assert seen.page.locator(LABEL).count() == 0
     seen.hand_in(wav)
     assert seen.label()

@@ -9,6 +9,7 @@ import pytest
 
 from espnet_sentiment.bin import score as score_stage
 from espnet_sentiment.bin import tables
+from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
@@ -399,3 +400,33 @@ def test_tables_read_what_the_scoring_stage_writes(corpus, capsys):
     assert line(markdown, "| e2e ASR | rnn_attention | whisper_base")[-1] == "base"
     assert line(markdown, "| RNN w/ pooling")[4] == "-21.88"
     assert corpus.row(2, architecture="rnn_pooling")["only_base_right"] == "7"
+
+
+def test_command_writes_the_same_tables_from_anywhere(
+    corpus, tmp_path_factory, monkeypatch, capsys
+):
+    for encoder in ("whisper_base", "fbank"):
+        corpus.add(encoder, "rnn_attention", UTTS[:2])
+    monkeypatch.chdir(corpus.data_dir.parents[1])
+    expected = corpus.write()
+    (corpus.exp / "TABLES_acted.md").unlink()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    capsys.readouterr()
+    assert main(["tables", str(corpus.data_dir)]) == 0
+    assert capsys.readouterr().out == expected + "\n"
+    assert (corpus.exp / "TABLES_acted.md").read_text() == expected
+
+
+def test_command_takes_experiments_and_data_from_elsewhere(
+    corpus, tmp_path, monkeypatch, capsys
+):
+    corpus.add("whisper_base", "rnn_attention", UTTS[:2])
+    corpus.exp.rename(tmp_path / "kept")
+    corpus.data_dir.parent.rename(tmp_path / "corpora")
+    monkeypatch.chdir(tmp_path)
+    assert main(["tables", "corpora/acted", "--exp", "kept", "--dump", "dump"]) == 0
+    assert (tmp_path / "kept" / "TABLES_acted.md").is_file()
+    assert main(["tables", "corpora/acted"]) == 2
+    assert main(["tables", "corpora/none", "--exp", "kept"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2 and all(e.startswith("error: ") for e in errors)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers.utils import ModelOutput
 from typeguard import typechecked
 
 from espnet_sentiment.asr.pauses import pauses, trim
 from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.asr.words import AlignedWord, Alignment, NotAlignedError
+from espnet_sentiment.compat import whisper_token_times
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 
@@ -104,12 +104,14 @@ class WhisperAligner:
         )
         # Row n of the attention is the search for token n + 1, as in Whisper's own
         # timing.py: the last token of the prompt has the row of the first piece.
-        times = self.model._extract_token_timestamps(
-            ModelOutput(sequences=tokens, cross_attentions=[output.cross_attentions]),
+        times = whisper_token_times(
+            self.model,
+            tokens,
+            output.cross_attentions,
             self.heads,
-            num_frames=-(-len(waveform) // self.extractor.hop_length),
-            num_input_ids=len(prompt) - 1,
-        )[0, len(prompt) - 1 :].tolist()
+            n_frames=-(-len(waveform) // self.extractor.hop_length),
+            n_prompt=len(prompt) - 1,
+        )
         ends = np.cumsum([len(piece) for piece in pieces]).tolist()
         return [times[n] for n in [0, *ends[:-1]]], times[ends[-1]]
 

@@ -16,7 +16,6 @@ from espnet_sentiment.encoder.espnet_files import (
     open_experiment,
 )
 
-METHODS = ("rnnt", "ctc", "whisper")
 CAN_TRANSCRIBE = (
     "transcripts are written by Whisper (conf/encoder/whisper_*.yaml) and by an RNN-T "
     "on fbank (conf/encoder/rnnt.yaml): name one by --transcripts, or 'reference' for "
@@ -34,7 +33,7 @@ class ASRModel(ABC):
 
     Attributes:
         input_kind: The dump of stage 1 that it eats: ``audio`` or ``fbank``.
-        method: By which of ``METHODS`` it aligns, unless it is told another.
+        method: By which of ``options.METHODS`` it aligns, unless it is told another.
         beam_size: With which it decodes, unless it is told another.
         window: Frames of 10 ms to which it pads every utterance, and beyond which it
             recognises otherwise; None if there is no such window.
@@ -55,7 +54,7 @@ class ASRModel(ABC):
 
     @abstractmethod
     def load_aligner(self, device: str = "cpu", method: str | None = None) -> Aligner:
-        """Load what aligns, by one of ``METHODS``."""
+        """Load what aligns, by one of ``options.METHODS``."""
 
     def check_method(self, method: str | None) -> str:
         """Return the method by which to align; None is the model's own.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.asr.formats import write_ctm, write_textgrid
-from espnet_sentiment.asr.models import METHODS
+from espnet_sentiment.asr.options import add_align_arguments
 from espnet_sentiment.asr.protocols import Aligner
 from espnet_sentiment.asr.words import AlignedWord, NotAlignedError
 from espnet_sentiment.core.entry import check_gpus, device_of, run
@@ -42,17 +42,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--transcripts_model", help="path or name of its weights, not the config's"
     )
-    parser.add_argument(
-        "--text",
-        choices=["reference", "hypothesis"],
-        help="the corpus's own transcripts (default, where it has any), or what the "
-        "model recognised",
-    )
-    parser.add_argument(
-        "--method", choices=METHODS, help="default: the model's own; an RNN-T has two"
-    )
     parser.add_argument("--dump", default="dump", help="folder of features")
-    parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
+    add_align_arguments(parser)
     return parser
 
 

@@ -12,7 +12,7 @@ from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of, write_json
 from espnet_sentiment.core.resumable import resumable_map
-from espnet_sentiment.data.audio import CHANNELS, resample
+from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.model.layout import CHECKPOINT
@@ -24,6 +24,10 @@ from espnet_sentiment.recipe.experiment import (
     predictions_hash,
 )
 from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.report.options import (
+    add_deletion_arguments,
+    check_deletion_arguments,
+)
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.classifier import Classifier
@@ -43,21 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
-    parser.add_argument(
-        "--share",
-        type=float,
-        default=0.2,
-        help="share of the frames to silence (default 0.2)",
-    )
-    parser.add_argument(
-        "--n_draws", type=int, default=5, help="random choices an utterance (default 5)"
-    )
-    parser.add_argument(
-        "--channel",
-        choices=CHANNELS,
-        default="mix",
-        help="channel of recordings that have several (default: mix)",
-    )
+    add_deletion_arguments(parser)
     return parser
 
 
@@ -65,33 +55,50 @@ def main(argv=None) -> None:
     """Measure every experiment on the test utterances of its folds."""
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
-    if not 0 < args.share < 1 or args.n_draws < 1:
-        raise DataError("--share must lie between 0 and 1, --n_draws be 1 or more")
+    check_deletion_arguments(args)
     data = read_kaldi_dir(args.data_dir)
     for experiment in experiments(args):
-        folders = fold_folders(experiment)
-        files = [f / "decode" / "attention.scp" for f in folders.values()]
-        if not all(path.exists() for path in files):
-            raise DataError(
-                f"{experiment.dir}: the model has no attention to test: name a config "
-                "of one that has by --sentiment, such as rnn_attention.yaml"
-            )
-        stage = Stage(
-            f"deletion test of {experiment.name}",
-            experiment.dir / ".deletion.json",
-            {
-                "attention": stat_hash(files),
-                "data": sha256_of(data.wav_scp),
-                "options": [args.share, args.n_draws, args.channel],
-            },
+        encoder = load_encoder_config(args.encoder, args.encoder_model)
+        measure_experiment(experiment, data, encoder, args)
+
+
+def measure_experiment(
+    experiment: Experiment, data: KaldiDir, encoder: Mapping, args: argparse.Namespace
+) -> None:
+    """Measure an experiment, unless that is done, and print what was found.
+
+    Args:
+        experiment: Decoded, by a decoder with attention.
+        data: Its Kaldi data directory.
+        encoder: What ``load_encoder_config`` returned of its encoder.
+        args: ``ngpu`` and the options of ``add_deletion_arguments``.
+
+    Raises:
+        DataError: The model has no attention, or a file is missing.
+    """
+    folders = fold_folders(experiment)
+    files = [f / "decode" / "attention.scp" for f in folders.values()]
+    if not all(path.exists() for path in files):
+        raise DataError(
+            f"{experiment.dir}: the model has no attention to test: name one that "
+            "has, whose decoder is rnn_attention"
         )
-        out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
-        if not stage.is_done():
-            stage.start(parts)
-            write_deletions(experiment, folders, data, (out, parts), args)
-            stage.finish(f"{out}", [out])
-            shutil.rmtree(parts)
-        print(table(read_json(out)))
+    stage = Stage(
+        f"deletion test of {experiment.name}",
+        experiment.dir / ".deletion.json",
+        {
+            "attention": stat_hash(files),
+            "data": sha256_of(data.wav_scp),
+            "options": [args.share, args.n_draws, args.channel],
+        },
+    )
+    out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
+    if not stage.is_done():
+        stage.start(parts)
+        write_deletions(experiment, folders, data, (out, parts), encoder, args)
+        stage.finish(f"{out}", [out])
+        shutil.rmtree(parts)
+    print(table(read_json(out)))
 
 
 def write_deletions(
@@ -99,6 +106,7 @@ def write_deletions(
     folders: Mapping[str, Path],
     data: KaldiDir,
     paths: tuple[Path, Path],
+    encoder: Mapping,
     args,
 ) -> None:
     """Write ``deletion.json``; what is finished is kept in a folder."""
@@ -112,7 +120,7 @@ def write_deletions(
     out, parts = paths
     scored = read_scored(folders, data, {}, None, args.channel)
     classifiers = load_classifiers(
-        load_encoder_config(args.encoder, args.encoder_model),
+        encoder,
         folders,
         device_of(args.ngpu),
     )

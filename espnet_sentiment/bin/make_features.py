@@ -6,7 +6,7 @@ import os
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
-from espnet_sentiment.data.audio import CHANNELS
+from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank, features_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir

@@ -5,50 +5,50 @@ from pathlib import Path
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
+    Experiment,
     add_experiment_arguments,
     experiments,
     fold_folders,
 )
-from espnet_sentiment.report.write import (
-    add_alignment_arguments,
-    ctm_path,
-    read_text_and_words,
-)
+from espnet_sentiment.report.options import add_plot_arguments
+from espnet_sentiment.report.write import ctm_path, read_text_and_words
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
-    add_alignment_arguments(parser)
-    parser.add_argument(
-        "--utt", nargs="+", required=True, help="ids, side by side by class"
-    )
-    parser.add_argument(
-        "--head", type=int, help="attention of one head, from 1 (default: their mean)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help=".pdf, .svg or .png (default: attention.pdf in the experiment's folder)",
-    )
+    add_plot_arguments(parser)
     return parser
 
 
 def main(argv=None) -> None:
     """Write the figure and print its path."""
+    args = get_parser().parse_args(argv)
+    experiment, *others = experiments(args)
+    if others:
+        raise DataError("name one sentiment config and one seed: one figure, one model")
+    print(draw(experiment, read_kaldi_dir(args.data_dir), args))
+
+
+def draw(experiment: Experiment, data: KaldiDir, args: argparse.Namespace) -> Path:
+    """Write the figure and return its path.
+
+    Args:
+        experiment: Decoded, by a decoder with attention.
+        data: Its Kaldi data directory.
+        args: The options of ``add_plot_arguments``.
+
+    Raises:
+        DataError: An utterance, its attention or its words' times are not there.
+    """
     # Here, so that --help is quick.
     from espnet_sentiment.asr.word_attention import bin_edges
     from espnet_sentiment.report.figures import plot_attention
     from espnet_sentiment.report.scored import read_scored
 
-    args = get_parser().parse_args(argv)
-    experiment, *others = experiments(args)
-    if others:
-        raise DataError("name one sentiment config and one seed: one figure, one model")
-    data = read_kaldi_dir(args.data_dir)
     ctm = ctm_path(experiment, args.alignment)
     text, words = read_text_and_words(experiment, data, ctm)
     folders = fold_folders(experiment)
@@ -73,7 +73,7 @@ def main(argv=None) -> None:
     edges = bin_edges((u.segments for u in aligned.values()), head)
     out = args.out or experiment.dir / "attention.pdf"
     plot_attention([aligned[utt] for utt in args.utt], edges, out, head)
-    print(out)
+    return out
 
 
 if __name__ == "__main__":

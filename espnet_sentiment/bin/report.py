@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
@@ -13,41 +12,23 @@ from espnet_sentiment.recipe.experiment import (
     fold_folders,
 )
 from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.report.options import add_report_arguments, check_report_arguments
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE
-from espnet_sentiment.report.write import (
-    add_alignment_arguments,
-    ctm_path,
-    recognised_text,
-    write_report,
-)
+from espnet_sentiment.report.write import ctm_path, recognised_text, write_report
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
-    add_alignment_arguments(parser)
-    parser.add_argument(
-        "--embed",
-        type=int,
-        default=40,
-        help="utterances in the file with audio and pictures (default 40); the others "
-        "are linked",
-    )
-    parser.add_argument(
-        "--min_count",
-        type=int,
-        default=3,
-        help="rarer words are not ranked (default 3)",
-    )
+    add_report_arguments(parser)
     return parser
 
 
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
-    if args.embed < 0 or args.min_count < 1:
-        raise DataError("--embed must be 0 or more, --min_count 1 or more")
+    check_report_arguments(args)
     data = read_kaldi_dir(args.data_dir)
     for experiment in experiments(args):
         folders = fold_folders(experiment)
@@ -75,7 +56,7 @@ def main(argv=None) -> None:
         )
         if not stage.is_done():
             stage.start()
-            outputs = write_report(experiment, folders, data, ctm, stage, args)
+            outputs = write_report(experiment, folders, data, ctm, stage.say, args)
             stage.finish(f"{outputs[0]}", outputs)
 
 

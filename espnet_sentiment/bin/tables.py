@@ -6,6 +6,7 @@ from pathlib import Path
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_text
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.scoring.options import add_table_arguments
 from espnet_sentiment.scoring.paper import SOURCE
 from espnet_sentiment.scoring.tables import write_csv
 
@@ -16,23 +17,29 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", required=True, help="Kaldi data directory")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
     parser.add_argument("--dump", default="dump", help="folder of features")
-    parser.add_argument(
-        "--base",
-        metavar="ENCODER/SENTIMENT",
-        help="model that Table 2 tests the others against (default: rnn_attention on "
-        "--encoder, else on the pre-trained encoder with most seeds)",
-    )
-    parser.add_argument("--encoder", help="encoder config to prefer for the base model")
+    add_table_arguments(parser)
     return parser
 
 
 def main(argv=None) -> None:
-    """Write ``TABLES_<set>.md`` and ``table{1,2,3}_<set>.csv``, print the former."""
+    """Write the tables, and print them."""
+    write_tables(get_parser().parse_args(argv))
+
+
+def write_tables(args: argparse.Namespace) -> None:
+    """Write ``TABLES_<set>.md`` and ``table{1,2,3}_<set>.csv``, print the former.
+
+    Args:
+        args: ``data_dir``, ``exp``, ``dump`` and the options of
+            ``add_table_arguments``.
+
+    Raises:
+        DataError: The data directory is missing, or nothing of it was scored.
+    """
     # Here, so that --help is quick.
     from espnet_sentiment.scoring import ablation_table, data_table, feature_table
     from espnet_sentiment.scoring.models import choose_base, read_models
 
-    args = get_parser().parse_args(argv)
     exp, data = Path(args.exp), read_kaldi_dir(args.data_dir)
     corpus = data.path.name
     models = read_models(exp, corpus)

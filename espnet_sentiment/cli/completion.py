@@ -1,14 +1,14 @@
 """espnet-sentiment completion: let the shell complete commands and options."""
 
 import argparse
-from collections.abc import Iterator
 
 HELP = "print a script that completes commands, options and files in a shell"
 SHELLS = ("bash", "zsh", "tcsh", "fish")
 # What takes files and folders, in any command.
 PATHS = (
     *("inputs", "model", "named_model", "encoder_model", "asr_model", "cluster", "out"),
-    *("pack", "folder", "experiment", "data_dir", "dump"),
+    *("pack", "folder", "experiment", "data_dir", "dump", "exp"),
+    *("encoder", "alignment"),
 )
 EPILOG = """\
 bash: espnet-sentiment completion bash > ~/.espnet-sentiment.bash
@@ -30,19 +30,11 @@ def run(args: argparse.Namespace) -> int:
     import shtab
 
     from espnet_sentiment.cli.main import get_parser
+    from espnet_sentiment.compat import parser_actions
 
     parser = get_parser()
-    for action in _actions(parser):
+    for action in parser_actions(parser):
         if action.dest in PATHS:
             action.complete = shtab.FILE
     print(shtab.complete(parser, args.shell))
     return 0
-
-
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Give the options and arguments of a parser and of its subcommands."""
-    for action in parser._actions:
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for subparser in action.choices.values():
-                yield from _actions(subparser)

@@ -11,7 +11,7 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import LOOPBACK, is_loopback, serving, wait
 
-HELP = "a page in the browser: record or upload, see label and words"
+HELP = "open a page in the browser: record or upload, see the label and the words"
 
 LIMITS = {
     "max_mb": "size of an uploaded file, in MB (2^20 bytes)",
@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if not is_loopback(args.host):
         print(
-            f"warning: --host {args.host}: everybody who reaches this address can use "
-            "the page, without a password and unencrypted; browsers refuse it the "
-            "microphone",
+            f"warning: --host {args.host}: anybody who can reach this address can use "
+            "the page, without a password and unencrypted; browsers do not allow it "
+            "the microphone",
             file=sys.stderr,
         )
     corpus = files.card.get("corpus")

@@ -105,7 +105,7 @@ def _no_audio(path: Path) -> DataError | None:
         soundfile.info(str(path))
     except soundfile.LibsndfileError as error:
         return DataError(
-            "standard input is binary, but no audio that libsndfile reads "
+            "standard input is binary, but not audio that libsndfile reads "
             f"({error.error_string.rstrip('.')}): pipe a recording, or paths, one a "
             "line"
         )
@@ -128,7 +128,7 @@ def _expand(name: str) -> Iterator[Input]:
             path,
             DataError(
                 f"{name} is a folder without recordings ({' '.join(EXTENSIONS)}): name "
-                "files of other names themselves"
+                "files with other names one by one"
             ),
         )
 
@@ -148,10 +148,10 @@ def _walk(root: Path) -> Iterator[Input]:
 def _unreadable(errors: list[OSError]) -> Iterator[Input]:
     while errors:
         error = errors.pop(0)
-        message = f"{error.filename} cannot be read ({error.strerror})"
-        yield Input(
-            error.filename, Path(error.filename), DataError(f"{message}: mend its mode")
+        reason = DataError(
+            f"{error.filename} cannot be read ({error.strerror}): fix its permissions"
         )
+        yield Input(error.filename, Path(error.filename), reason)
 
 
 def _defect(path: Path) -> DataError | None:
@@ -161,7 +161,7 @@ def _defect(path: Path) -> DataError | None:
     except FileNotFoundError:
         with contextlib.suppress(OSError):
             return DataError(
-                f"{path} is a link to {os.readlink(path)}, which does not exist: mend "
+                f"{path} is a link to {os.readlink(path)}, which does not exist: fix "
                 "the link"
             )
         return DataError(f"{path} does not exist: check the name")
@@ -170,11 +170,11 @@ def _defect(path: Path) -> DataError | None:
         return DataError(f"{_short(path)} cannot be opened ({reason}): check the name")
     if kind := KINDS.get(stat.S_IFMT(mode)):
         return DataError(
-            f"{path} is {kind}, no file: write the audio to a file, or pipe it to "
+            f"{path} is {kind}, not a file: write the audio to a file, or pipe it to "
             "'predict -'"
         )
     if not os.access(path, os.R_OK):
-        return DataError(f"{path} may not be read: mend its mode")
+        return DataError(f"{path} may not be read: fix its permissions")
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:

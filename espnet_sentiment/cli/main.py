@@ -15,7 +15,11 @@ from espnet_sentiment import __version__
 from espnet_sentiment.cli.terminal import one_line
 from espnet_sentiment.core.errors import UserError
 
-COMMANDS = ("predict", "info", "pack", "unpack", "report", "demo", "completion")
+COMMANDS = (
+    *("predict", "info", "pack", "unpack", "demo"),
+    *("align", "report", "plot", "deletion", "tables"),
+    "completion",
+)
 EPILOG = """\
 exit status: 0 done; 1 some input could not be answered; 2 nothing was done (a wrong
 option, no such model); 130 interrupted

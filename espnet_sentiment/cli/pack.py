@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--without_encoder",
         action="store_true",
-        help="name the encoder by SHA-256 and hub name alone",
+        help="leave the encoder out, and name it by its SHA-256 and hub name",
     )
     parser.add_argument("--encoder_model", help="the encoder, where it has moved")
     parser.add_argument(
@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"encoder: {_megabytes(packed.encoder_size)} of {packed.path or 'it'}")
     else:
         print(
-            f"encoder: not in it; {encoder['source'] or 'its files'} of SHA-256 "
-            f"{encoder['sha256'][:12]}... needed, by --encoder_model where no download "
-            "can get it"
+            f"encoder: not included; {encoder['source'] or 'its files'} with SHA-256 "
+            f"{encoder['sha256'][:12]}... needed: give it by --encoder_model where it "
+            "cannot be downloaded"
         )
     return 0
 

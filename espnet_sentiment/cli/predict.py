@@ -24,6 +24,7 @@ from espnet_sentiment.cli.terminal import RED, has_colours, one_line, paint
 from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.data.channels import CHANNELS
 
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles
@@ -66,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--channel",
-        choices=("0", "1", "mix"),
-        help="of recordings with several; without it they are refused",
+        choices=CHANNELS,
+        help="channel of recordings that have several; without it they are refused",
     )
     parser.add_argument(
         "--max_seconds",
@@ -80,18 +81,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cut",
         choices=("vad", "windows"),
         default="vad",
-        help="how: by voice activity, which leaves out what is no speech, or into "
+        help="how: by voice activity, which leaves out what is not speech, or into "
         "equal windows (default: vad)",
     )
     parser.add_argument(
         "--transcript",
         action="store_true",
-        help="the words, too; those with most attention are emphasised (*so*)",
+        help="also the words; those with most attention are marked (*so*)",
     )
     parser.add_argument(
         "--asr_model",
-        help="what recognises the words, where the encoder is no ASR model's: a "
-        "Whisper or an RNN-T",
+        help="what recognises the words, where the encoder does not belong to an ASR "
+        "model: a Whisper or an RNN-T",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a JSON object a line")
@@ -263,7 +264,7 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
             "--cluster takes one list of recordings and --out DIR, and writes JSON"
         )
     if args.timing:
-        args.parser.error("--timing is of this process: leave it out with --cluster")
+        args.parser.error("--timing measures this process: leave it out with --cluster")
     from espnet_sentiment.inference.archive import score_archive
 
     summary = score_archive(

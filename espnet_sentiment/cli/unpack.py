@@ -22,6 +22,7 @@ def run(args: argparse.Namespace) -> int:
     card = unpack_model(args.pack, args.folder)
     print(
         f"{args.folder}: {card['name']}, fold {card['fold']}, classes "
-        f"{', '.join(card['classes'])}; {len(card['files'])} files, every SHA-256 fits"
+        f"{', '.join(card['classes'])}; {len(card['files'])} files, every SHA-256 "
+        "matches"
     )
     return 0

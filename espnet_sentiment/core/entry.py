@@ -1,5 +1,6 @@
 """What every entry point does: clear errors, options that hold options, GPUs."""
 
+import argparse
 import ctypes
 import logging
 import shlex
@@ -21,6 +22,11 @@ def split_options(name: str, text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise UserError(f"{name} {text}: {error}") from None
+
+
+def add_gpu_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--ngpu``."""
+    parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
 
 
 def check_gpus(ngpu: int) -> None:

@@ -10,7 +10,6 @@ import soundfile
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
 
-CHANNELS = ("0", "1", "mix")
 # Kaldi's names of the sides of a telephone call, in reco2file_and_channel.
 SIDES = {"A": 0, "B": 1}
 

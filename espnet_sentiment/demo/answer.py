@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def answer(
     model: "Speech2Sentiment", upload: str, limits: Limits, transcript: bool
 ) -> "Sentiment":
-    """Classify a file that a person handed in.
+    """Classify a file that a person uploaded.
 
     Args:
         model: Classifies.
@@ -23,15 +23,15 @@ def answer(
         transcript: Whether words are asked for.
 
     Raises:
-        DataError: The file is no audio, too long, or refused by the model. The message
-            names it as the person does and does not tell where the server keeps it.
+        DataError: The file is not audio, too long, or refused by the model. The
+            message names it as the person does, and not where the server keeps it.
     """
     path = Path(upload)
     seconds = _duration(path)
     if seconds > limits.max_seconds:
         raise DataError(
             f"{path.name} lasts {seconds:.0f} s, longer than the "
-            f"{limits.max_seconds:g} s that this page takes: hand in a part of it, or "
+            f"{limits.max_seconds:g} s that this page takes: upload a part of it, or "
             "use 'espnet-sentiment predict'"
         )
     try:
@@ -49,9 +49,9 @@ def _duration(path: Path) -> float:
     except soundfile.LibsndfileError as error:
         if not path.is_file():
             raise DataError(
-                f"{path.name} is no longer on the server: hand it in again"
+                f"{path.name} is no longer on the server: upload it again"
             ) from None
         raise DataError(
             f"{path.name} cannot be read as audio ({error.error_string.rstrip('.')}): "
-            "hand in WAV, FLAC, Ogg or MP3"
+            "upload WAV, FLAC, Ogg or MP3"
         ) from None

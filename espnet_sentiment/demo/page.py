@@ -115,7 +115,7 @@ def _refuse_addresses(audio: gradio.Audio) -> None:
 
     async def move_file(path):
         if path is not None and is_http_url_like(str(path)):
-            raise gradio.Error("This page takes files, no addresses.")
+            raise gradio.Error("This page takes files, not addresses.")
         return await move(path)
 
     audio.async_move_resource_to_block_cache = move_file

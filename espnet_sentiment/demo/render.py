@@ -20,7 +20,7 @@ def about(classes: Sequence[str], corpus: str | None) -> str:
     """Return what the model knows, and where that ends."""
     source = f" of the corpus {escape(corpus)}" if corpus else ""
     return (
-        f"<p>The model tells {len(classes)} classes apart, and knows no other: "
+        f"<p>The model tells {len(classes)} classes apart, and no others: "
         f"{escape(', '.join(classes))}. It has learned them from recordings{source}; "
         "other voices, languages and situations may mislead it.</p>"
     )
@@ -28,7 +28,7 @@ def about(classes: Sequence[str], corpus: str | None) -> str:
 
 def hint() -> str:
     """Return what stands there before the first answer."""
-    return "<p>Record or hand in speech: its label and its words appear here.</p>"
+    return "<p>Record or upload speech: its label and its words appear here.</p>"
 
 
 def waiting() -> str:

@@ -6,6 +6,8 @@ from typing import Any, Self
 import torch
 from typeguard import typechecked
 
+from espnet_sentiment.compat import apply_to_tensors
+
 
 class FrozenEncoder(torch.nn.Module):
     """Run an encoder, or a front end, that training cannot touch.
@@ -36,7 +38,8 @@ class FrozenEncoder(torch.nn.Module):
         return self.encoder.output_size()
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Self:
-        self.encoder._apply(fn, recurse)
+        """Override what ``.to()`` and its like call, private in PyTorch 2.14."""
+        apply_to_tensors(self.encoder, fn, recurse)
         return super()._apply(fn, recurse)
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
+from espnet_sentiment.compat import bundle_paths
 from espnet_sentiment.core.download import download
 from espnet_sentiment.core.errors import DataError
 
@@ -41,11 +42,7 @@ def bundles() -> dict[str, Any]:
 
 def bundle_urls(bundle: Any) -> list[str]:
     """Return the addresses of a bundle's files, the checkpoint's first."""
-    # Bundles offer no public way to their addresses.
-    if hasattr(bundle, "_rnnt_path"):
-        paths = [bundle._rnnt_path, bundle._global_stats_path]
-        return [urljoin(HOST, path) for path in paths]
-    return [urljoin(f"{HOST}models/", bundle._path)]
+    return [urljoin(HOST, path) for path in bundle_paths(bundle)]
 
 
 def find_torchaudio(model: str, download_dir: str | None = None) -> Path:

@@ -5,6 +5,7 @@ import textwrap
 import torch
 from typeguard import typechecked
 
+from espnet_sentiment.compat import new_rnnt
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.emformer import EmformerBackbone, EmformerFrontend
@@ -64,7 +65,7 @@ def build_backbone(files: BundleFiles, layer: str | int, name: str) -> Backbone:
         if stats is None:
             return load_wav2vec2(files, name)
         # The bundle's own loader looks in one fixed place only.
-        model = bundle._rnnt_factory_func()
+        model = new_rnnt(bundle)
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(weights)
         frontend = EmformerFrontend(bundle, stats, name)

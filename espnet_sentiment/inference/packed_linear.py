@@ -9,6 +9,8 @@ from typing import Self
 
 import torch
 
+from espnet_sentiment.compat import has_onednn_linear, onednn_linear, onednn_weight
+
 
 class PackedLinear(torch.nn.Module):
     """Computes what a linear layer computes; it cannot be trained.
@@ -23,7 +25,7 @@ class PackedLinear(torch.nn.Module):
         self.dtype, self.out_features = dtype, linear.out_features
         self.in_features = linear.in_features
         weight = linear.weight.detach().to(dtype)
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        self._packed = onednn_weight(weight)
         bias = None if linear.bias is None else linear.bias.detach().to(dtype)
         self.bias = None if bias is None else torch.nn.Parameter(bias, False)
 
@@ -38,19 +40,12 @@ class PackedLinear(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in) to (..., out), both in ``dtype``."""
-        return torch.ops.mkldnn._linear_pointwise(
-            x.to(self.dtype), self._packed, self.bias, "none", [], ""
-        )
+        return onednn_linear(x.to(self.dtype), self._packed, self.bias)
 
 
 def can_pack(dtype: torch.dtype) -> bool:
     """Tell whether this build of PyTorch has the kernels."""
-    return (
-        dtype in (torch.float32, torch.bfloat16)
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
-    )
+    return dtype in (torch.float32, torch.bfloat16) and has_onednn_linear()
 
 
 def pack_linears(module: torch.nn.Module, dtype: torch.dtype) -> None:

@@ -30,7 +30,8 @@ from espnet_sentiment.asr.word_attention import (
 )
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.data.audio import CHANNELS, resample
+from espnet_sentiment.data.audio import resample
+from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.inference.batching import ordered, score_in_batches
 from espnet_sentiment.inference.classifier import Classifier, Scores
 from espnet_sentiment.inference.long_recordings import CUTS, Span, cut

@@ -118,6 +118,19 @@ class RNNTModel(ESPnetASRModel):
         encoder_out_lens: torch.Tensor,
         labels: torch.Tensor,
     ) -> tuple[torch.Tensor, float | None, float | None]:
+        """Override ESPnet's, which is private in 202611, to report error rates.
+
+        ESPnet's ``forward`` calls it where ``use_transducer_decoder`` is set, and it
+        calls ``criterion_transducer`` with logits, targets and both their lengths.
+
+        Args:
+            encoder_out: Encoder's output (B, T, D).
+            encoder_out_lens: Its lengths (B,).
+            labels: Token indices (B, U), padded with ``ignore_id``.
+
+        Returns:
+            Loss (), and the batch's CER and WER where they are reported.
+        """
         loss, _, _ = super()._calc_transducer_loss(
             encoder_out, encoder_out_lens, labels
         )

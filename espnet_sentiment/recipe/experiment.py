@@ -2,12 +2,14 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Self
 
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.entry import add_gpu_argument
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, read_table, sha256_of
+from espnet_sentiment.core.files import PathLike, read_json, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.recipe.stage import DONE, content_hash
@@ -43,7 +45,7 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", nargs="+", type=int, default=[0])
     parser.add_argument("--tag", default="", help="appended to the experiments' names")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
-    parser.add_argument("--ngpu", type=int, default=0, help="0: CPU")
+    add_gpu_argument(parser)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Experiment:
         exp: Folder of experiments.
         dump: Folder of features.
         transcripts: Name of the transcripts that a text branch reads; empty without.
+        folder: Its folder, where that has been renamed or moved.
+        set_name: Name of the set, where ``data_dir`` has another.
+        encoder_config: What ``load_encoder_config`` returned when it was scored, if
+            that is known.
     """
 
     data_dir: Path
@@ -69,11 +75,59 @@ class Experiment:
     exp: Path
     dump: Path
     transcripts: str = ""
+    folder: Path | None = None
+    set_name: str | None = None
+    encoder_config: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: PathLike,
+        data_dir: PathLike | None = None,
+        dump: PathLike | None = None,
+    ) -> Self:
+        """Describe a scored experiment, which may have been renamed or moved.
+
+        Its paths start from the recipe, the folder above ``exp/``, as those do that
+        its stages and tables hold: go there (``contextlib.chdir``) to use them. What
+        is given keeps its place.
+
+        Args:
+            folder: ``exp/<set>_<name>``, with the ``results.json`` of stage 6.
+            data_dir: Kaldi data directory; None is the recipe's ``data/<set>``.
+            dump: Folder of features; None is the recipe's ``dump``.
+
+        Raises:
+            DataError: It is no scored experiment, or its data directory is not there.
+        """
+        place = Path(folder).absolute()
+        recipe = place.parent.parent
+        results = _read_results(place / "results.json", folder)
+        corpus = results["corpus"]
+        data = Path("data", corpus) if data_dir is None else Path(data_dir).absolute()
+        if not (recipe / data).is_dir():
+            raise DataError(
+                f"{recipe / data} is missing, the data directory of {folder}: name it "
+                "by --data_dir"
+            )
+        return cls(
+            data_dir=data,
+            # Files' names, so that names with a dot stay whole.
+            encoder=Path("conf", "encoder", f"{results['encoder']}.yaml"),
+            sentiment=Path("conf", "sentiment", f"{results['sentiment']}.yaml"),
+            seed=results["seed"],
+            tag="",
+            exp=Path(place.parent.name),
+            dump=Path("dump") if dump is None else Path(dump).absolute(),
+            folder=Path(place.parent.name, place.name),
+            set_name=corpus,
+            encoder_config=results["config"]["encoder"],
+        )
 
     @property
     def corpus(self) -> str:
         """Name of the set."""
-        return self.data_dir.name
+        return self.set_name or self.data_dir.name
 
     @property
     def name(self) -> str:
@@ -87,8 +141,8 @@ class Experiment:
 
     @property
     def dir(self) -> Path:
-        """Folder ``exp/<set>_<name>``."""
-        return self.exp / f"{self.corpus}_{self.name}"
+        """Folder ``exp/<set>_<name>``, or where it is now."""
+        return self.folder or self.exp / f"{self.corpus}_{self.name}"
 
     def fold_dir(self, fold: str) -> Path:
         """Folder of a fold, by the fold's name."""
@@ -110,6 +164,22 @@ class Experiment:
     def store(self) -> Path:
         """Folder of the feature stores of this corpus and encoder."""
         return self.dump / self.encoder.stem / self.corpus
+
+
+def _read_results(path: Path, folder: PathLike) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(
+            f"{folder} holds no results.json: name a folder exp/<set>_<name> of a "
+            "recipe, and run the recipe up to stage 6 first"
+        )
+    results = read_json(path)
+    missing = {"config", "corpus", "encoder", "sentiment", "seed"} - results.keys()
+    if missing:
+        raise DataError(
+            f"{path} does not say {', '.join(sorted(missing))}: score the experiment "
+            "again, by stage 6 of its recipe"
+        )
+    return results
 
 
 def transcripts_name(sentiment: PathLike, transcripts: str) -> str:

@@ -1,7 +1,7 @@
 """Write the report of an experiment."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from espnet_sentiment.asr.formats import read_ctm
@@ -9,27 +9,9 @@ from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import text_dir
-from espnet_sentiment.data.audio import CHANNELS
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.recipe.experiment import Experiment, align_dir, predictions_hash
-from espnet_sentiment.recipe.stage import Stage
 from espnet_sentiment.report.page import write_page
-
-
-def add_alignment_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where word times and samples come from."""
-    parser.add_argument(
-        "--alignment",
-        default="",
-        help="encoder config of the ASR model whose word times are taken (default: "
-        "--encoder, if it has aligned the words)",
-    )
-    parser.add_argument(
-        "--channel",
-        choices=CHANNELS,
-        default="mix",
-        help="channel of recordings that have several (default: mix)",
-    )
 
 
 def ctm_path(experiment: Experiment, alignment: str) -> Path:
@@ -39,15 +21,17 @@ def ctm_path(experiment: Experiment, alignment: str) -> Path:
         DataError: Times are asked for by name, but there are none.
     """
     model = alignment or experiment.encoder
-    if alignment and not Path(alignment).exists():
-        raise DataError(f"--alignment {alignment}: there is no such encoder config")
     path = align_dir(experiment.dump, model, experiment.corpus) / "ctm"
-    if alignment and not path.exists():
+    if not alignment or path.exists():
+        return path
+    if not Path(alignment).exists():
         raise DataError(
-            f"{path} is missing: align the words by this model first (python -m "
-            f"espnet_sentiment.bin.align --transcripts {alignment}), if it can"
+            f"--alignment {alignment}: there is no such encoder config, and no {path}"
         )
-    return path
+    raise DataError(
+        f"{path} is missing: align the words by this model first (espnet-sentiment "
+        f"align {experiment.data_dir} --encoder {alignment}), if it can"
+    )
 
 
 def read_text_and_words(
@@ -79,10 +63,22 @@ def write_report(
     folders: Mapping[str, Path],
     data: KaldiDir,
     ctm: Path,
-    stage: Stage,
-    args,
+    say: Callable[[str], None],
+    args: argparse.Namespace,
 ) -> list[Path]:
-    """Write ``report.html`` and ``words.csv``; return them."""
+    """Write ``report.html`` and ``words.csv``; return them.
+
+    Args:
+        experiment: What is reported on, scored.
+        folders: Folders of its decoded folds by name.
+        data: Kaldi data directory.
+        ctm: Word times; the file may be missing.
+        say: Takes a line of warning.
+        args: The options of ``add_report_arguments``.
+
+    Raises:
+        DataError: Something that the report is made of is missing.
+    """
     # Here, so that a stage that is up to date is quick.
     from espnet_sentiment.report.examples import choose_examples
     from espnet_sentiment.report.rows import utterance_media, utterance_row
@@ -97,7 +93,7 @@ def write_report(
     summary = summarize_experiment(results, histories, utterances, args.min_count)
     heard = [u for u in utterances if u.duration is not None]
     if len(heard) < len(utterances):
-        stage.say(
+        say(
             f"WARNING: {len(utterances) - len(heard)} of {len(utterances)} recordings "
             f"cannot be read: the report names them ({data.path / 'wav.scp'})"
         )

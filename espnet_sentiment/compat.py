@@ -1,0 +1,132 @@
+"""Other people's private parts, and the only place that touches them.
+
+What begins with an underscore may change in any release of its library. So each
+function says which version it was written for, and ``tests/test_compat.py`` has a test
+of each that says what to do when it breaks. Two private methods are overridden, where
+they belong: ESPnet's ``_calc_transducer_loss`` in ``model/rnnt_model.py``, PyTorch's
+``_apply`` in ``encoder/freezing.py``; they have their tests there, too.
+
+Libraries are imported by those functions alone that need them.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def parser_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Give the options and arguments of a parser and of its subcommands.
+
+    Written for argparse of Python 3.12 and 3.13: ``ArgumentParser._actions`` and
+    ``_SubParsersAction``.
+    """
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                yield from parser_actions(subparser)
+
+
+def bundle_paths(bundle: Any) -> list[str]:
+    """Return where a torchaudio bundle's files are below its host, checkpoint first.
+
+    Written for torchaudio 2.11, whose bundles offer no public way to their addresses:
+    ``RNNTBundle._rnnt_path`` and ``_global_stats_path``, ``Wav2Vec2Bundle._path``.
+
+    Args:
+        bundle: torchaudio's ``RNNTBundle`` or ``Wav2Vec2Bundle``.
+    """
+    if hasattr(bundle, "_rnnt_path"):
+        return [bundle._rnnt_path, bundle._global_stats_path]
+    return [f"models/{bundle._path}"]
+
+
+def new_rnnt(bundle: Any) -> "torch.nn.Module":
+    """Build the RNN-T of a torchaudio bundle, with new parameters.
+
+    Written for torchaudio 2.11, whose public loader looks for weights in one fixed
+    place: ``RNNTBundle._rnnt_factory_func``.
+    """
+    return bundle._rnnt_factory_func()
+
+
+def whisper_token_times(
+    model: Any,
+    tokens: "torch.Tensor",
+    attention: Sequence["torch.Tensor"],
+    heads: Sequence[Sequence[int]],
+    n_frames: int,
+    n_prompt: int,
+) -> list[float]:
+    """Return where Whisper's cross-attention passes from token to token, in seconds.
+
+    Written for transformers 5.24, which warps time for what it generated itself alone:
+    ``WhisperForConditionalGeneration._extract_token_timestamps``.
+
+    Args:
+        model: The Whisper.
+        tokens: What its decoder was given (1, U).
+        attention: Of every layer its cross-attention (1, n_heads, U, T).
+        heads: Pairs of layer and head that align.
+        n_frames: Mel frames of the recording, without padding.
+        n_prompt: First tokens that nobody said; they get no times.
+
+    Returns:
+        A time for every row of attention after the prompt's, and one more.
+    """
+    from transformers.utils import ModelOutput
+
+    times = model._extract_token_timestamps(
+        ModelOutput(sequences=tokens, cross_attentions=[attention]),
+        heads,
+        num_frames=n_frames,
+        num_input_ids=n_prompt,
+    )
+    return times[0, n_prompt:].tolist()
+
+
+def has_onednn_linear() -> bool:
+    """Tell whether this build of PyTorch has what the next two functions call."""
+    import torch
+
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    )
+
+
+def onednn_weight(weight: "torch.Tensor") -> "torch.Tensor":
+    """Return a weight (out, in) in the order that oneDNN's kernels read.
+
+    Written for PyTorch 2.14: ``torch.ops.mkldnn._reorder_linear_weight``.
+    """
+    import torch
+
+    return torch.ops.mkldnn._reorder_linear_weight(weight, None)
+
+
+def onednn_linear(
+    x: "torch.Tensor", weight: "torch.Tensor", bias: "torch.Tensor | None"
+) -> "torch.Tensor":
+    """Map (..., in) to (..., out) by a weight of ``onednn_weight``.
+
+    Written for PyTorch 2.14: ``torch.ops.mkldnn._linear_pointwise``.
+    """
+    import torch
+
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+def apply_to_tensors(
+    module: "torch.nn.Module", function: Callable, recurse: bool = True
+) -> None:
+    """Let a module follow another's ``.to()``, ``.half()`` and the like.
+
+    Written for PyTorch 2.14: ``torch.nn.Module._apply``, which those call with what
+    they do to a tensor.
+    """
+    module._apply(function, recurse)

@@ -1,0 +1,93 @@
+"""Options of the report, the figure and the deletion test; nothing heavy is imported.
+
+The stages' parsers and the console command share them.
+"""
+
+import argparse
+from pathlib import Path
+
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.channels import add_channel_argument
+
+
+def add_alignment_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where word times and samples come from."""
+    parser.add_argument(
+        "--alignment",
+        default="",
+        help="ASR model whose word times are taken: its encoder config, or its name "
+        "below dump/align (default: the experiment's encoder, if it has aligned the "
+        "words)",
+    )
+    add_channel_argument(parser)
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the report's contents."""
+    add_alignment_arguments(parser)
+    parser.add_argument(
+        "--embed",
+        type=int,
+        default=40,
+        help="utterances in the file with audio and pictures (default: 40); the "
+        "others are linked",
+    )
+    parser.add_argument(
+        "--min_count",
+        type=int,
+        default=3,
+        help="rarer words are not ranked (default: 3)",
+    )
+
+
+def check_report_arguments(args: argparse.Namespace) -> None:
+    """Check the options of the report.
+
+    Raises:
+        DataError: A number is out of its range.
+    """
+    if args.embed < 0 or args.min_count < 1:
+        raise DataError("--embed must be 0 or more, --min_count 1 or more")
+
+
+def add_plot_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the figure."""
+    add_alignment_arguments(parser)
+    parser.add_argument(
+        "--utt", nargs="+", required=True, help="ids, side by side by class"
+    )
+    parser.add_argument(
+        "--head", type=int, help="attention of one head, from 1 (default: their mean)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=".pdf, .svg or .png (default: attention.pdf in the experiment's folder)",
+    )
+
+
+def add_deletion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the deletion test."""
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.2,
+        help="share of the frames to silence (default: 0.2)",
+    )
+    parser.add_argument(
+        "--n_draws",
+        type=int,
+        default=5,
+        help="random choices an utterance (default: 5)",
+    )
+    add_channel_argument(parser)
+
+
+def check_deletion_arguments(args: argparse.Namespace) -> None:
+    """Check the options of the deletion test.
+
+    Raises:
+        DataError: A number is out of its range.
+    """
+    if not 0 < args.share < 1 or args.n_draws < 1:
+        raise DataError("--share must lie between 0 and 1, --n_draws be 1 or more")
