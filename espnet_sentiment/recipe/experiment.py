@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
@@ -186,7 +186,7 @@ def fold_folders(experiment: Experiment) -> dict[str, Path]:
     return folders
 
 
-def predictions_hash(folders: dict[str, Path]) -> str:
+def predictions_hash(folders: Mapping[str, Path]) -> str:
     """Hash what all folds predict."""
     return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())
 
