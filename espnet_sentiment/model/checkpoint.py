@@ -216,7 +216,8 @@ def find_encoder(
     """
     from espnet_sentiment.encoder.reference import FINDERS
 
-    name, path, source = (reference.get(key) for key in ("name", "path", "source"))
+    name = reference["name"]
+    path, source = reference.get("path"), reference.get("source")
     if name == "none":
         return None
     if encoder_model is not None:

@@ -150,7 +150,7 @@ class SentimentModel(AbsESPnetModel):
         else:
             logits = self.decoder(feats, lengths)
         if self.text_encoder is not None:
-            if text is None:
+            if text is None or text_lengths is None:
                 raise ValueError("the model has a text branch: give it transcripts")
             words = self.text_encoder(text[:, : text_lengths.max()], text_lengths)
             logits = self.fusion(torch.cat([logits.relu(), words], dim=-1))
