@@ -120,7 +120,10 @@ class AudioSource:
         from espnet_sentiment.asr.align_whisper import WhisperAligner
         from espnet_sentiment.data.audio import read_audio
 
-        aligners = {"whisper": WhisperAligner, "ctc": CTCAligner}
+        aligners: dict[str, type[WhisperAligner | CTCAligner]] = {
+            "whisper": WhisperAligner,
+            "ctc": CTCAligner,
+        }
         align = aligners[self.method](self.path, device)
         wavs = read_table(dump / "wav.scp")
         return lambda utt, text: align(read_audio(wavs[utt], align.sample_rate), text)

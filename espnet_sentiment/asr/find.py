@@ -76,7 +76,7 @@ class WhisperModel:
             waves = [read_audio(wavs[utt], whisper.sample_rate) for utt in utts]
             return dict(zip(utts, whisper(waves), strict=True))
 
-        texts = {}
+        texts: dict[str, str] = {}
         # In batches apart, as long ones are recognised otherwise.
         for is_long in (True, False):
             group = {
