@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     parser = get_parser()
     for action in _actions(parser):
         if action.dest in PATHS:
-            action.complete = shtab.FILE
+            # Where shtab looks for it.
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, args.shell))
     return 0
 
