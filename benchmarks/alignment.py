@@ -9,7 +9,7 @@ The second aligner reads a sentence by espeak-ng and finds it in the recording b
 dynamic time warping over MFCC, as aeneas does (https://github.com/readbeyond/aeneas).
 Boundaries are those between two words: the end of the first, the start of the second;
 edges are the start of the first word and the end of the last.
-Mean, median and 90 % are of absolute errors; ``late`` is the mean with its sign.
+Mean, median and 90 % quantile are of absolute errors; ``late`` is the signed mean.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from torchaudio.functional import compute_deltas
 from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 
 from espnet_sentiment.asr.formats import read_ctm
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.dump import SAMPLE_RATE
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
@@ -41,7 +41,7 @@ import plan
 # espeak_EVENT_TYPE, and the option that asks for phonemes.
 WORD, END, PHONEME = 1, 5, 7
 PHONEME_EVENTS = 1
-PAUSES = (b"_", b"_:")  # others that begin so are glottal stops
+PAUSES = (b"_", b"_:")  # others that begin like this are glottal stops
 ESPEAK_RATE = 22050
 VOICES = ("de", "de+f2")
 HOP = 0.01
@@ -64,11 +64,11 @@ class Event(ctypes.Structure):
 
 def speak(
     text: str, voice: str, manner: espeak.Manner
-) -> tuple[np.ndarray, list[Word]]:
+) -> tuple[np.ndarray, list[AlignedWord]]:
     """Speak a sentence as egs/mini does, and listen to espeak-ng's events.
 
     Returns:
-        Samples at 16 kHz, and words; those that it runs together, as "do not", are one.
+        Samples at 16 kHz, and words; those it runs together, like "do not", are one.
     """
     starts, ends, texts = [], [], []
 
@@ -95,7 +95,7 @@ def speak(
         mock.patch.object(espeak, "INITIALIZE_DONT_EXIT", options),
     ):
         samples = espeak.synthesize(text, voice, manner)
-    return samples, list(map(Word, starts, ends, texts))
+    return samples, list(map(AlignedWord, starts, ends, texts))
 
 
 def iter_events(events):
@@ -107,7 +107,7 @@ def iter_events(events):
 
 
 def features(samples: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return MFCC with differences (T, 24), normalised, of what is loud; its start."""
+    """Return normalised MFCCs and deltas (T, 24) of the loud part, and its start."""
     waveform = torch.from_numpy(samples)[None] * 2**15
     mfcc = kaldi.mfcc(waveform, num_ceps=13, num_mel_bins=40, snip_edges=False)
     energy = kaldi.fbank(waveform, num_mel_bins=40, snip_edges=False).logsumexp(dim=1)
@@ -119,8 +119,8 @@ def features(samples: np.ndarray) -> tuple[np.ndarray, float]:
     return torch.nn.functional.normalize(shape, dim=1).numpy(), HOP * float(loud[0])
 
 
-def warp(samples: np.ndarray, text: str) -> list[Word]:
-    """Align by the second aligner: the voice that is nearer to the recording."""
+def warp(samples: np.ndarray, text: str) -> list[AlignedWord]:
+    """Align with the second aligner, by the voice that is closer to the recording."""
     found = []
     theirs, start = features(samples)
     for voice in VOICES:
@@ -134,13 +134,15 @@ def warp(samples: np.ndarray, text: str) -> list[Word]:
             distance = np.abs(source - (time - begin) / HOP)
             return start + HOP * float(target[distance == distance.min()].mean())
 
-        mapped = [Word(map_time(w.start), map_time(w.end), w.text) for w in words]
+        mapped = [
+            AlignedWord(map_time(w.start), map_time(w.end), w.text) for w in words
+        ]
         found.append((mean, mapped))
     return min(found)[1]
 
 
-def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[Word]]:
-    """Return the words of some utterances by espeak-ng, or by the second aligner."""
+def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[AlignedWord]]:
+    """Return the words of some utterances, from espeak-ng or the second aligner."""
     if name == "mini":
         planned = [p for p in plan.plan("mini") if p.part == "test"]
         random.Random(0).shuffle(planned)
@@ -153,8 +155,8 @@ def true_words(name: str, data_dir: Path, n_utts: int) -> dict[str, list[Word]]:
     }
 
 
-def errors(words: list[Word], true: list[Word]) -> dict[str, list[float]]:
-    """Return how late boundaries and edges are; none if the words are not the same."""
+def errors(words: list[AlignedWord], true: list[AlignedWord]) -> dict[str, list[float]]:
+    """Return how late boundaries and edges are; nothing if the words differ."""
     if [plain_words(w.text) for w in words] != [plain_words(w.text) for w in true]:
         return {"boundaries": [], "edges": []}
     starts = [a.start - b.start for a, b in zip(words, true, strict=True)]

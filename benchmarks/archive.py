@@ -3,12 +3,12 @@
     python benchmarks/archive.py MODEL AUDIO [--entries 20000]
 
 The list repeats the recordings under AUDIO: a tenth of the entries first, then all of
-them. Checked: every entry is answered once, in order, and the same recording in the
-same way wherever it stands. Printed: seconds, and the peak memory of the parent
-process, which may grow by 1.2 times at most.
+them. It checks that every entry is answered once, in order, and that a recording gets
+the same answer wherever it appears. It prints the seconds, and the peak memory of the
+parent process, which may grow by a factor of 1.2 at most.
 
-What is measured does not depend on the model, so take a fast one: a fold that learned
-on fbank (egs/emodb, `./run.sh --encoder conf/encoder/fbank.yaml --sentiment
+What is measured does not depend on the model, so use a fast one: a fold trained on
+fbank (egs/emodb, `./run.sh --encoder conf/encoder/fbank.yaml --sentiment
 conf/sentiment/mlp.yaml`). One on Whisper base takes 10 times as long.
 """
 
@@ -27,7 +27,7 @@ from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference.archive import PREDICTIONS, SHARD_SIZE, score_archive
 
-BOUND = 1.2  # of the longer list's peak memory over the shorter one's
+BOUND = 1.2  # peak memory of the longer list over that of the shorter one
 TOLERANCE = 1e-5  # between batches of different recordings
 CLUSTER = Path(__file__).parents[1] / "conf" / "cluster" / "local.yaml"
 
@@ -47,7 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this program has had in memory (Linux)."""
+    """Return the peak memory of this process in bytes (Linux)."""
     status = Path("/proc/self/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["VmHWM"].split()[0]) * 1024
@@ -78,7 +78,7 @@ def measure(args: argparse.Namespace, n: int, folder: Path) -> tuple[float, int]
     halfway = n // args.shard_size // 2
     while len(list((out / ".shards").glob("*.jsonl"))) < halfway:
         if child.poll() is not None:
-            raise DataError(f"the scoring of {n} entries ended before it was halfway")
+            raise DataError(f"scoring {n} entries ended before it was half done")
         time.sleep(0.05)
     victim = workers_of(child.pid)[0]
     victim.kill()
@@ -86,13 +86,13 @@ def measure(args: argparse.Namespace, n: int, folder: Path) -> tuple[float, int]
     answer, _ = child.communicate()
     seconds = time.perf_counter() - begin
     if child.returncode:
-        raise DataError(f"the scoring of {n} entries ended by {child.returncode}")
+        raise DataError(f"scoring {n} entries ended with status {child.returncode}")
     check(entries, out / PREDICTIONS)
     return seconds, json.loads(answer)["peak_memory"]
 
 
 def check(entries: Path, predictions: Path) -> None:
-    """Check that every entry is answered once, in order, and always in the same way."""
+    """Check that every entry is answered once, in order, and always alike."""
     posteriors: dict[str, dict[str, float]] = {}
     with entries.open() as expected, predictions.open() as found:
         for line, answer in itertools.zip_longest(expected, found):
@@ -100,7 +100,7 @@ def check(entries: Path, predictions: Path) -> None:
                 raise DataError(f"{predictions} has more or fewer lines than {entries}")
             row = json.loads(answer)
             if "error" in row or f"{row['utt']} {row['path']}\n" != line:
-                raise DataError(f"{predictions}: {answer!r} stands where {line!r} does")
+                raise DataError(f"{predictions}: {answer!r} where {line!r} belongs")
             first = posteriors.setdefault(row["path"], row["posteriors"])
             for name, value in row["posteriors"].items():
                 if abs(value - first[name]) > TOLERANCE:
@@ -121,8 +121,8 @@ def main(argv=None) -> None:
             seconds, peak = measure(args, n, Path(folder, str(n)))
             peaks.append(peak)
             print(
-                f"{n} entries: none lost, none twice, in order; {seconds:.1f} s, peak "
-                f"memory of the parent {peak / 2**20:.1f} MiB",
+                f"{n} entries: none lost, none repeated, in order; {seconds:.1f} s, "
+                f"peak memory of the parent {peak / 2**20:.1f} MiB",
                 flush=True,
             )
     ratio = peaks[1] / peaks[0]

@@ -1,9 +1,9 @@
-"""Our bi-LSTM on padded batches beside PyTorch's on packed sequences.
+"""Our bi-LSTM on padded batches against PyTorch's on packed sequences.
 
     python benchmarks/bilstm.py [--threads N] [--device cuda]
 
-Forward and backward pass of one layer over utterances of different lengths, median of
-several runs that take turns.
+Forward and backward pass of one layer over utterances of different lengths: the median
+of several interleaved runs.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""One training epoch on kept features against one that encodes on the fly.
+"""One training epoch on stored features against one that encodes on the fly.
 
 Both train the same sentiment model on fold 1 of a recipe that has run stages 0 to 4,
 with ESPnet's Trainer, in one process:
@@ -50,7 +50,7 @@ def epoch_seconds(config: dict, folder: Path) -> float:
 
 
 def main(argv=None) -> None:
-    """Print the seconds of both, and what they mean for a whole experiment."""
+    """Print the seconds of both, and those of a whole experiment."""
     args = get_parser().parse_args(argv)
     torch.set_num_threads(args.threads)
     experiment = next(experiments(args))
@@ -80,12 +80,12 @@ def main(argv=None) -> None:
     encoding = stage_seconds(experiment.encode_stamps)
     n_train = len(read_folds(args.data_dir)[0].train)
     print(
-        f"\n{n_train} training utterances, {len(view_dirs(experiment))} kept views, "
+        f"\n{n_train} training utterances, {len(view_dirs(experiment))} stored views, "
         f"{args.threads} threads, torch {torch.__version__}, {platform.machine()}\n"
     )
     header = ["", "one epoch (s)", f"{epochs} epochs (s)", "with encoding (s)"]
     rows = [
-        ["kept features", kept_seconds, kept_seconds * epochs, encoding],
+        ["stored features", kept_seconds, kept_seconds * epochs, encoding],
         ["encoding on the fly", live_seconds, live_seconds * epochs, 0.0],
     ]
     table = [[n, f"{s:.2f}", f"{a:.0f}", f"{a + e:.0f}"] for n, s, a, e in rows]

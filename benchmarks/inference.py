@@ -1,23 +1,24 @@
-"""Scoring a corpus by ``Speech2Sentiment``, and by ESPnet's cls_inference one by one.
+"""Scoring a corpus with ``Speech2Sentiment``, and with ESPnet's cls_inference.
 
     python benchmarks/inference.py --model exp/emodb_whisper_base_rnn_attention_seed0 \\
         --audio EMODB/wav [--encoder_model WHISPER] [--runs 5] [--limit N]
 
 All modes score the same files with the same encoder and decoder, and take turns:
 
-- ``predict``: batches of like length on as many threads as PyTorch may use, each
-  computing alone; linear layers by oneDNN.
+- ``predict``: batches of similar lengths on as many threads as PyTorch may use, each
+  computing on its own; linear layers by oneDNN.
 - ``predict, bfloat16``: the same with the encoder in bfloat16.
-- ``calls``: the same object, one call a file.
+- ``calls``: the same object, one call per file.
 - ``cls_inference``: the loop of ``espnet2.bin.cls_inference`` (its data loader in a
   process of its own, batch size 1, its writer) over ESPnet's classification model with
   our front end and encoder, which do not pad, and our decoder.
 - ``cls_inference, 30 s``: the same, every file padded to the 30 s that transformers'
   Whisper insists on; the padding is cut off before the decoder. Whisper only.
 
-Models are loaded before the clock starts. CPU seconds are the main process's, and tell
-more than seconds where other jobs run. A process for each mode measures, on the longest
-files, its peak memory and the time from the start of the process to the first answer.
+Models are loaded before the clock starts. CPU seconds are those of the main process;
+they tell more than seconds when other jobs are running. Each mode also runs in a
+process of its own, on the longest files: for its peak memory, and for the time from the
+start of the process to the first answer.
 """
 
 import argparse
@@ -109,7 +110,7 @@ class CutEncoder(ESPnetEncoder):
 
     def __init__(self, model, frontend: PaddedFrontend):
         super().__init__(model)
-        # Hidden from torch.nn.Module, which has it already.
+        # In a tuple, so that torch.nn.Module does not register it a second time.
         self.frontends = (frontend,)
 
     def forward(self, xs_pad, ilens, prev_states=None):
@@ -208,7 +209,7 @@ def peak_mb() -> float:
 
 
 def measure_alone(args, files, name: str, folder: Path) -> None:
-    """Print the time at the first answer and the peak memory, as JSON."""
+    """Print the time of the first answer and the peak memory, as JSON."""
     longest = sorted(files, key=lambda file: soundfile.info(file).duration)[-LONGEST:]
     build(args, longest[:1], name, folder)()
     first = time.time()
@@ -217,7 +218,7 @@ def measure_alone(args, files, name: str, folder: Path) -> None:
 
 
 def alone(name: str) -> tuple[float, float]:
-    """Run a mode in a process; return the seconds to its first answer, and MB."""
+    """Run a mode in its own process; return the seconds to its first answer, and MB."""
     command = [sys.executable, *sys.argv, "--alone", name]
     start = time.time()
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -230,9 +231,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", required=True, help="a trained model, as of predict")
+    parser.add_argument(
+        "--model", required=True, help="a trained model, as predict takes it"
+    )
     parser.add_argument("--fold")
-    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument("--encoder_model", help="the encoder, if it has moved")
     parser.add_argument("--audio", required=True, help="folder of *.wav")
     parser.add_argument("--limit", type=int, help="score the first N files only")
     parser.add_argument("--runs", type=int, default=3, help="turns of every mode")
@@ -288,7 +291,7 @@ def main(argv=None) -> None:
         "mode",
         "seconds",
         "CPU seconds",
-        "hours a minute",
+        "hours per minute",
         f"times as fast as {BASELINE}",
         "peak memory (MB)",
         "first answer (s)",

@@ -1,4 +1,4 @@
-"""Reports of many utterances: seconds to write, size, seconds to open and to search.
+"""Reports of many utterances: time to write, size, time to open and to search.
 
 Repeats the utterances of an experiment that a recipe has scored, under new ids, and
 writes the report of each size in a process of its own; Chromium opens it by Playwright
@@ -74,7 +74,7 @@ def main(argv=None) -> None:
 
 
 def repeat(experiment, args, root: Path, size: int) -> list[str]:
-    """Write a larger experiment; return the options that name it."""
+    """Write a larger experiment, and return the options that select it."""
     data = read_kaldi_dir(args.data_dir)
     corpus = data.path.name
     by_fold = {
@@ -94,7 +94,7 @@ def repeat(experiment, args, root: Path, size: int) -> list[str]:
             write_text(root / corpus / table, "".join(sorted(new)))
     shutil.copy(data.path / "classes", root / corpus)
     folds = read_folds(data.path)
-    # Their names count; what they list was decoded above.
+    # Only their names matter: what they list has been decoded already.
     write_folds(root / corpus, folds)
     out = root / "exp" / experiment.dir.name
     for name, folder in fold_folders(experiment).items():
@@ -137,7 +137,7 @@ def _repeat_fold(source: Path, out: Path, chosen: list) -> None:
 
 
 def browse(page: Path, chromium: str | None) -> tuple[float, float]:
-    """Return the seconds until the page shows its rows, and those of a search."""
+    """Return the seconds until the page shows its rows, and those a search takes."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:

@@ -2,14 +2,14 @@
 """Times SpecAugment (policy LB) side by side with ESPnet's and lhotse's.
 
 All take one float32 batch (64, 1000, 80) of random features and lengths. They run in
-turn, in a new order each round, and the table gives the median over the rounds. What
-differs in kind, beside the draws:
+turn, in a new order each round, and the table gives the median over the rounds. Apart
+from the random draws, they differ in this:
 
 - ESPnet writes into its input, draws time masks over the padded length, and lets all
   utterances share one bound on the masks' starts. Its widths exclude their upper end,
-  so that F + 1 and T + 1 are given.
+  so it is given F + 1 and T + 1.
 - lhotse fills with the mean, warps the supervisions and masks the padded features; its
-  widths too exclude their upper end. It is left out where it is not installed.
+  widths exclude their upper end, too. It is left out if it is not installed.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def contestants(lengths: torch.Tensor) -> dict[str, Callable]:
         calls[f"ESPnet, {mode}"] = lambda x, augment=augment: augment(x, lengths)
     augment = lhotse(lengths)
     if augment is None:
-        print("lhotse is not installed and left out (pip install lhotse)")
+        print("lhotse is not installed, so it is left out (pip install lhotse)")
     else:
         calls["lhotse, bicubic"] = augment
     return calls
@@ -102,7 +102,7 @@ def measure(calls: dict[str, Callable], x: torch.Tensor, repeats: int, seed: int
 
 
 def synchronize(device: torch.device):
-    """Waits for the device where it works asynchronously."""
+    """Waits for the device if it works asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -173,7 +173,7 @@ def main():
         f"SpecAugment LB on {tuple(x.shape)} float32, lengths {int(lengths.min())} to "
         f"{int(lengths.max())}, median of {args.repeats} rounds"
     )
-    print(f"{'':28s}{'median ms':>10s}{'least ms':>10s}{'times ours':>12s}")
+    print(f"{'':28s}{'median ms':>10s}{'min ms':>10s}{'times ours':>12s}")
     for name, median in medians.items():
         least = min(seconds[name])
         print(f"{name:28s}{median * 1e3:10.2f}{least * 1e3:10.2f}{median / ours:12.2f}")

@@ -4,18 +4,27 @@ import importlib
 
 import wrapt
 
-_SPECAUG = ("specaug", "specaugment", "specaug.specaugment:SpecAugment")
-_DECODERS = [
-    ("decoder", "mlp_pooling", "decoder.mlp_pooling:MLPPoolingDecoder"),
-    ("decoder", "cnn_pooling", "decoder.cnn_pooling:CNNPoolingDecoder"),
-    ("decoder", "rnn_pooling", "decoder.rnn_pooling:RNNPoolingDecoder"),
-    ("decoder", "rnn_attention", "decoder.rnn_attention:RNNAttentionDecoder"),
-]
+from espnet_sentiment.decoder.choices import DECODERS
+
+_SPECAUG = (
+    "specaug",
+    "specaugment",
+    "espnet_sentiment.specaug.specaugment:SpecAugment",
+)
+_DECODERS = [("decoder", name, target) for name, target in DECODERS.items()]
 _RNNT = [
-    ("model", "rnnt", "model.rnnt_model:RNNTModel"),
-    ("encoder", "conv_blstm", "encoder.conv_blstm:ConvBLSTMEncoder"),
-    ("frontend", "fbank", "encoder.fbank:FbankFrontend"),
-    ("preprocessor", "strict", "data.transcript:StrictPreprocessor"),
+    ("model", "rnnt", "espnet_sentiment.model.rnnt_model:RNNTModel"),
+    (
+        "encoder",
+        "conv_blstm",
+        "espnet_sentiment.encoder.conv_blstm:ConvBLSTMEncoder",
+    ),
+    ("frontend", "fbank", "espnet_sentiment.encoder.fbank:FbankFrontend"),
+    (
+        "preprocessor",
+        "strict",
+        "espnet_sentiment.data.transcript:StrictPreprocessor",
+    ),
 ]
 # ESPnet module -> (ClassChoices, name in a config, class)
 COMPONENTS = {
@@ -39,5 +48,5 @@ def register() -> None:
 def _add_components(module) -> None:
     for choices, name, target in COMPONENTS[module.__name__]:
         path, cls = target.split(":")
-        component = getattr(importlib.import_module(f"espnet_sentiment.{path}"), cls)
+        component = getattr(importlib.import_module(path), cls)
         getattr(module, f"{choices}_choices").classes[name] = component

@@ -2,8 +2,8 @@
 # Sourced by the run.sh of a recipe that pre-trains an RNN-T: options, stages 0 to 2.
 #
 # run.sh sets before: corpus (the set's name), corpus_help, its own options and defaults,
-# the function prepare_data, which writes data/$corpus, and, where its options say what
-# the set is, the function configure.
+# the function prepare_data, which writes data/$corpus, and, if its options decide which
+# set that is, the function configure.
 
 : "${corpus:?}" "${corpus_help:?}"
 # shellcheck source-path=SCRIPTDIR source=stages.sh
@@ -28,14 +28,14 @@ Stages
   --stage N             first stage (default 0)
   --stop_stage N        last stage (default 2)
     0 data preparation  1 fbank  2 RNN-T pre-training, decoding, scoring
-  A stage that is complete, with the same inputs, does nothing. A killed one continues.
+  A stage that is complete does nothing unless its inputs change; a killed one continues.
   Paths are relative to this folder; results are written to exp/.
 
 Model
   --asr FILE            RNN-T (default $asr)
-  --asr_args ARGS       options of RNNTTask that override it, after this recipe's own
+  --asr_args ARGS       options of RNNTTask that override it, added to this recipe's own
                         (${recipe_asr_args:-none}); e.g. '--max_epoch 20 --token_type bpe'
-  --asr_init DIR        RNN-T experiment from whose encoder training starts, or none
+  --asr_init DIR        RNN-T experiment with the encoder to start from, or none
                         (default ${asr_init:-none})
   --speed_perturb_factors F   copies of the training utterances at these speeds, in
                         quotes (default '$speed_perturb_factors')
@@ -48,7 +48,7 @@ Others
                         depend on it)
   --ngpu N              train on N CUDA GPUs, decode on one (default 0)
 
-The encoder is then read by every sentiment recipe:
+Every sentiment recipe can then use the encoder:
   cd ../emodb && ./run.sh --encoder conf/encoder/rnnt.yaml"
 
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
@@ -70,7 +70,7 @@ if [[ $asr_init == none ]]; then asr_init=; fi
 asr_tag=$tag asr_seed=$seed asr_nj=$nj
 asr_stages "$corpus"
 if wanted 2; then
-  # What conf/encoder/rnnt.yaml names: the RNN-T of the last run of a stage 2.
+  # What conf/encoder/rnnt.yaml names: the RNN-T of the latest stage 2.
   mkdir -p "$recipe_root/exp"
   ln -sfn "$PWD/$asr_exp" "$recipe_root/exp/rnnt"
   echo "[recipe] conf/encoder/rnnt.yaml now names $asr_exp" >&2

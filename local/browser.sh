@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Finds a Chromium for the tests of the pages; installs one where there is none: Playwright's
-# own, or, as root, the package of a Debian. Without any, those tests are skipped.
+# Finds a Chromium for the tests of the pages, or installs one: Playwright's own or, as root
+# on Debian, the distribution's package. Without one, those tests are skipped.
 #
-#   local/browser.sh    in an environment that holds Playwright, its bin/ first on PATH
+#   local/browser.sh    in an environment with Playwright, whose bin/ comes first on PATH
 set -euo pipefail
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv in the repository root and installs espnet_sentiment there, editable.
-# Does nothing where that is up to date; goes on where it was cut off.
+# Does nothing if that is up to date; continues if it was interrupted.
 #
 #   local/env.sh [EXTRA]    with an extra of setup.cfg, such as test
 #
@@ -41,7 +41,7 @@ logged() {
   "$@" &>>"$log" && return
   tail -n 20 "$log" >&2
   fail "installation failed; the lines above end $log" \
-    "Mend the cause and run the same command again."
+    "Fix the cause and run the same command again."
 }
 
 # What an installation depends on.
@@ -52,8 +52,8 @@ up_to_date() {
   [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$(key)" ]]
 }
 
-# Prints the version and path of the Python $1 if it fits: its base interpreter's
-# path, since $1 may be in the .venv that is to be remade.
+# Prints the version and path of the Python $1 if it is a suitable one. The path is its
+# base interpreter's, since $1 may be in the .venv that is about to be replaced.
 probe() {
   "$1" -c 'import ensurepip, sys
 if not (3, 12) <= sys.version_info < (3, 14):
@@ -67,12 +67,12 @@ find_python() {
     "${PYENV_ROOT:-${HOME-}/.pyenv}"/versions/3.1[23].*/bin/python; do
     if [[ $candidate ]] && probe "$candidate"; then return; fi
   done
-  # Run, because a shim may be there without uv.
+  # Run it, because there may be a shim without uv behind it.
   uv --version &>/dev/null || return
   uv python install 3.12 >&2 && probe "$(uv python find --managed-python 3.12)"
 }
 
-# A .venv whose filling was cut off may hold halves of packages.
+# A .venv whose installation was interrupted may hold incomplete packages.
 reusable() {
   [[ -f $venv/pyvenv.cfg && ! -e $venv/.unfinished ]] &&
     [[ ${made_for:-$purpose} == "$purpose" ]] &&
@@ -100,7 +100,7 @@ install() {
     [[ -x $uv ]] || "${pip[@]}" install uv
   fi
   "$uv" pip install --python "$venv/bin/python" --editable "$target" && return
-  # pip knows no backend and would take the CUDA build.
+  # pip knows nothing of backends and would take the CUDA build.
   [[ -z $backend ]] && "${pip[@]}" install --editable "$target"
 }
 
@@ -110,7 +110,7 @@ exec 9>"$venv.lock"
 if command -v flock >/dev/null && ! flock --nonblock 9; then
   say "waiting for another installation into $venv"
   flock 9
-  # From the start, since that one may have chosen the build of PyTorch.
+  # From the start, since the other one may have chosen the build of PyTorch.
   exec "$root/local/env.sh" "$@"
 fi
 

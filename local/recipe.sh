@@ -5,9 +5,9 @@
 # and the function prepare_data, which writes data/$corpus. It may set compare_with, another
 # encoder, and asr_corpus, a set on which to pre-train the RNN-T in stage 2, with
 # the options of asr_stages (stages.sh), and asr_also, sets that this RNN-T recognises. A
-# function settle_options, where there is one, checks its options once they are known; it
-# may change corpus and tag, so that different data do not overwrite each other's results,
-# and set data_options, by which stage 0 writes different folds of the same data.
+# function settle_options, if there is one, checks its options once they are known; it may
+# change corpus and tag, so that different data do not overwrite each other's results, and
+# set data_options: the options with which stage 0 writes other folds of the same data.
 
 : "${corpus:?}" "${corpus_help:?}"
 # shellcheck source-path=SCRIPTDIR source=stages.sh
@@ -44,16 +44,16 @@ Stages
   --stop_stage N        last stage (default 6)
     0 data preparation  1 features  2 pre-trained encoder  3 encoding
     4 training          5 decoding  6 scoring
-  A stage that is complete, with the same inputs, does nothing. A killed one continues.
+  A stage that is complete does nothing unless its inputs change; a killed one continues.
   Paths are relative to this folder; results are written to exp/.
 
 Models
   --encoder FILE        pre-trained encoder (default $encoder)
-  --encoder_model PATH  its weights, instead of those that the file names
+  --encoder_model PATH  its weights, instead of those named in the file
   --compare_with FILE   another encoder, run after it; '' for none
                         (default ${compare_with:-none})
   --sentiment FILES     sentiment model, or several in quotes (default $sentiment)
-  --sentiment_args ARGS options of the task that override it, after this recipe's own
+  --sentiment_args ARGS options of the task that override it, added to this recipe's own
                         (${recipe_args:-none}); e.g. '--max_epoch 20 --grad_clip 1'
   --ablation            the rows of the paper's Table 3, instead of --sentiment: rnn_attention
                         with and without SpecAugment, mlp_pooling, rnn_pooling; and
@@ -67,16 +67,16 @@ Models
   --transcripts_model PATH
                         its weights (default: --encoder_model, if it is the encoder)
   --transcripts_beam_size N
-                        its beam search (default: an RNN-T 4, Whisper 1, which is greedy)
+                        its beam size (default: 4 for an RNN-T, 1 for Whisper, which is greedy)
   --align_words         find the times of the words, by the ASR model of --encoder, for the
-                        report of stage 6 (Whisper base: 2 s an utterance on a core)
+                        report of stage 6 (Whisper base: 2 s per utterance on one core)
   --seed N              random seed, or several in quotes (default 0)
   --tag NAME            appended to the experiment's name
 
 Others
-  --channel 0|1|mix     channel of recordings that have several
+  --channel 0|1|mix     channel of recordings that have several channels
   --nj N                processes on the CPU: utterances of stage 1, folds of stage 4
-                        (default: one a core)
+                        (default: one per core)
   --cluster FILE        share stages 1, 3, 4 and 5 among Dask workers, here or in a queue's
                         jobs: conf/cluster/local.yaml, slurm.yaml or your own (same numbers)
   --ngpu N              1: encode, train and decode on a CUDA GPU (default 0)"
@@ -96,7 +96,7 @@ check nj '|[1-9][0-9]*' "a number from 1"
 check ngpu '[01]' "0 or 1"
 check channel '|0|1|mix' "0, 1 or mix"
 
-# check_file <option> <file> <folder>: a config file that is there.
+# check_file <option> <file> <folder>: refuse a config file that does not exist.
 check_file() {
   if [[ ! -e $2 ]]; then
     echo "error: --$1 '$2' does not exist; conf/$3 holds $(cd "conf/$3" && echo *.yaml)" >&2
@@ -113,7 +113,7 @@ if [[ $cluster ]]; then check_file cluster "$cluster" cluster; fi
 read -ra sentiment_files <<<"$sentiment"
 for file in "${sentiment_files[@]}"; do check_file sentiment "$file" sentiment; done
 if declare -F settle_options >/dev/null; then settle_options; fi
-# Folds of other options would be trained under a wrong name.
+# Folds that other options made would be trained under the wrong name.
 prepared=data/$corpus/options
 if ! wanted 0 && [[ -f $prepared && $(<"$prepared") != "$data_options" ]]; then
   echo "error: data/$corpus was prepared with $(<"$prepared"), not with $data_options:" \
@@ -127,7 +127,7 @@ features() {
     ${cluster:+--cluster "$cluster"}
 }
 
-# transcribe: what the ASR model makes of the utterances, and the features that it eats.
+# transcribe: what the ASR model recognises, and the features that it reads.
 transcribe() {
   local -a data=(--data_dir "data/$corpus")
   local model=$transcripts_model
@@ -143,7 +143,7 @@ transcribe() {
   fi
 }
 
-# align: word times by the ASR model whose encoder is used.
+# align: word times from the ASR model whose encoder is used.
 align() {
   module align --data_dir "data/$corpus" --transcripts "$encoder" --ngpu "$ngpu" \
     ${encoder_model:+--transcripts_model "$encoder_model"}

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sourced by recipe.sh and asr_recipe.sh: what running stages takes.
+# Sourced by recipe.sh and asr_recipe.sh: what it takes to run stages.
 
 # The options are set by the scripts that source this one.
 # shellcheck disable=SC2154
 
-# Physically, so that a recipe elsewhere can link to this folder.
+# The physical path, so that a recipe elsewhere can link to this folder.
 recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
 
 # check <option> <pattern> <what it must be>
@@ -14,7 +14,7 @@ check() {
     exit 2
   fi
 }
-# prepare_environment: install, and run Python from .venv.
+# prepare_environment: install the package, and take Python from .venv.
 prepare_environment() {
   "$recipe_root/local/env.sh"
   export PATH=$recipe_root/.venv/bin:$PATH

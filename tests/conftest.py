@@ -16,10 +16,14 @@ DATA_VARIABLE = "ESPNET_SENTIMENT_TEST_DATA"
 @pytest.fixture(scope="session")
 def an4_wavs(tmp_path_factory) -> list[Path]:
     """Return AN4 utterances, 16 kHz mono NIST SPHERE, unpacked from ESPnet's wheel."""
+    return unpack_an4(tmp_path_factory.mktemp("an4"))
+
+
+def unpack_an4(folder: Path) -> list[Path]:
+    """Unpack AN4's utterances; return their files."""
     archive = (
         importlib.resources.files("egs3") / "mini_an4" / "esp2_asr" / "downloads.tar.gz"
     )
-    folder = tmp_path_factory.mktemp("an4")
     with importlib.resources.as_file(archive) as path, tarfile.open(path) as stream:
         stream.extractall(folder, filter="data")
     return sorted(folder.glob("downloads/an4/wav/**/*.sph"))

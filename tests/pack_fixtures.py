@@ -41,10 +41,12 @@ def write_fold(folder: Path, encoder: dict, size: int, **options) -> Path:
     """
     import torch
     from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
+    from seed import SEED
 
     from espnet_sentiment.core.files import write_json
     from espnet_sentiment.encoder.reference import encoder_reference
-    from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
+    from espnet_sentiment.model.checkpoint import save_checkpoint
+    from espnet_sentiment.model.layout import CHECKPOINT
     from espnet_sentiment.tasks.sentiment import SentimentTask
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +71,7 @@ def write_fold(folder: Path, encoder: dict, size: int, **options) -> Path:
         **options,
     )
     args = parser.parse_args([])
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     model = SentimentTask.build_model(args)
     save_checkpoint(folder / CHECKPOINT, model.state_dict(), reference)
     (folder / "config.yaml").write_text(yaml_no_alias_safe_dump(vars(args)))

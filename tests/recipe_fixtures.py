@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import yaml
+from seed import SEED
 
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
@@ -63,7 +64,7 @@ def save_small_whisper(folder: Path) -> Path:
     import torch
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     config = WhisperConfig(
         d_model=16,
         encoder_layers=2,
@@ -150,7 +151,7 @@ class Recipe:
         self.model = save_small_whisper(root / "whisper")
         self.data_dir = write_corpus(root, wavs)
         self.encoder, self.sentiment = write_configs(root, self.model)
-        self.exp = root / "exp" / "an4_small_small_seed0"
+        self.exp = root / "exp" / f"an4_small_small_seed{SEED}"
         self.store = root / "dump" / "small" / "an4"
 
     @property
@@ -167,7 +168,7 @@ class Recipe:
     def experiment(self) -> list[str]:
         """Options of stages 3 to 6."""
         options = ["--sentiment", str(self.sentiment), "--exp", str(self.root / "exp")]
-        return self.common + options
+        return [*self.common, *options, "--seed", str(SEED)]
 
     def run(self, first: int, last: int, *train_options: str) -> None:
         """Run some stages."""

@@ -11,10 +11,10 @@ import pytest
 import soundfile
 import torch
 import yaml
-from asr_fixtures import CONF, Corpus, train, write_data
+from asr_fixtures import CONF, Corpus, add_rnnt, write_data
+from seed import SEED
 from test_transcribe import save_whisper
 
-from espnet_sentiment.asr import aligners as models
 from espnet_sentiment.asr.align_ctc import CTCAligner, label_times
 from espnet_sentiment.asr.align_rnnt import RNNTAligner, best_path
 from espnet_sentiment.asr.align_whisper import WhisperAligner
@@ -28,10 +28,11 @@ from espnet_sentiment.asr.formats import (
 from espnet_sentiment.asr.pauses import pauses, trim
 from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.asr.spelling import spell
-from espnet_sentiment.asr.words import NotAlignedError, Word, segments
+from espnet_sentiment.asr.words import AlignedWord, NotAlignedError, segments
 from espnet_sentiment.bin import align, make_features, transcribe
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
+from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.model.rnnt_loss import rnnt_loss
@@ -55,12 +56,16 @@ def in_order(words, duration):
 
 
 def test_segments_cover_an_utterance_with_what_lies_between_words():
-    words = [Word(0.5, 0.7, "A"), Word(0.7, 1.0, "B"), Word(1.25, 1.5, "C")]
+    words = [
+        AlignedWord(0.5, 0.7, "A"),
+        AlignedWord(0.7, 1.0, "B"),
+        AlignedWord(1.25, 1.5, "C"),
+    ]
     cut = segments(words, 2.0)
     assert [s.text for s in cut] == ["", "A", "B", "", "C", ""]
     assert [s.start for s in cut] == [0, *(s.end for s in cut[:-1])]
     assert cut[-1].end == 2.0
-    assert segments([], 2.0) == [Word(0, 2.0, "")]
+    assert segments([], 2.0) == [AlignedWord(0, 2.0, "")]
 
 
 def test_boundaries_lie_halfway_between_labels_and_not_too_far_from_them():
@@ -68,16 +73,16 @@ def test_boundaries_lie_halfway_between_labels_and_not_too_far_from_them():
     assert words[0].start == pytest.approx(1.0 - REACH)
     assert words[0].end == words[1].start == pytest.approx(1.3)
     assert words[1].end == pytest.approx(1.5 + REACH)
-    assert words[2] == Word(4.0 - REACH, 4.1 + REACH, "C")
-    assert words_around("A", [(0.1, 0.2)], 0.3) == [Word(0.0, 0.3, "A")]
+    assert words[2] == AlignedWord(4.0 - REACH, 4.1 + REACH, "C")
+    assert words_around("A", [(0.1, 0.2)], 0.3) == [AlignedWord(0.0, 0.3, "A")]
 
 
 @pytest.mark.parametrize("time", [0.0, 0.7, 1.0])
 def test_words_written_at_one_moment_each_get_a_time(time):
-    words = spread([Word(time, time, text) for text in "ABCDE"], 1.0)
+    words = spread([AlignedWord(time, time, text) for text in "ABCDE"], 1.0)
     assert in_order(words, 1.0) and [w.text for w in words] == list("ABCDE")
-    assert in_order(spread([Word(time, time, "A")] * 500, 1.0), 1.0) is False
-    assert spread([Word(time, time, "A")] * 500, 1.0)[-1].end <= 1.0
+    assert in_order(spread([AlignedWord(time, time, "A")] * 500, 1.0), 1.0) is False
+    assert spread([AlignedWord(time, time, "A")] * 500, 1.0)[-1].end <= 1.0
 
 
 def speech(wav):
@@ -94,21 +99,26 @@ def test_a_pause_in_real_speech_is_found_and_taken_out_of_the_words(an4_wavs):
     (found,) = [p for p in pauses(fbank(samples, RATE)) if p[1] - p[0] > 0.4]
     begin = len(loud[0]) / RATE
     assert found == pytest.approx((begin, begin + 0.5), abs=0.04)
-    words = [Word(0, 0.4, "A"), Word(0.4, duration, "B")]
+    words = [AlignedWord(0, 0.4, "A"), AlignedWord(0.4, duration, "B")]
     trimmed = trim(words, [found], duration)
-    assert trimmed == [Word(0, found[0], "A"), Word(found[1], duration, "B")]
+    assert trimmed == [
+        AlignedWord(0, found[0], "A"),
+        AlignedWord(found[1], duration, "B"),
+    ]
     # A breath between two pauses is no word's.
     trimmed = trim(words, [(0.25, 0.32), (0.45, 0.6)], duration)
-    assert trimmed == [Word(0, 0.25, "A"), Word(0.6, duration, "B")]
+    assert trimmed == [AlignedWord(0, 0.25, "A"), AlignedWord(0.6, duration, "B")]
     # A word as long as the pause keeps a moment.
-    (kept,) = trim([Word(0, 0.5, "A")], [(0.0, 0.49)], 0.5)
+    (kept,) = trim([AlignedWord(0, 0.5, "A")], [(0.0, 0.49)], 0.5)
     assert kept.end - kept.start == pytest.approx(LEAST)
-    noise = 0.2 * torch.randn(len(samples), generator=torch.Generator().manual_seed(0))
+    noise = 0.2 * torch.randn(
+        len(samples), generator=torch.Generator().manual_seed(SEED)
+    )
     assert pauses(fbank(samples + noise, RATE)) == []
 
 
 def test_the_best_path_is_the_best_of_all_paths():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     frames, labels = 5, 4
     for _ in range(20):
         blank, label = torch.randn(frames, labels + 1), torch.randn(frames, labels)
@@ -124,7 +134,7 @@ def test_the_best_path_is_the_best_of_all_paths():
 
 
 def test_the_best_path_is_a_part_of_what_the_loss_sums_over():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     frames, targets = 6, torch.tensor([[1, 2, 1]])
     # One path has nearly all the probability.
     at, logits = [1, 1, 4], torch.zeros(1, frames, 4, 3)
@@ -176,15 +186,21 @@ def test_words_are_spelled_as_the_model_knows_them():
 
 def test_a_ctm_holds_the_times_to_the_millisecond(tmp_path):
     words = {
-        "b": [Word(0.1234, 0.4567, 'He"s'), Word(0.4567, 1.0, "[LAUGHTER]")],
-        "a": [Word(0, 0.5, "Ähm")],
+        "b": [
+            AlignedWord(0.1234, 0.4567, 'He"s'),
+            AlignedWord(0.4567, 1.0, "[LAUGHTER]"),
+        ],
+        "a": [AlignedWord(0, 0.5, "Ähm")],
         "c": [],
     }
     write_ctm(tmp_path / "ctm", words)
     lines = (tmp_path / "ctm").read_text().splitlines()
     assert lines[0] == "a 1 0.000 0.500 Ähm" and lines[1] == 'b 1 0.123 0.334 He"s'
     read = read_ctm(tmp_path / "ctm")
-    assert read["b"] == [Word(0.123, 0.457, 'He"s'), Word(0.457, 1.0, "[LAUGHTER]")]
+    assert read["b"] == [
+        AlignedWord(0.123, 0.457, 'He"s'),
+        AlignedWord(0.457, 1.0, "[LAUGHTER]"),
+    ]
     assert list(read) == ["a", "b"]
     (tmp_path / "ctm").write_text(";; by another tool\na A 1 0.5 yes 0.9\nb 1 x\n")
     with pytest.raises(DataError, match="ctm:3 is not 'utterance channel start"):
@@ -195,7 +211,11 @@ def test_a_ctm_holds_the_times_to_the_millisecond(tmp_path):
 
 def test_a_textgrid_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "a.TextGrid"
-    words = [Word(0.25, 0.5, 'say "no" 7'), Word(0.5, 1.0, '"'), Word(1.5, 2.0, "ß")]
+    words = [
+        AlignedWord(0.25, 0.5, 'say "no" 7'),
+        AlignedWord(0.5, 1.0, '"'),
+        AlignedWord(1.5, 2.0, "ß"),
+    ]
     write_textgrid(path, words, 2.5)
     assert read_textgrid(path) == words
     text = path.read_text()
@@ -213,7 +233,7 @@ def test_praats_short_format_and_other_tiers_are_read(tmp_path):
         '"TextTier"\n"clicks"\n0\n1.5\n1\n0.3\n"x"\n'
         '"IntervalTier"\n"words"\n0\n1.5\n2\n0\n1\n""\n1\n1.5\n"a ""b"""\n'
     )
-    assert read_textgrid(path) == [Word(1.0, 1.5, 'a "b"')]
+    assert read_textgrid(path) == [AlignedWord(1.0, 1.5, 'a "b"')]
     for broken in (path.read_text()[:-12], "", '"ooTextFile" "Pitch" 0 1 <exists> 1'):
         path.write_text(broken)
         with pytest.raises(DataError, match="a.TextGrid is no TextGrid"):
@@ -223,7 +243,7 @@ def test_praats_short_format_and_other_tiers_are_read(tmp_path):
 
 
 class Aligned(Corpus):
-    """The corpus, and an RNN-T that learned a part of it."""
+    """The corpus, and an RNN-T that knows a part of it by heart."""
 
     def align(self, config=RNNT, *options, model=None):
         align.main(
@@ -246,7 +266,7 @@ class Aligned(Corpus):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):
     corpus = Aligned(tmp_path_factory.mktemp("aligned"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     options = ["--data_dir", str(corpus.data_dir), "--dump", str(corpus.dump)]
     make_features.main([*options, "--encoder", str(WHISPER)])
     save_whisper(corpus.root / "whisper")
@@ -327,30 +347,25 @@ def test_what_cannot_be_aligned_is_listed_and_stops_nothing_else(fresh, capsys):
 
 
 def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
-    load, seen = models.RNNTSource.load, []
+    read, seen = DumpReader.__call__, []
 
-    def interrupted(source, dump, device):
-        aligner = load(source, dump, device)
+    def interrupted(reader, utt):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(utt)
+        return read(reader, utt)
 
-        def once(utt, text):
-            if len(seen) == 3:
-                raise KeyboardInterrupt
-            seen.append(utt)
-            return aligner(utt, text)
-
-        return once
-
-    monkeypatch.setattr(models.RNNTSource, "load", interrupted)
+    monkeypatch.setattr(DumpReader, "__call__", interrupted)
     monkeypatch.setattr(align, "PART_FRAMES", 1)
     with pytest.raises(KeyboardInterrupt):
         fresh.align()
     again = []
 
-    def counted(source, dump, device):
-        aligner = load(source, dump, device)
-        return lambda utt, text: again.append(utt) or aligner(utt, text)
+    def counted(reader, utt):
+        again.append(utt)
+        return read(reader, utt)
 
-    monkeypatch.setattr(models.RNNTSource, "load", counted)
+    monkeypatch.setattr(DumpReader, "__call__", counted)
     assert fresh.align() == read_ctm(finished.folder() / "ctm")
     assert sorted(seen + again) == sorted(read_table(fresh.data_dir / "text"))
 
@@ -379,7 +394,7 @@ def test_the_auxiliary_ctc_aligns_if_the_rnnt_has_one(fresh, finished):
     config.write_text(yaml.safe_dump(settings))
     weights = fresh.exp / "valid.cer_transducer.ave.pth"
     state = torch.load(weights, weights_only=True)
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     size = (len(settings["token_list"]), settings["encoder_conf"]["projection_size"])
     state |= {
         "ctc.ctc_lo.weight": torch.randn(size),
@@ -410,7 +425,7 @@ def test_pieces_and_words_are_labels_too(fresh, token_type):
     config.write_text(yaml.safe_dump(settings))
     stats = {"stats_file": str(fresh.exp / "feats_stats.npz")}
     args = argparse.Namespace(**settings | {"normalize_conf": stats})
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     model = RNNTTask.build_model(args)
     torch.save(model.state_dict(), fresh.exp / "valid.cer_transducer.ave.pth")
     ctm = fresh.align()
@@ -461,7 +476,7 @@ def small_ctc(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ctc")
     vocab = ["<pad>", "<s>", "</s>", "<unk>", "|", *LETTERS]
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(vocab)}))
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     config = Wav2Vec2Config(
         vocab_size=len(vocab),
         hidden_size=16,

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from asr_fixtures import UPDATES, Corpus, train, write_data
+from asr_fixtures import EPOCHS, Corpus, add_rnnt, write_data
 
-from espnet_sentiment.asr.decode_rnnt import decode_rnnt
 from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
+from espnet_sentiment.asr.rnnt_recogniser import RNNTRecogniser
+from espnet_sentiment.asr.transcribe import transcribe
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
+from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
 
@@ -25,7 +27,7 @@ from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 def finished(tmp_path_factory, an4_wavs):
     """Return a corpus all of whose utterances are decoded and scored."""
     corpus = Corpus(tmp_path_factory.mktemp("asr"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     corpus.decode("--part", "train", "test")
     corpus.score()
     return corpus
@@ -54,7 +56,7 @@ def test_results_add_up_from_every_utterance(finished):
     assert results["asr_exp"] == "asr_an4_small" and results["seed"] == 0
     assert results["config"]["input_size"] == 80 and "torch" in results["versions"]
     assert results["seconds"]["decode_an4_test"] > 0
-    assert len(results["history"]["train_loss"]) == UPDATES
+    assert len(results["history"]["train_loss"]) == EPOCHS
     assert list(results["decode"]) == ["an4_test", "an4_train"]
     learned = results["decode"]["an4_train"]
     assert learned["wer"]["rate"] == 0 and learned["cer"]["ci95"] == [0, 0]
@@ -221,10 +223,17 @@ def test_an_utterance_without_features_or_transcript_is_named(fresh):
 
 def test_an_utterance_too_short_for_the_encoder_is_named(finished, tmp_path):
     scp = str(tmp_path / "feats.scp")
+    recogniser = RNNTRecogniser(load_rnnt(finished.exp))
     frames = {"long": np.zeros((20, 80), "f4"), "short": np.zeros((7, 80), "f4")}
     kaldiio.save_ark(str(tmp_path / "feats.ark"), frames, scp=scp)
     with pytest.raises(DataError, match=r"utterance short .* is too short: .*7 frames"):
-        decode_rnnt(load_rnnt(finished.exp), read_table(scp), [["long", "short"]])
+        transcribe(
+            recogniser,
+            DumpReader(tmp_path, "fbank", recogniser.sample_rate),
+            {"long": 20, "short": 7},
+            60,
+            tmp_path / "parts",
+        )
 
 
 def test_batches_hold_as_many_frames_as_they_may_the_longest_first():

@@ -177,7 +177,7 @@ def test_ctrl_c_says_how_to_continue(capsys):
 def test_a_config_that_is_not_yaml_or_not_there_is_named(recipe):
     recipe.run(1, 2)
     recipe.sentiment.write_text("decoder: [")
-    with pytest.raises(DataError, match=f"{recipe.sentiment} is not valid YAML"):
+    with pytest.raises(DataError, match=f"{recipe.sentiment} cannot be read as YAML"):
         recipe.run(3, 3)
     recipe.sentiment.unlink()
     with pytest.raises(DataError, match=f"{recipe.sentiment} does not exist"):
@@ -205,7 +205,7 @@ def test_a_stage_before_its_predecessor_says_which_to_run(recipe):
 
 def test_an_entry_point_ends_with_one_line_not_a_traceback(capsys):
     def main(argv):
-        raise DataError("x.wav is broken: mend it")
+        raise DataError("x.wav is broken: fix it")
 
-    with pytest.raises(SystemExit, match="^error: x.wav is broken: mend it$"):
+    with pytest.raises(SystemExit, match="^error: x.wav is broken: fix it$"):
         run(main)

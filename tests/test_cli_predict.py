@@ -20,7 +20,7 @@ from demo_fixture import train_experiment
 
 from espnet_sentiment.cli.inputs import Input
 from espnet_sentiment.cli.main import main
-from espnet_sentiment.cli.scoring import score
+from espnet_sentiment.cli.scoring import answer_inputs
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference import archive
 from espnet_sentiment.inference.batching import WINDOW
@@ -517,7 +517,7 @@ def test_broken_inputs_are_told_as_they_come(experiment):
     )
     model = Speech2Sentiment.from_pretrained(experiment)
     ahead = 0
-    told = itertools.islice(score(model, missing, False), 3000)
+    told = itertools.islice(answer_inputs(model, missing, False), 3000)
     for number, (name, error) in enumerate(told):
         assert (name, str(error)) == (f"{number}.wav", f"{number} is missing")
         ahead = max(ahead, int(repr(drawn)[6:-1]) - number)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
+from seed import SEED
 
 from espnet_sentiment.cluster import client, config, encode
 from espnet_sentiment.core.errors import DataError, UserError
@@ -136,7 +137,7 @@ QUEUE = {"env": "slurm", "n_workers": 2, "options": {"cores": 1, "memory": "1GB"
             {**QUEUE, "options": {**QUEUE["options"], "que": "a"}},
             "did you mean .*queue",
         ),
-        ({"options": {"memory_limit": "much"}}, "does not start .*: mend its options"),
+        ({"options": {"memory_limit": "much"}}, "does not start .*: fix its options"),
     ],
 )
 def test_a_wrong_cluster_file_is_named_with_the_key_and_the_remedy(
@@ -198,8 +199,8 @@ class Corpus:
         self.common = ["--data_dir", str(data), "--encoder", str(encoder)]
         self.common += ["--dump", str(root / "dump"), *options]
         self.experiment = [*self.common, "--sentiment", str(sentiment)]
-        self.experiment += ["--exp", str(root / "exp")]
-        self.exp = root / "exp" / "an4_small_small_seed0"
+        self.experiment += ["--exp", str(root / "exp"), "--seed", str(SEED)]
+        self.exp = root / "exp" / f"an4_small_small_seed{SEED}"
 
     def run(self) -> None:
         from espnet_sentiment.bin import (

@@ -5,6 +5,7 @@ import torch
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
+from seed import SEED
 
 from espnet_sentiment.encoder.conv_blstm import ConvBLSTMEncoder
 
@@ -17,7 +18,7 @@ SMALL = {
 
 
 def small_encoder(**options):
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     return ConvBLSTMEncoder(5, **{**SMALL, **options}).eval()
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from seed import SEED
 
 from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
 from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
@@ -36,14 +37,14 @@ DECODERS = {
 
 @pytest.fixture(params=DECODERS, ids=list(DECODERS))
 def decoder(request):
-    torch.manual_seed(1)
+    torch.manual_seed(SEED + 1)
     cls, conf = DECODERS[request.param]
     return cls(CLASSES, encoder_output_size=D, **conf).double().eval()
 
 
 @pytest.fixture
 def batch():
-    torch.manual_seed(2)
+    torch.manual_seed(SEED + 2)
     lengths = torch.tensor([7, 1, 13, 4])
     return torch.randn(4, 13, D, dtype=torch.float64), lengths
 
@@ -93,7 +94,7 @@ def lstm_states(rnn, x):
 
 
 def test_rnn_attention_equals_the_papers_formulas_for_each_utterance(batch):
-    torch.manual_seed(3)
+    torch.manual_seed(SEED + 3)
     decoder = RNNAttentionDecoder(CLASSES, D, hidden_size=64, n_heads=8, head_size=32)
     decoder = decoder.double().eval()
     logits, attention = decoder.forward_with_attention(*batch)

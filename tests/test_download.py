@@ -112,6 +112,13 @@ def test_a_missing_file_or_server_names_the_address_and_the_remedy(server, tmp_p
             download(url, tmp_path / "corpus.zip")
 
 
+def test_the_option_that_takes_a_local_copy_is_named(server, tmp_path):
+    with pytest.raises(DataError, match="give a local copy by --corpus DIR$"):
+        download(server.url + "x", tmp_path / "corpus.zip", option="--corpus DIR")
+    with pytest.raises(DataError, match="removed.* give a local copy by --corpus DIR$"):
+        download(server.url, tmp_path / "a.zip", sha256="0" * 64, option="--corpus DIR")
+
+
 def test_an_archive_is_unpacked_whole(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("wav/a.wav", "x")

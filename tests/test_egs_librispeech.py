@@ -84,7 +84,7 @@ def test_the_folder_librispeech_itself_is_taken_too(prepare, tmp_path, corpus):
 
 def test_an_incomplete_part_is_said_loudly(prepare, tmp_path, corpus, capsys):
     run(prepare, tmp_path, corpus)
-    assert "WARNING: 4 utterances in train-clean-100, but the corpus has 28539" in (
+    assert "WARNING: 4 utterances of train-clean-100, but the corpus has 28539" in (
         capsys.readouterr().err
     )
 

@@ -156,7 +156,7 @@ def test_a_missing_recording_is_named(prepare, tmp_path, corpus):
 def test_a_speaker_of_both_splits_is_refused(prepare, tmp_path, corpus):
     table = corpus / "test" / "utt2spk"
     write_table(table, dict.fromkeys(read_table(table), "0007"))
-    with pytest.raises(DataError, match="speaker 0007 stands in train and in test"):
+    with pytest.raises(DataError, match="speaker 0007 is in both train and test"):
         run(prepare, tmp_path, corpus)
 
 
@@ -176,7 +176,7 @@ def fetch(prepare, monkeypatch, tmp_path, corpus):
     """Run with a downloaded archive of a small corpus."""
     downloads = tmp_path / "downloads"
 
-    def download(url, path):
+    def download(url, path, option):
         archive = tmp_path / "speechocean762"
         made = shutil.make_archive(str(archive), "gztar", corpus.parent, corpus.name)
         path.parent.mkdir()

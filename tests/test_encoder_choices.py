@@ -7,14 +7,10 @@ import sys
 import pytest
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.encoder.choices import (
-    build_encoder,
-    encoder_choices,
-    input_kind,
-    load_encoder_config,
-)
-from espnet_sentiment.encoder.config import KEYS
+from espnet_sentiment.encoder.choices import build_encoder, encoder_choices
+from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.fbank import FbankEncoder
+from espnet_sentiment.encoder.kinds import KINDS, input_kind
 
 
 @pytest.fixture
@@ -43,9 +39,9 @@ def test_an_unknown_encoder_is_refused_with_those_there_are():
 
 
 def test_the_keys_of_a_config_are_the_arguments_of_the_classes():
-    for name, keys in KEYS.items():
+    for name, kind in KINDS.items():
         cls = FbankEncoder if name == "none" else encoder_choices.get_class(name)
-        assert keys == tuple(inspect.signature(cls).parameters)
+        assert kind.keys == tuple(inspect.signature(cls).parameters)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 from espnet2.main_funcs.pack_funcs import pack
 from espnet2.tasks.asr import ASRTask
 from espnet2.tasks.asr_transducer import ASRTransducerTask
+from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
@@ -111,7 +112,7 @@ def build(name):
     if name == "transducer":
         # Its loss is in no package registry, so ESPnet cannot build the whole model.
         buildable |= {"decoder": None, "model_conf": {"ctc_weight": 1.0}}
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     model = task.build_model(argparse.Namespace(**buildable))
     if name == "transducer":
         model.decoder = TransducerDecoder(len(TOKENS), **config["decoder_conf"])

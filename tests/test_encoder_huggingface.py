@@ -12,6 +12,7 @@ import transformers
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
+from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
@@ -155,7 +156,7 @@ def saved(tmp_path_factory):
         if name not in folders:
             cls, config, extractor = MODELS[name]
             folder = tmp_path_factory.mktemp(name)
-            torch.manual_seed(0)
+            torch.manual_seed(SEED)
             model = cls(config)
             for buffer in model.buffers():
                 # Batch norms that have seen data: padding of zeros does not stay zero.
@@ -300,7 +301,7 @@ def test_no_frames_are_too_few(saved):
 def test_whisper_encodes_long_speech_in_windows(saved):
     # This model has positions for 1 s; the utterances are of 2.3, 0.7 and 2 s.
     encoder = load(saved("whisper"), "last").double()
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     lengths = torch.tensor([230, 70, 200])
     feats = torch.randn(3, 230, 80, dtype=torch.double)
     with torch.no_grad():

@@ -6,6 +6,7 @@ import io
 import pytest
 import torch
 import transformers
+from seed import SEED
 
 from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
@@ -26,7 +27,7 @@ def encoder_dir(tmp_path_factory):
         attention_dropout=0.5,
         layerdrop=0.5,
     )
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     transformers.ParakeetEncoder(config).save_pretrained(folder)
     transformers.ParakeetFeatureExtractor().save_pretrained(folder)
     return folder
@@ -55,7 +56,7 @@ def encoder(encoder_dir):
 
 @pytest.fixture
 def batch():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     return torch.randn(4, 80, 80), torch.tensor([80, 75, 60, 33])
 
 

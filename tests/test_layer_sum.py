@@ -1,6 +1,7 @@
 """The learned mixture of layers."""
 
 import torch
+from seed import SEED
 
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 
@@ -18,7 +19,7 @@ def test_one_layer_passes_and_has_no_parameters():
 
 
 def test_a_few_hundred_steps_find_the_layer_that_matters():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     layer_sum = WeightedLayerSum(8)
     optimiser = torch.optim.Adam(layer_sum.parameters(), lr=1e-3)
     for _ in range(300):

@@ -16,7 +16,7 @@ from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.manifest import make_folds, read_manifest
 from espnet_sentiment.data.records import read_records
-from espnet_sentiment.recipe.prepare import prepare
+from espnet_sentiment.recipe.prepare import Corpus, prepare
 
 RECIPE = Path(__file__).parents[1] / "egs" / "manifest"
 
@@ -132,7 +132,7 @@ def test_segments_and_channels_reach_the_data_directory(tmp_path, an4_wavs):
     ]
     manifest = read_manifest(write(tmp_path / "m.csv", rows))
     folds = make_folds(manifest, "", print)
-    prepare(tmp_path / "data", manifest.utterances, folds)
+    prepare(tmp_path / "data", Corpus(manifest.utterances, folds))
     data = read_kaldi_dir(tmp_path / "data")
     assert len(data.wav_scp) == 1 and len(data.segments) == 3
     assert [row.split()[1] for row in data.segments.values()] == [
@@ -234,7 +234,7 @@ def test_all_bad_rows_are_counted_and_twenty_named(tmp_path, rows):
         ("", ":1: column path is missing; there are none"),
         ("path,label", " has no rows: write one for each utterance"),
         ("path,label\na.wav", ":2: 1 fields, but the header has 2"),
-        ('path,label\na.wav,"x', ":2: unexpected end of data: mend the double quotes"),
+        ('path,label\na.wav,"x', ":2: unexpected end of data: fix the double quotes"),
     ],
 )
 def test_a_bad_header_or_table_is_named(tmp_path, header, message):
@@ -368,7 +368,7 @@ def test_a_class_that_no_training_utterance_has_is_said_once(tmp_path, rows, cap
     manifest = read_manifest(write(tmp_path / "m.csv", rows))
     folds = make_folds(manifest, "", print)
     for _ in range(2):
-        prepare(tmp_path / "data", manifest.utterances, folds)
+        prepare(tmp_path / "data", Corpus(manifest.utterances, folds))
     said = capsys.readouterr().err
     # The next speaker validates: s1 does where s0 is tested.
     unknown = "fold 1 validates fear, fold 2 tests fear, which no training utterance"
@@ -379,7 +379,8 @@ def test_five_folds_with_unlearned_classes_are_named(tmp_path, rows, capsys):
     for i, row in enumerate(rows):
         row |= {"label": f"c{i // 2}", "fold": str(i // 2)}
     manifest = read_manifest(write(tmp_path / "m.csv", rows))
-    prepare(tmp_path / "data", manifest.utterances, make_folds(manifest, "", print))
+    folds = make_folds(manifest, "", print)
+    prepare(tmp_path / "data", Corpus(manifest.utterances, folds))
     said = capsys.readouterr().err
     assert "fold 0 tests c0, fold 0 validates c1, fold 1 tests c1" in said
     assert "fold 2 tests c2, ... and 11 more, which no" in said
@@ -389,9 +390,13 @@ def test_one_fold_is_counted_as_one(tmp_path, rows, capsys):
     parts = {"s2": "valid", "s3": "test"}
     rows = [row | {"split": parts.get(row["speaker"], "train")} for row in rows]
     manifest = read_manifest(write(tmp_path / "m.csv", rows))
-    prepare(tmp_path / "data", manifest.utterances, make_folds(manifest, "", print))
+    folds = make_folds(manifest, "", print)
+    prepare(tmp_path / "data", Corpus(manifest.utterances, folds))
     said = capsys.readouterr().err
-    assert "(anger 8, joy 8), 1 fold in" in said and "WARNING" not in said
+    assert (
+        "(anger 8, joy 8), 1 fold (train 8, valid 4, test 4) in" in said
+        and "WARNING" not in said
+    )
 
 
 def test_k_folds_without_speakers_are_said_loudly(tmp_path, rows):

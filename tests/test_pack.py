@@ -16,6 +16,7 @@ import yaml
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from pack_fixtures import posteriors, write_fold
 from recipe_fixtures import Recipe, save_small_whisper
+from seed import SEED
 
 from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
@@ -80,7 +81,7 @@ def write_rnnt(folder):
         joint_net_conf={"joint_space_size": 8},
     )
     args = parser.parse_args([])
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     model = RNNTTask.build_model(args)
     torch.save(model.state_dict(), folder / "valid.cer_transducer.ave.pth")
     (folder / "config.yaml").write_text(yaml_no_alias_safe_dump(vars(args)))

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from recipe_fixtures import Recipe
+from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
@@ -48,7 +49,7 @@ def test_results_hold_what_the_design_promises(finished, an4_wavs):
     for name in ("RESULTS.md", "confusion.png", "learning_curves.png"):
         assert (finished.exp / name).stat().st_size > 0
     table = (finished.root / "exp" / "RESULTS_an4.md").read_text()
-    assert "| small | small | 0 |" in table
+    assert f"| small | small | {SEED} |" in table
 
 
 def test_predictions_and_attention_stand_in_one_line_an_utterance(finished):
@@ -146,9 +147,9 @@ def test_encoding_killed_between_shards_ends_with_the_same_store(
     finished, fresh, monkeypatch
 ):
     from espnet_sentiment.data.feature_store import StoreWriter
-    from espnet_sentiment.encoder import extract
+    from espnet_sentiment.encoder import encode
 
-    monkeypatch.setattr(extract, "UTTS_PER_SHARD", 3)
+    monkeypatch.setattr(encode, "UTTS_PER_SHARD", 3)
     write = StoreWriter.write
     written = []
 

@@ -90,7 +90,7 @@ def test_a_download_that_is_not_the_corpus_is_refused(
     prepare, tmp_path, corpus, monkeypatch
 ):
     archive = shutil.make_archive(str(tmp_path / "emodb"), "zip", corpus)
-    monkeypatch.setattr(prepare, "download", lambda url, path: archive)
+    monkeypatch.setattr(prepare, "download", lambda url, path, option: archive)
     with pytest.raises(DataError, match="not the corpus that this recipe knows"):
         prepare.main(["--downloads", str(tmp_path / "downloads")])
 

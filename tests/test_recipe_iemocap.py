@@ -234,7 +234,7 @@ def test_a_wrong_count_and_a_lost_transcript_are_said_loudly(release, run, capsy
     transcripts_of(release, "Ses03F_impro01_F000").unlink()
     run(release)
     err = capsys.readouterr().err
-    assert "WARNING: 80 utterances of happiness, but the release has 1636" in err
+    assert "WARNING: 80 utterances of happiness, but the corpus has 1636" in err
     # Ten: two speakers, five labels.
     assert "WARNING: 10 utterances have no transcript, Ses03F_impro01_F000 first" in err
 
@@ -368,7 +368,9 @@ def test_a_release_of_full_size_is_prepared_with_the_exact_counts(
     release = write_iemocap(tmp_path, turns)
     data_dir = run(release)
     err = capsys.readouterr().err
-    assert "WARNING" not in err and "5531 of 10039 utterances, 10 folds" in err
+    assert "WARNING" not in err and "5531 of 10039 turns are taken" in err
+    counts = "anger 1103, happiness 1636, neutral 1708, sadness 1084"
+    assert f"5531 utterances ({counts}), 10 folds in {data_dir}" in err
     data = read_kaldi_dir(data_dir)
     assert Counter(data.utt2label.values()) == {
         "anger": 1103,
@@ -390,7 +392,7 @@ def test_a_release_of_full_size_is_prepared_with_the_exact_counts(
     old = f"{lost.utt}\tang"
     path.write_text(path.read_text().replace(old, f"{lost.utt}\txxx"))
     run(release)
-    assert "1102 utterances of anger, but the release has 1103" in (
+    assert "1102 utterances of anger, but the corpus has 1103" in (
         capsys.readouterr().err
     )
 

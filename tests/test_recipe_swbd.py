@@ -393,7 +393,7 @@ def test_two_copies_below_a_folder_too_high_are_refused(recipe, tree):
     [
         (
             "sw02001_0\t0.25\t1.25\tNeutral-{x}",
-            "tsv:61: 'sw02001_0' stands there twice",
+            "tsv:61: 'sw02001_0' occurs twice",
         ),
         (
             "sw02001_77\t0.25\tNeutral-{x}",

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import torch
 from recipe_fixtures import save_small_whisper
+from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.tasks.sentiment import SentimentTask
@@ -53,6 +54,7 @@ def config(tmp_path, an4_wavs, whisper):
         num_workers=0,
         use_tensorboard=False,
         use_matplotlib=False,
+        seed=SEED,
     )
     return parser.parse_args([])
 

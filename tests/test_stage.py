@@ -1,10 +1,18 @@
 """Stages that skip, continue and start over."""
 
+import time
+
 import pytest
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, write_json
-from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds, stat_hash
+from espnet_sentiment.recipe.stage import (
+    Stage,
+    content_hash,
+    say,
+    stage_seconds,
+    stat_hash,
+)
 
 
 @pytest.fixture
@@ -19,6 +27,13 @@ def done(tmp_path):
 def test_a_complete_stage_with_the_same_inputs_says_so(done, capsys):
     assert Stage("test", done / ".done.json", {"a": 1}).is_done()
     assert "[test] up to date" in capsys.readouterr().err
+
+
+def test_who_speaks_stands_before_what_is_said(tmp_path, capsys):
+    say("test", "reading")
+    Stage("test", tmp_path / ".done.json", {}).say("reading")
+    assert capsys.readouterr().err == 2 * "[test] reading\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_changed_inputs_or_a_missing_output_run_it_again(done):
@@ -53,8 +68,15 @@ def test_seconds_of_stages_that_ran_at_once_count_once(tmp_path):
     assert stage_seconds([tmp_path / "never"]) is None
 
 
-def test_a_finished_stage_knows_its_seconds(done):
-    assert 0 <= stage_seconds([done / ".done.json"]) < 60
+def test_a_finished_stage_knows_its_seconds(tmp_path, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    stage = Stage("test", tmp_path / ".done.json", {})
+    clock[0] += 100  # what comes before the work does not count
+    stage.start()
+    clock[0] += 12.5
+    stage.finish()
+    assert stage_seconds([tmp_path / ".done.json"]) == 12.5
 
 
 def test_hashes_follow_content_and_time(tmp_path):

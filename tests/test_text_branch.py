@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 from recipe_fixtures import Recipe
+from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
@@ -13,7 +14,8 @@ from espnet_sentiment.data.text_tokens import TextToTokens
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
-from espnet_sentiment.model.checkpoint import CHECKPOINT, text_to_tokens
+from espnet_sentiment.model.checkpoint import text_to_tokens
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.model.sentiment_model import SentimentModel
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 
@@ -42,7 +44,7 @@ def test_words_seen_once_are_unknown_and_an_empty_transcript_has_an_end(tmp_path
 
 
 def model(text: bool) -> SentimentModel:
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     parts = {"text_encoder": LSTMTextEncoder(9), "fusion_size": 6} if text else {}
     return SentimentModel(
         token_list=["a", "b", "c"],
@@ -56,7 +58,7 @@ def model(text: bool) -> SentimentModel:
 
 
 def test_padding_of_speech_and_text_never_changes_the_logits():
-    torch.manual_seed(1)
+    torch.manual_seed(SEED + 1)
     speech, lengths = torch.randn(2, 30, 5), torch.tensor([30, 11])
     text, text_lengths = (
         torch.tensor([[3, 4, 5, 8], [6, 8, -1, -1]]),
@@ -92,7 +94,7 @@ class TextRecipe(Recipe):
         config |= {"text_encoder": "lstm", "text_token_type": token_type}
         config["text_nbpe"] = 30
         self.sentiment.write_text(yaml.safe_dump(config))
-        self.exp = root / "exp" / "an4_small_small_reference_seed0"
+        self.exp = root / "exp" / f"an4_small_small_reference_seed{SEED}"
         self.text = root / "dump" / "text" / "reference" / "an4" / "text"
 
     @property

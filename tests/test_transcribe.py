@@ -9,17 +9,18 @@ import pytest
 import soundfile
 import torch
 import yaml
-from asr_fixtures import CONF, Corpus, train, write_data
+from asr_fixtures import CONF, Corpus, add_rnnt, write_data
 from recipe_fixtures import save_small_whisper
 from safetensors.torch import load_file, save_file
 
-from espnet_sentiment.asr import decode_rnnt
+from espnet_sentiment.asr.rnnt_recogniser import RNNTRecogniser
 from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.bin import make_features, transcribe
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import spoken_words
+from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
 
 RNNT = CONF / "encoder" / "rnnt.yaml"
@@ -76,7 +77,7 @@ class Transcripts(Corpus):
 def finished(tmp_path_factory, an4_wavs):
     """Return a corpus that both models have transcribed."""
     corpus = Transcripts(tmp_path_factory.mktemp("transcripts"))
-    train(corpus, write_data(corpus, an4_wavs))
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
     save_whisper(corpus.root / "whisper")
     options = ["--data_dir", str(corpus.data_dir), "--dump", str(corpus.dump)]
     make_features.main([*options, "--encoder", str(WHISPER)])
@@ -140,25 +141,25 @@ def test_a_second_run_does_nothing(finished, capsys):
 
 
 def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
-    recognise, seen = decode_rnnt.decode_batch, []
+    read, seen = DumpReader.__call__, []
 
-    def kill(model, feats, utts, *rest):
+    def kill(reader, utt):
         if len(seen) == 3:
             raise KeyboardInterrupt
-        seen.extend(utts)
-        return recognise(model, feats, utts, *rest)
+        seen.append(utt)
+        return read(reader, utt)
 
-    monkeypatch.setattr(decode_rnnt, "decode_batch", kill)
+    monkeypatch.setattr(DumpReader, "__call__", kill)
     with pytest.raises(KeyboardInterrupt):
         fresh.write(RNNT, "--batch_frames", "1")
     assert not (fresh.folder() / "text").exists()
     again = []
 
-    def count(model, feats, utts, *rest):
-        again.extend(utts)
-        return recognise(model, feats, utts, *rest)
+    def count(reader, utt):
+        again.append(utt)
+        return read(reader, utt)
 
-    monkeypatch.setattr(decode_rnnt, "decode_batch", count)
+    monkeypatch.setattr(DumpReader, "__call__", count)
     text = fresh.write(RNNT)
     assert text == read_table(finished.folder() / "text")
     assert sorted(seen + again) == sorted(text) and len(seen) == 3
@@ -166,17 +167,17 @@ def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
 
 
 def test_what_another_model_left_unfinished_is_not_kept(fresh, monkeypatch):
-    recognise = decode_rnnt.decode_batch
+    recognise = RNNTRecogniser.__call__
 
-    def kill(model, feats, utts, *rest):
+    def kill(recogniser, speech):
         if (fresh.folder() / "parts").exists():
             raise KeyboardInterrupt
-        return dict.fromkeys(utts, "OF ANOTHER MODEL")
+        return ["OF ANOTHER MODEL"] * len(speech)
 
-    monkeypatch.setattr(decode_rnnt, "decode_batch", kill)
+    monkeypatch.setattr(RNNTRecogniser, "__call__", kill)
     with pytest.raises(KeyboardInterrupt):
         fresh.write(RNNT, "--batch_frames", "1")
-    monkeypatch.setattr(decode_rnnt, "decode_batch", recognise)
+    monkeypatch.setattr(RNNTRecogniser, "__call__", recognise)
     weights = fresh.exp / "valid.cer_transducer.ave.pth"
     state = torch.load(weights, weights_only=True)
     # Now it says nothing but the blank.

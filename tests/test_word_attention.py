@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from espnet_sentiment.asr.word_attention import (
-    Segment,
+    WordWeight,
     bin_edges,
     quantize,
     top_words,
     word_attention,
 )
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.report.frames import frame_shift
 
@@ -18,11 +18,11 @@ from espnet_sentiment.report.frames import frame_shift
 ATTENTION = np.array(
     [[0.0, 0.1, 0.3, 0.2, 0.1, 0.1, 0.2, 0.0], [0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]]
 )
-WORDS = [Word(0.1, 0.3, "so"), Word(0.3, 0.6, "good")]
+WORDS = [AlignedWord(0.1, 0.3, "so"), AlignedWord(0.3, 0.6, "good")]
 
 
 def segment(word, *weights):
-    return Segment(0.0, 1.0, word, np.array(weights), 0.0)
+    return WordWeight(0.0, 1.0, word, np.array(weights), 0.0)
 
 
 def test_word_weight_is_the_mean_of_its_frames_in_units_of_even_attention():
@@ -39,7 +39,7 @@ def test_no_attention_is_lost_outside_words():
     for _ in range(20):
         attention = rng.dirichlet(np.ones(30), size=4)
         times = np.sort(rng.uniform(-0.2, 3, size=(6, 2)), axis=0)
-        words = [Word(start, start + 0.3, "w") for start, _ in times]
+        words = [AlignedWord(start, start + 0.3, "w") for start, _ in times]
         found = word_attention(attention, 0.08, words)
         assert sum(s.share for s in found) == pytest.approx(1)
         assert found[0].start == 0
@@ -51,31 +51,37 @@ def test_no_attention_is_lost_outside_words():
 def test_even_attention_weighs_one_in_utterances_of_any_length():
     for n_frames in (7, 40):
         even = np.full((2, n_frames), 1 / n_frames)
-        found = word_attention(even, 0.08, [Word(0.13, 0.31, "a"), Word(0.4, 0.5, "b")])
+        found = word_attention(
+            even, 0.08, [AlignedWord(0.13, 0.31, "a"), AlignedWord(0.4, 0.5, "b")]
+        )
         assert [s.weight() for s in found] == pytest.approx([1] * len(found))
 
 
 def test_frame_on_a_boundary_counts_for_both_words_by_its_overlap():
     attention = np.array([[0.5, 0.5, 0.0]])
     found = word_attention(
-        attention, 0.1, [Word(0.0, 0.125, "a"), Word(0.125, 0.3, "b")]
+        attention, 0.1, [AlignedWord(0.0, 0.125, "a"), AlignedWord(0.125, 0.3, "b")]
     )
     assert [s.share for s in found] == pytest.approx([0.625, 0.375])
 
 
 def test_word_shorter_than_a_frame_has_a_weight():
-    found = word_attention(ATTENTION, 0.1, [Word(0.22, 0.26, "a")])
+    found = word_attention(ATTENTION, 0.1, [AlignedWord(0.22, 0.26, "a")])
     assert found[1].word == "a"
     assert found[1].weight(0) == pytest.approx(8 * 0.3)
 
 
 def test_gap_shorter_than_half_a_frame_goes_to_the_next_word():
-    found = word_attention(ATTENTION, 0.1, [Word(0.0, 0.3, "a"), Word(0.34, 0.8, "b")])
+    found = word_attention(
+        ATTENTION, 0.1, [AlignedWord(0.0, 0.3, "a"), AlignedWord(0.34, 0.8, "b")]
+    )
     assert [(s.word, s.start) for s in found] == [("a", 0.0), ("b", 0.3)]
 
 
 def test_words_that_overlap_or_end_late_are_cut():
-    found = word_attention(ATTENTION, 0.1, [Word(0.0, 0.5, "a"), Word(0.4, 2.0, "b")])
+    found = word_attention(
+        ATTENTION, 0.1, [AlignedWord(0.0, 0.5, "a"), AlignedWord(0.4, 2.0, "b")]
+    )
     assert [(s.word, s.start) for s in found] == [("a", 0.0), ("b", 0.5)]
     assert found[-1].end == pytest.approx(0.8)
 

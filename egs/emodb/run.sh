@@ -10,7 +10,7 @@ corpus_help="EmoDB
 "
 emodb=
 all_classes=false
-# So small a corpus has few steps an epoch and is soon learned by heart: ten times the
+# Such a small corpus has few steps per epoch and is soon learned by heart: ten times the
 # paper's learning rate, and dropout.
 recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
 

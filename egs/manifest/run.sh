@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Any corpus that a table describes: an utterance a row, its recording and its label.
+# Any corpus that a table describes: one utterance per row, its recording and its label.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

@@ -9,10 +9,10 @@ corpus_help="speechocean762
                         (default: download it)
 "
 speechocean762=
-# Learners' speech is hard to begin with: from nothing, the small RNN-T learns sentences by
-# heart before it hears letters. The encoder of egs/mini hears them in synthetic speech.
+# Learners' speech is a hard start: from scratch, the small RNN-T learns sentences by heart
+# before it hears letters. The encoder of egs/mini hears them in synthetic speech.
 asr_init=../mini/exp/asr_mini_speech_rnnt_small
-# So little speech is worth hearing at three speeds.
+# With so little speech, hearing it at three speeds helps.
 speed_perturb_factors="0.9 1.0 1.1"
 
 prepare_data() {

@@ -14,7 +14,7 @@ from espnet_sentiment.asr.pauses import place_words
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import Alignment, NotAlignedError
 from espnet_sentiment.data.fbank import fbank
-from espnet_sentiment.encoder.huggingface import load, load_tokenizer
+from espnet_sentiment.encoder.huggingface import load_pretrained, load_tokenizer
 from espnet_sentiment.encoder.probing import measure_frame_shift
 
 
@@ -60,7 +60,9 @@ class CTCAligner:
     def __init__(self, directory: Path, device: str = "cpu"):
         from transformers import AutoModelForCTC
 
-        model, self.extractor = load(directory, AutoModelForCTC, ("masked_spec_embed",))
+        model, self.extractor = load_pretrained(
+            directory, AutoModelForCTC, ("masked_spec_embed",)
+        )
         self.model = model.to(device).eval()
         self.tokenizer = load_tokenizer(directory)
         self.known = self.tokenizer.get_vocab()
@@ -79,11 +81,11 @@ class CTCAligner:
         logits = self.model(**inputs.to(self.model.device)).logits[0]
         return logits.float().log_softmax(dim=-1).cpu()
 
-    def __call__(self, waveform: np.ndarray, text: str) -> Alignment:
+    def __call__(self, speech: torch.Tensor | np.ndarray, text: str) -> Alignment:
         """Align an utterance.
 
         Args:
-            waveform: Mono float32 (N,) at ``sample_rate``.
+            speech: Mono float32 (N,) at ``sample_rate``.
             text: Transcript.
 
         Raises:
@@ -91,7 +93,7 @@ class CTCAligner:
         """
         space = getattr(self.tokenizer, "word_delimiter_token", None)
         spelling = spell(text, self.tokenizer.tokenize, self.known, space)
-        samples = torch.from_numpy(waveform)
+        samples = torch.as_tensor(speech)
         times = label_times(
             self._log_probs(samples),
             torch.tensor(spelling.labels),

@@ -99,6 +99,8 @@ class RNNTAligner:
         by_ctc: Use the auxiliary CTC.
     """
 
+    sample_rate = 16000
+
     @typechecked
     def __init__(
         self,
@@ -113,20 +115,20 @@ class RNNTAligner:
         self.space = model.sym_space if model.sym_space in self.index else None
 
     @torch.no_grad()
-    def __call__(self, fbank: torch.Tensor, text: str) -> Alignment:
+    def __call__(self, speech: torch.Tensor, text: str) -> Alignment:
         """Align an utterance.
 
         Args:
-            fbank: Features (T, 80), 10 ms a frame.
+            speech: Fbank (T, 80), 10 ms a frame.
             text: Transcript.
 
         Raises:
             NotAlignedError: It has no word that the model can spell, or too few frames.
         """
         spelling = spell(text, self.text2tokens, self.index, self.space)
-        times = self._times(fbank, torch.tensor(spelling.labels))
-        duration = (len(fbank) - 1) * FRAME_SHIFT + FRAME_LENGTH
-        words = place_words(spelling.words, spelling.of_words(times), fbank, duration)
+        times = self._times(speech, torch.tensor(spelling.labels))
+        duration = (len(speech) - 1) * FRAME_SHIFT + FRAME_LENGTH
+        words = place_words(spelling.words, spelling.of_words(times), speech, duration)
         return Alignment(words, spelling.left_out)
 
     def _times(self, fbank: torch.Tensor, labels: torch.Tensor) -> list[float]:

@@ -15,7 +15,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.asr.pauses import pauses, trim
 from espnet_sentiment.asr.whisper import WhisperRecogniser
-from espnet_sentiment.asr.words import Alignment, NotAlignedError, Word
+from espnet_sentiment.asr.words import AlignedWord, Alignment, NotAlignedError
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 
@@ -50,17 +50,18 @@ class WhisperAligner:
         self.model.set_attn_implementation("eager")
 
     @torch.no_grad()
-    def __call__(self, waveform: np.ndarray, text: str) -> Alignment:
+    def __call__(self, speech: torch.Tensor | np.ndarray, text: str) -> Alignment:
         """Align an utterance.
 
         Args:
-            waveform: Mono float32 (N,) at ``sample_rate``, at most 30 s.
+            speech: Mono float32 (N,) at ``sample_rate``, at most 30 s.
             text: Transcript.
 
         Raises:
             NotAlignedError: It is longer than Whisper's window, has too many tokens
                 or no word.
         """
+        waveform = np.asarray(speech)
         words = [word for word in text.split() if not word.startswith("[")]
         left_out = [word for word in text.split() if word.startswith("[")]
         if not words:
@@ -73,7 +74,7 @@ class WhisperAligner:
         duration = len(waveform) / self.sample_rate
         starts, end = self._starts(waveform, words)
         aligned = [
-            Word(start, stop, word)
+            AlignedWord(start, stop, word)
             for word, start, stop in zip(words, starts, [*starts[1:], end], strict=True)
         ]
         found = pauses(fbank(torch.from_numpy(waveform), self.sample_rate))

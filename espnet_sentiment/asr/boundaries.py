@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 
 # A word reaches at most so far beyond the labels that a model wrote for it: on the
 # synthetic corpus of egs/mini, 95 % of the words end within 0.36 s of their last label.
@@ -12,7 +12,7 @@ LEAST = 0.04  # seconds that a word keeps, whatever is beside it
 
 def words_around(
     texts: Sequence[str], labels: Sequence[tuple[float, float]], duration: float
-) -> list[Word]:
+) -> list[AlignedWord]:
     """Place words around the times of their labels.
 
     Models write a label at one short moment somewhere within its sound, so a boundary
@@ -30,11 +30,13 @@ def words_around(
         after = duration
         if index + 1 < len(labels):
             after = (last + labels[index + 1][0]) / 2
-        words.append(Word(max(before, first - REACH), min(after, last + REACH), text))
+        words.append(
+            AlignedWord(max(before, first - REACH), min(after, last + REACH), text)
+        )
     return spread(words, duration)
 
 
-def spread(words: Sequence[Word], duration: float) -> list[Word]:
+def spread(words: Sequence[AlignedWord], duration: float) -> list[AlignedWord]:
     """Give words that have (nearly) no time of their own ``LEAST`` seconds.
 
     A word that was written in one moment with its neighbours, as transducers do, would
@@ -46,16 +48,16 @@ def spread(words: Sequence[Word], duration: float) -> list[Word]:
         duration: Seconds of the utterance.
     """
     least = min(LEAST, duration / max(1, len(words)))
-    placed: list[Word] = []
+    placed: list[AlignedWord] = []
     time = 0.0
     for word in words:
         start = max(word.start, time)
         time = max(word.end, start + least)
-        placed.append(Word(start, time, word.text))
+        placed.append(AlignedWord(start, time, word.text))
     limit = duration
     for index in range(len(placed) - 1, -1, -1):
         word = placed[index]
         end = min(word.end, limit)
         limit = max(0.0, min(word.start, end - least))
-        placed[index] = Word(limit, end, word.text)
+        placed[index] = AlignedWord(limit, end, word.text)
     return placed

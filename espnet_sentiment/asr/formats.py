@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from espnet_sentiment.asr.words import Word, segments
+from espnet_sentiment.asr.words import AlignedWord, segments
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, write_text
 
@@ -16,7 +16,7 @@ _VALUE = re.compile(
 )
 
 
-def write_ctm(path: PathLike, words: Mapping[str, Iterable[Word]]) -> None:
+def write_ctm(path: PathLike, words: Mapping[str, Iterable[AlignedWord]]) -> None:
     """Write NIST's CTM: ``utterance channel start duration word`` a line, sorted.
 
     Times are seconds from the utterance's start, the channel is 1:
@@ -31,13 +31,13 @@ def write_ctm(path: PathLike, words: Mapping[str, Iterable[Word]]) -> None:
     write_text(path, "".join(lines))
 
 
-def read_ctm(path: PathLike) -> dict[str, list[Word]]:
+def read_ctm(path: PathLike) -> dict[str, list[AlignedWord]]:
     """Read a CTM, the words of an utterance by their start.
 
     Raises:
         DataError: The file is missing or a line is broken.
     """
-    words: dict[str, list[Word]] = {}
+    words: dict[str, list[AlignedWord]] = {}
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -54,11 +54,13 @@ def read_ctm(path: PathLike) -> dict[str, list[Word]]:
                 f"{path}:{number} is not 'utterance channel start duration word': "
                 "align again"
             ) from None
-        words.setdefault(utt, []).append(Word(start, end, word))
+        words.setdefault(utt, []).append(AlignedWord(start, end, word))
     return {utt: sorted(words[utt]) for utt in sorted(words)}
 
 
-def write_textgrid(path: PathLike, words: Iterable[Word], duration: float) -> None:
+def write_textgrid(
+    path: PathLike, words: Iterable[AlignedWord], duration: float
+) -> None:
     """Write a Praat TextGrid with one interval tier, ``words``.
 
     What lies between words has an interval without text. Quotes are doubled, as
@@ -98,7 +100,7 @@ def write_textgrid(path: PathLike, words: Iterable[Word], duration: float) -> No
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
-def read_textgrid(path: PathLike, tier: str = "words") -> list[Word]:
+def read_textgrid(path: PathLike, tier: str = "words") -> list[AlignedWord]:
     """Read the intervals that have a text from a tier of a Praat TextGrid.
 
     Args:
@@ -124,7 +126,7 @@ def read_textgrid(path: PathLike, tier: str = "words") -> list[Word]:
         raise DataError(f"{path} is no TextGrid in Praat's text formats") from None
 
 
-def _read_tier(values: Iterator, wanted: str) -> list[Word]:
+def _read_tier(values: Iterator, wanted: str) -> list[AlignedWord]:
     kind, grid, _, _, _, size = itertools.islice(values, 6)
     if (kind, grid) != ("ooTextFile", "TextGrid"):
         raise ValueError(kind)
@@ -134,5 +136,7 @@ def _read_tier(values: Iterator, wanted: str) -> list[Word]:
         width = 3 if kind == "IntervalTier" else 2
         rows = [tuple(itertools.islice(values, width)) for _ in range(int(size))]
         if kind == "IntervalTier" and name == wanted:
-            return [Word(float(a), float(b), text) for a, b, text in rows if text]
+            return [
+                AlignedWord(float(a), float(b), text) for a, b, text in rows if text
+            ]
     raise LookupError(wanted)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from espnet_sentiment.asr.boundaries import LEAST, spread, words_around
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.data.fbank_options import FRAME_LENGTH, FRAME_SHIFT
 
 # Closures of stops are shorter (0.17 s in loud German "Lappen"), and vowels louder.
@@ -41,8 +41,8 @@ def pauses(fbank: torch.Tensor) -> list[tuple[float, float]]:
 
 
 def trim(
-    words: Sequence[Word], found: Iterable[tuple[float, float]], duration: float
-) -> list[Word]:
+    words: Sequence[AlignedWord], found: Iterable[tuple[float, float]], duration: float
+) -> list[AlignedWord]:
     """Take pauses out of the words.
 
     A pause parts the two words between whose middles its own middle is; of several,
@@ -67,7 +67,7 @@ def trim(
             limit = min(end, word.end - LEAST)
             starts[after] = max(starts[after], limit)
     trimmed = (
-        Word(start, end, word.text)
+        AlignedWord(start, end, word.text)
         for start, end, word in zip(starts, ends, words, strict=True)
     )
     return spread(list(trimmed), duration)
@@ -78,7 +78,7 @@ def place_words(
     labels: Sequence[tuple[float, float]],
     fbank: torch.Tensor,
     duration: float,
-) -> list[Word]:
+) -> list[AlignedWord]:
     """Place words around their labels and outside pauses.
 
     Args:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
 
-from espnet_sentiment.asr.aligners import RNNTSource, find_aligner
-from espnet_sentiment.asr.find import RNNTOnFbank, find_asr_model
-from espnet_sentiment.asr.words import NotAlignedError, Word
+from espnet_sentiment.asr.find import find_asr_model, find_transcriber
+from espnet_sentiment.asr.models import ASRModel
+from espnet_sentiment.asr.protocols import Aligner, Recogniser
+from espnet_sentiment.asr.words import AlignedWord, NotAlignedError
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 
@@ -34,8 +35,8 @@ def asr_config(encoder: str | None, conf: Mapping, asr_model: str | None) -> dic
     return {"encoder": name, "encoder_conf": {"model": str(asr_model)}}
 
 
-class Recogniser:
-    """Recognises and aligns; models are loaded when they are first needed.
+class LazyRecogniser:
+    """Recognises and aligns waveforms; models are loaded when they are first needed.
 
     Args:
         config: What ``asr_config`` returned.
@@ -54,63 +55,49 @@ class Recogniser:
             DataError: The model cannot transcribe, or its files are not complete.
         """
         with self._lock:
-            return self._recognise(waveforms)
+            window = self._transcriber.window
+            together = window is not None and all(
+                len(wave) <= SAMPLE_RATE // 100 * window for wave in waveforms
+            )
+            if together:
+                return self._recognise(waveforms)
+            # A long one would have the others recognised otherwise.
+            return [text for wave in waveforms for text in self._recognise([wave])]
 
-    def words(self, waveform: np.ndarray, text: str) -> list[Word]:
+    def words(self, waveform: np.ndarray, text: str) -> list[AlignedWord]:
         """Align a transcript's words; none where it cannot be aligned.
 
         Raises:
             DataError: The model cannot align, or its files are not complete.
         """
+        with self._lock:
+            kind, align = self._aligner
+            try:
+                return align(_as_input(waveform, kind), text).words
+            except NotAlignedError:
+                return []
+
+    def _recognise(self, waveforms: Sequence[np.ndarray]) -> list[str]:
+        kind = self._transcriber.input_kind
         try:
-            with self._lock:
-                return self._align(waveform, text)
-        except NotAlignedError:
-            return []
-
-    @functools.cached_property
-    def _recognise(self) -> Callable[[Sequence[np.ndarray]], list[str]]:
-        model = self._find(find_asr_model)
-        if isinstance(model, RNNTOnFbank):
-            from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
-
-            rnnt = load_rnnt(model.path, self.device)
-            return lambda waves: [self._decode(rnnt, x, model.beam_size) for x in waves]
-        from espnet_sentiment.asr.whisper import WhisperRecogniser
-
-        whisper = WhisperRecogniser(model.path, model.beam_size, self.device)
-        window = whisper.extractor.n_samples
-
-        def recognise(waves):
-            if all(len(wave) <= window for wave in waves):
-                return whisper(waves)
-            # A long one would have the others recognised otherwise.
-            return [whisper([wave])[0] for wave in waves]
-
-        return recognise
-
-    def _decode(self, model, waveform: np.ndarray, beam_size: int) -> str:
-        feats = fbank(torch.from_numpy(waveform), SAMPLE_RATE)[None].to(self.device)
-        try:
-            [tokens] = model.decode(feats, torch.tensor([feats.size(1)]), beam_size)
+            return self._recogniser([_as_input(wave, kind) for wave in waveforms])
         except TooShortUttError:
-            return ""
-        return " ".join(model.to_text(tokens).split())
+            return [""] * len(waveforms)
 
     @functools.cached_property
-    def _align(self) -> Callable[[np.ndarray, str], list[Word]]:
-        source = self._find(find_aligner)
-        if isinstance(source, RNNTSource):
-            align = source.load_aligner(self.device)
-            return lambda wave, text: (
-                align(fbank(torch.from_numpy(wave), SAMPLE_RATE), text).words
-            )
-        from espnet_sentiment.asr.align_whisper import WhisperAligner
+    def _transcriber(self) -> ASRModel:
+        return self._find(find_transcriber)
 
-        whisper = WhisperAligner(source.path, self.device)
-        return lambda wave, text: whisper(wave, text).words
+    @functools.cached_property
+    def _recogniser(self) -> Recogniser:
+        return self._transcriber.load_recogniser(self.device)
 
-    def _find(self, find: Callable):
+    @functools.cached_property
+    def _aligner(self) -> tuple[str, Aligner]:
+        model = self._find(find_asr_model)
+        return model.input_kind, model.load_aligner(self.device)
+
+    def _find(self, find: Callable[[Mapping], ASRModel]) -> ASRModel:
         try:
             return find(self.config)
         except DataError as error:
@@ -118,3 +105,9 @@ class Recogniser:
                 f"no transcript can be written: {error}. Or name another model by "
                 "asr_model (--asr_model)"
             ) from None
+
+
+def _as_input(waveform: np.ndarray, kind: str) -> torch.Tensor:
+    """Return what a model of an ``input_kind`` takes."""
+    samples = torch.from_numpy(waveform)
+    return fbank(samples, SAMPLE_RATE) if kind == "fbank" else samples

@@ -8,7 +8,7 @@ import torch
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.encoder.espnet_files import (
-    Experiment,
+    ESPnetExperiment,
     averaged_checkpoint,
     open_experiment,
     stats_file,
@@ -58,7 +58,7 @@ def _read_weights(path: Path) -> dict:
     return weights
 
 
-def _check_tokens(experiment: Experiment, size: int) -> None:
+def _check_tokens(experiment: ESPnetExperiment, size: int) -> None:
     """Compare the token lists with the checkpoint's output layer and one another."""
     tokens = experiment.config.get("token_list")
     lists = {experiment.config_file: tokens}
@@ -83,7 +83,7 @@ def _check_tokens(experiment: Experiment, size: int) -> None:
             )
 
 
-def _build(experiment: Experiment, weights: dict) -> RNNTModel:
+def _build(experiment: ESPnetExperiment, weights: dict) -> RNNTModel:
     # ESPnet's heavy imports wait until the files are known to fit.
     from espnet_sentiment.tasks.rnnt import RNNTTask
 

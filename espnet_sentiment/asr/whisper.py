@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.encoder.huggingface import load, load_tokenizer
+from espnet_sentiment.encoder.huggingface import load_pretrained, load_tokenizer
 from espnet_sentiment.encoder.huggingface_files import tokenizer_files
 
 # The output layer is the token embedding, and need not be in the file.
@@ -38,7 +38,7 @@ class WhisperRecogniser:
 
         tokenizer_files(directory)
         with quiet():
-            model, self.extractor = load(
+            model, self.extractor = load_pretrained(
                 directory, WhisperForConditionalGeneration, TIED
             )
             self.tokenizer = load_tokenizer(directory, WhisperTokenizer)
@@ -54,19 +54,19 @@ class WhisperRecogniser:
         return self.extractor.sampling_rate
 
     @torch.no_grad()
-    def __call__(self, waveforms: Sequence[np.ndarray]) -> list[str]:
+    def __call__(self, speech: Sequence[torch.Tensor | np.ndarray]) -> list[str]:
         """Recognise a batch.
 
         Args:
-            waveforms: Mono float32 (N,) at ``sample_rate``. One of more than 30 s has
-                the whole batch recognised in windows.
+            speech: Mono float32 (N,) at ``sample_rate``. One of more than 30 s has the
+                whole batch recognised in windows.
 
         Returns:
             Their texts, single spaces between words.
         """
-        is_long = max(map(len, waveforms)) > self.extractor.n_samples
+        is_long = max(map(len, speech)) > self.extractor.n_samples
         inputs = self.extractor(
-            list(waveforms),
+            [np.asarray(waveform) for waveform in speech],
             sampling_rate=self.sample_rate,
             padding="longest" if is_long else "max_length",
             truncation=not is_long,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.words import plain_words
 
@@ -19,7 +19,7 @@ N_BINS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Segment:
+class WordWeight:
     """A word, or what lies between words.
 
     Args:
@@ -42,8 +42,8 @@ class Segment:
 
 
 def word_attention(
-    attention: np.ndarray, frame_shift: float, words: Iterable[Word]
-) -> list[Segment]:
+    attention: np.ndarray, frame_shift: float, words: Iterable[AlignedWord]
+) -> list[WordWeight]:
     """Average attention over words and over the gaps between them.
 
     A frame on a boundary counts for both sides, by its overlap. The segments cover all
@@ -70,13 +70,13 @@ def word_attention(
     mass = overlap @ attention.T.astype(np.float64)  # (n_segments, n_heads)
     weights = n_frames * mass / overlap.sum(axis=1, keepdims=True)
     return [
-        Segment(start, end, word, weights[i], float(mass[i].mean()))
+        WordWeight(start, end, word, weights[i], float(mass[i].mean()))
         for i, (start, end, word) in enumerate(pieces)
     ]
 
 
 def _pieces(
-    words: Iterable[Word], length: float, least_gap: float
+    words: Iterable[AlignedWord], length: float, least_gap: float
 ) -> list[tuple[float, float, str | None]]:
     """Cut [0, length] into words and gaps."""
     pieces: list[tuple[float, float, str | None]] = []
@@ -100,7 +100,7 @@ def _pieces(
 
 
 def bin_edges(
-    utterances: Iterable[Sequence[Segment]], head: int | None = None
+    utterances: Iterable[Sequence[WordWeight]], head: int | None = None
 ) -> list[float]:
     """Return the terciles of all words' weights, the two edges of three bins.
 
@@ -133,7 +133,7 @@ class WordMean:
 
 
 def top_words(
-    utterances: Iterable[tuple[str, Sequence[Segment]]],
+    utterances: Iterable[tuple[str, Sequence[WordWeight]]],
     min_count: int = 3,
     n_words: int = 10,
 ) -> dict[str, list[WordMean]]:

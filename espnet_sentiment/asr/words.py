@@ -9,7 +9,7 @@ class NotAlignedError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Word:
+class AlignedWord:
     """A word, or what lies between words.
 
     Args:
@@ -32,11 +32,11 @@ class Alignment:
         left_out: What the model has no labels for, for example ``[LAUGHTER]``.
     """
 
-    words: list[Word]
+    words: list[AlignedWord]
     left_out: list[str]
 
 
-def segments(words: Iterable[Word], duration: float) -> list[Word]:
+def segments(words: Iterable[AlignedWord], duration: float) -> list[AlignedWord]:
     """Cut an utterance into its words and what lies between them.
 
     What is between words, silence, breath or laughter, has an empty text.
@@ -48,9 +48,9 @@ def segments(words: Iterable[Word], duration: float) -> list[Word]:
     cut, time = [], 0.0
     for word in words:
         if word.start > time:
-            cut.append(Word(time, word.start, ""))
+            cut.append(AlignedWord(time, word.start, ""))
         cut.append(word)
         time = word.end
     if duration > time:
-        cut.append(Word(time, duration, ""))
+        cut.append(AlignedWord(time, duration, ""))
     return cut

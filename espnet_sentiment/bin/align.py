@@ -1,23 +1,29 @@
 """Word times of a set's transcripts, by an ASR model: CTM and Praat TextGrid."""
 
 import argparse
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from espnet_sentiment.asr.aligners import METHODS, Aligner, find_aligner
+from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.asr.formats import write_ctm, write_textgrid
-from espnet_sentiment.asr.words import NotAlignedError, Word
-from espnet_sentiment.core.entry import check_gpus, run
+from espnet_sentiment.asr.models import METHODS
+from espnet_sentiment.asr.protocols import Aligner
+from espnet_sentiment.asr.words import AlignedWord, NotAlignedError
+from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json, read_table, sha256_of, write_table
+from espnet_sentiment.core.files import read_table, sha256_of, write_table
+from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.asr_text import text_dir
-from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.experiment import align_dir
-from espnet_sentiment.recipe.stage import Stage
+from espnet_sentiment.recipe.features import find_features
+from espnet_sentiment.recipe.stage import DONE, Stage
+
+if TYPE_CHECKING:
+    import torch
 
 # Frames of 10 ms after which what is done is kept.
 PART_FRAMES = 6000
@@ -87,44 +93,42 @@ def transcripts(data: KaldiDir, args: argparse.Namespace) -> tuple[str, dict[str
 
 def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
     """Align all utterances of a set."""
-    source = find_aligner(
-        load_encoder_config(args.transcripts, args.transcripts_model), args.method
+    model = find_asr_model(
+        load_encoder_config(args.transcripts, args.transcripts_model)
     )
+    method = model.check_method(args.method)
     which, text = transcripts(data, args)
-    dump = Path(args.dump) / source.kind / data.path.name
-    if not (dump / ".done.json").exists():
-        raise DataError(
-            f"{dump} is not complete: run stage 1 (features) on {source.kind}"
-        )
+    features = find_features(args.dump, model.input_kind, data.path.name)
     out = align_dir(args.dump, args.transcripts, data.path.name)
     stage = Stage(
         "align",
-        out / ".done.json",
+        out / DONE,
         {
-            "model": source.identity,
-            "method": source.method,
-            "input": read_json(dump / ".done.json")["inputs"],
+            "model": model.identity,
+            "method": method,
+            "input": features.inputs,
             which: sha256_of(text),
         },
     )
     if stage.is_done():
         return
-    sizes = read_sizes(dump / source.sizes, data)
+    sizes, num_frames = features.sizes(data), features.num_frames(data)
     stage.start(out)
-    stage.say(f"loading {source.path}")
-    # Also the loop is core/resumable.py's, whose "text" of an utterance is JSON here.
-    from espnet_sentiment.core.resumable import transcribe
+    stage.say(f"loading {model.path}")
+    # Heavy imports wait until there is work to do.
+    from espnet_sentiment.data.dump_reader import DumpReader
 
-    aligner = source.load(dump, "cuda" if args.ngpu > 0 else "cpu")
-    found = transcribe(
-        lambda utts: {utt: align_one(aligner, utt, text[utt]) for utt in utts},
-        {utt: -(-sizes[utt] // source.hop) for utt in data.utts},
+    aligner = model.load_aligner(device_of(args.ngpu), method)
+    reader = DumpReader(features.dir, features.kind, aligner.sample_rate)
+    found = resumable_map(
+        lambda utts: {utt: align_one(aligner, reader(utt), text[utt]) for utt in utts},
+        num_frames,
         PART_FRAMES,
         out / "parts",
         desc="align",
     )
-    durations = {utt: seconds(sizes[utt], source.kind) for utt in data.utts}
-    write(out, {utt: json.loads(line) for utt, line in found.items()}, durations, stage)
+    durations = {utt: seconds(sizes[utt], features.kind) for utt in data.utts}
+    write(out, found, durations, stage)
     shutil.rmtree(out / "parts")
 
 
@@ -133,18 +137,16 @@ def seconds(size: int, kind: str) -> float:
     return size / SAMPLE_RATE if kind == "audio" else 0.01 * size + 0.015
 
 
-def align_one(aligner: Aligner, utt: str, text: str) -> str:
-    """Align an utterance; return JSON: words and what is left out, or why not."""
+def align_one(aligner: Aligner, speech: "torch.Tensor", text: str) -> dict[str, Any]:
+    """Align an utterance; return its words and what is left out, or why not."""
     try:
-        alignment = aligner(utt, text)
+        alignment = aligner(speech, text)
     except NotAlignedError as error:
-        return json.dumps({"unaligned": str(error)})
-    return json.dumps(
-        {
-            "words": [(w.start, w.end, w.text) for w in alignment.words],
-            "left_out": alignment.left_out,
-        }
-    )
+        return {"unaligned": str(error)}
+    return {
+        "words": [(w.start, w.end, w.text) for w in alignment.words],
+        "left_out": alignment.left_out,
+    }
 
 
 def write(
@@ -152,7 +154,7 @@ def write(
 ) -> None:
     """Write the tables and complete the stage."""
     words = {
-        utt: [Word(*fields) for fields in row["words"]]
+        utt: [AlignedWord(*fields) for fields in row["words"]]
         for utt, row in found.items()
         if "words" in row
     }

@@ -1,14 +1,13 @@
 """Stage 2: what a trained RNN-T recognises in a set's utterances."""
 
 import argparse
+import shutil
 from pathlib import Path
 
-from espnet_sentiment.core.batches import length_batches
-from espnet_sentiment.core.entry import check_gpus, run
+from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
     hash_file,
-    read_json,
     read_table,
     sha256_of,
     write_table,
@@ -16,7 +15,8 @@ from espnet_sentiment.core.files import (
 from espnet_sentiment.data.folds import PARTS, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
-from espnet_sentiment.recipe.stage import Stage, content_hash
+from espnet_sentiment.recipe.features import Features, find_features
+from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -73,28 +73,26 @@ def main(argv=None) -> None:
     check_sizes(args)
     asr_exp = Path(args.asr_exp)
     data = read_kaldi_dir(args.data_dir)
-    dump = Path(args.dump) / "fbank" / data.path.name
-    if not (dump / ".done.json").exists():
-        raise DataError(f"{dump} is not complete: run stage 1 (features) on fbank")
+    features = find_features(args.dump, "fbank", data.path.name)
     inputs = {
         "checkpoint": hash_file(averaged_checkpoint(asr_exp)),
         "config": content_hash([asr_exp / "config.yaml"]),
-        "feats": read_json(dump / ".done.json")["inputs"],
+        "feats": features.inputs,
         "beam_size": args.beam_size,
     }
     todo = []
     for part in args.part:
-        ref = references(data, part, dump)
+        ref = references(data, part, features.dir)
         out = decode_dir(asr_exp, data.path.name, part, args.beam_size)
         stage = Stage(
             f"stage 2: {out.name}",
-            out / ".done.json",
+            out / DONE,
             {**inputs, "part": part, "ref": sha256_of(ref)},
         )
         if not stage.is_done():
             todo.append((stage, ref))
     if todo:
-        _decode(todo, asr_exp, dump, args)
+        _decode(todo, asr_exp, features, data, args)
 
 
 def references(data: KaldiDir, part: str, dump: Path) -> dict[str, str]:
@@ -119,25 +117,32 @@ def references(data: KaldiDir, part: str, dump: Path) -> dict[str, str]:
     return {utt: data.text[utt] for utt in utts}
 
 
-def _decode(todo, asr_exp: Path, dump: Path, args) -> None:
+def _decode(
+    todo: list[tuple[Stage, dict[str, str]]],
+    asr_exp: Path,
+    features: Features,
+    data: KaldiDir,
+    args: argparse.Namespace,
+) -> None:
     # Heavy imports wait until there is work to do.
-    from espnet_sentiment.asr.decode_rnnt import decode_rnnt
     from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
+    from espnet_sentiment.asr.rnnt_recogniser import RNNTRecogniser
+    from espnet_sentiment.asr.transcribe import transcribe
+    from espnet_sentiment.data.dump_reader import DumpReader
 
-    device = "cuda" if args.ngpu > 0 else "cpu"
-    model = load_rnnt(asr_exp, device)
-    feats = read_table(dump / "feats.scp")
-    num_frames = read_table(dump / "utt2num_frames")
+    device = device_of(args.ngpu)
+    recogniser = RNNTRecogniser(load_rnnt(asr_exp, device), args.beam_size, device)
+    reader = DumpReader(features.dir, features.kind, recogniser.sample_rate)
+    num_frames = features.num_frames(data)
     for stage, ref in todo:
-        stage.start()
-        batches = length_batches(
-            {u: int(num_frames[u]) for u in ref}, args.batch_frames
-        )
-        hyp = decode_rnnt(model, feats, list(batches), args.beam_size, device)
         out = stage.stamp.parent
+        stage.start(out / "parts")
+        frames = {utt: num_frames[utt] for utt in ref}
+        hyp = transcribe(recogniser, reader, frames, args.batch_frames, out / "parts")
         write_table(out / "text", hyp)
         write_table(out / "ref", ref)
         stage.finish(f"{len(ref)} utterances", [out / "text", out / "ref"])
+        shutil.rmtree(out / "parts", ignore_errors=True)
 
 
 if __name__ == "__main__":

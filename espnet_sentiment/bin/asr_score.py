@@ -17,7 +17,7 @@ from espnet_sentiment.core.files import (
     write_text,
 )
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
-from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds
+from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stage_seconds
 from espnet_sentiment.scoring.asr_report import asr_report, error_table
 
 
@@ -32,7 +32,7 @@ def main(argv=None) -> None:
     """Run the stage."""
     asr_exp = Path(get_parser().parse_args(argv).asr_exp)
     folders = decode_folders(asr_exp)
-    used = [asr_exp / "history.json", asr_exp / "config.yaml", asr_exp / ".done.json"]
+    used = [asr_exp / "history.json", asr_exp / "config.yaml", asr_exp / DONE]
     stage = Stage(
         f"stage 2: scores of {asr_exp.name}",
         asr_exp / ".score.json",
@@ -60,7 +60,7 @@ def decode_folders(asr_exp: Path) -> list[Path]:
     checkpoint = averaged_checkpoint(asr_exp)
     whole = []
     for folder in folders:
-        stamp = folder / ".done.json"
+        stamp = folder / DONE
         if not stamp.exists():
             print(f"{folder} is not complete and left out", file=sys.stderr)
         elif read_json(stamp)["inputs"]["checkpoint"] != hash_file(checkpoint):
@@ -81,8 +81,8 @@ def score_experiment(asr_exp: Path, folders: list[Path]) -> list[Path]:
 
     config = read_config(asr_exp / "config.yaml")
     history = read_json(asr_exp / "history.json")
-    stamps = {"training": asr_exp / ".done.json"}
-    stamps |= {folder.name: folder / ".done.json" for folder in folders}
+    stamps = {"training": asr_exp / DONE}
+    stamps |= {folder.name: folder / DONE for folder in folders}
     results = {
         "asr_exp": asr_exp.name,
         "config": config,

@@ -8,12 +8,13 @@ from pathlib import Path
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import hash_file, read_json
+from espnet_sentiment.core.files import hash_file
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
-from espnet_sentiment.recipe.stage import Stage, content_hash
+from espnet_sentiment.recipe.features import find_features
+from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
 
 # What the stage itself decides, by its own options and files.
 DECIDED = {
@@ -66,18 +67,18 @@ def main(argv=None) -> None:
         )
     config = read_config(args.asr)
     extra = split_options("--asr_args", args.asr_args)
-    feats = Path(args.dump) / "fbank" / data.path.name
+    features = find_features(args.dump, "fbank", data.path.name)
     out = Path(args.asr_exp)
     fold_dir = data.path / "folds" / folds[0].name
     stage = Stage(
         f"stage 2: {out.name}",
-        out / ".done.json",
+        out / DONE,
         {
             "config": config,
             "asr_args": extra,
             "seed": args.seed,
             "init": args.init and hash_file(averaged_checkpoint(Path(args.init))),
-            "features": read_json(feats / ".done.json")["inputs"],
+            "features": features.inputs,
             "transcripts": content_hash(
                 [data.path / "text", fold_dir / "train", fold_dir / "valid"]
             ),
@@ -97,7 +98,7 @@ def main(argv=None) -> None:
         stage.start(out)
         if empty:
             stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
-        _train(stage, data, folds[0], feats, config, extra, args)
+        _train(stage, data, folds[0], features.dir, config, extra, args)
 
 
 @contextlib.contextmanager
@@ -118,7 +119,8 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     stage.say("loading ESPnet")
     from espnet_sentiment.tasks.rnnt import RNNTTask
     from espnet_sentiment.train.options import task_options
-    from espnet_sentiment.train.train_rnnt import drop_leftovers, prepare, train_rnnt
+    from espnet_sentiment.train.prepare_rnnt import prepare
+    from espnet_sentiment.train.train_rnnt import drop_leftovers, train_rnnt
 
     options = task_options(
         RNNTTask, config, Path(args.asr), extra, "--asr_args", DECIDED

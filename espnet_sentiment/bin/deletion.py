@@ -1,19 +1,21 @@
 """Deletion test of the attention: silence where it is high, and elsewhere."""
 
 import argparse
-import json
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from espnet_sentiment.core.entry import check_gpus, run
+import numpy as np
+
+from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of, write_json
-from espnet_sentiment.data.audio import CHANNELS
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.core.resumable import resumable_map
+from espnet_sentiment.data.audio import CHANNELS, resample
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.inference.deletion_classifier import Classifier
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -22,6 +24,9 @@ from espnet_sentiment.recipe.experiment import (
     predictions_hash,
 )
 from espnet_sentiment.recipe.stage import Stage, stat_hash
+
+if TYPE_CHECKING:
+    from espnet_sentiment.inference.classifier import Classifier
 
 # Frames of attention after which what is done is kept.
 PART_FRAMES = 1000
@@ -97,7 +102,6 @@ def write_deletions(
     args,
 ) -> None:
     """Write ``deletion.json``; what is finished is kept in a folder."""
-    from espnet_sentiment.core.resumable import transcribe
     from espnet_sentiment.report.deletion import (
         delete,
         deletion_masks,
@@ -107,29 +111,33 @@ def write_deletions(
 
     out, parts = paths
     scored = read_scored(folders, data, {}, None, args.channel)
-    classifier = Classifier(
+    classifiers = load_classifiers(
         load_encoder_config(args.encoder, args.encoder_model),
         folders,
-        "cuda" if args.ngpu > 0 else "cpu",
+        device_of(args.ngpu),
     )
     by_utt = {u.utt: u for u in scored}
 
-    def measure(utt: str) -> str:
+    def measure(utt: str) -> dict[str, Any]:
         u = by_utt[utt]
         masks = deletion_masks(u.attention, args.share, args.n_draws, utt)
-        samples = classifier.read(u.recording)
-        frame = u.frame_shift * classifier.sample_rate
-        return json.dumps(delete(samples, masks, frame, partial(classifier, u.fold)))
+        classifier = classifiers[u.fold]
+        rate = classifier.encoder.sample_rate
+        samples = resample(u.recording.read(), SAMPLE_RATE, rate)
 
-    # The loop is core/resumable.py's, whose "text" of an utterance is JSON here.
-    found = transcribe(
+        def posteriors(variants: np.ndarray) -> np.ndarray:
+            return np.stack([row.posteriors for row in classifier(variants)])
+
+        return delete(samples, masks, u.frame_shift * rate, posteriors)
+
+    found = resumable_map(
         lambda utts: {utt: measure(utt) for utt in utts},
         {u.utt: u.attention.shape[1] for u in scored},
         PART_FRAMES,
         parts,
         desc="delete",
     )
-    measured = {utt: json.loads(found[utt]) for utt in sorted(found)}
+    measured = {utt: found[utt] for utt in sorted(found)}
     summary = summarize_deletions(list(measured.values()))
     write_json(
         out,
@@ -144,6 +152,37 @@ def write_deletions(
             "utterances": measured,
         },
     )
+
+
+def load_classifiers(
+    config: Mapping, folders: Mapping[str, Path], device: str
+) -> dict[str, "Classifier"]:
+    """Load the folds' decoders on one encoder, which computes as stage 3's does.
+
+    Args:
+        config: What ``load_encoder_config`` returned.
+        folders: Folders of trained folds by name.
+        device: Where to compute.
+    """
+    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.freezing import FrozenEncoder
+    from espnet_sentiment.encoder.reference import encoder_reference
+    from espnet_sentiment.inference.classifier import Classifier
+    from espnet_sentiment.inference.speech_encoder import SpeechEncoder
+
+    built = build_encoder(config["encoder"], config["encoder_conf"])
+    encoder = SpeechEncoder(FrozenEncoder(built).encoder, device, packed=False)
+    found = encoder_reference(config["encoder"], config["encoder_conf"])
+    return {
+        name: Classifier.of_features(
+            folder / CHECKPOINT,
+            found,
+            "point --encoder_model to the original",
+            encoder,
+            device,
+        )
+        for name, folder in folders.items()
+    }
 
 
 def table(found: Mapping) -> str:

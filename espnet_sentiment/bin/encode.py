@@ -1,19 +1,23 @@
 """Stage 3: what the frozen encoder says, clean and in K SpecAugment views."""
 
 import argparse
+import json
 from pathlib import Path
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
-from espnet_sentiment.core.entry import check_gpus, run
-from espnet_sentiment.core.files import read_json, read_table, sha256_of
-from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.core.entry import check_gpus, device_of, run
+from espnet_sentiment.core.files import read_table, sha256_of
+from espnet_sentiment.data.dump import SIZES
+from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.recipe.experiment import (
     add_experiment_arguments,
     experiments,
     view_dirs,
 )
+from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import Stage
 
 PLACES = ("model", "download_dir")  # where files lie, not what they hold
@@ -49,13 +53,13 @@ def main(argv=None) -> None:
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
     all_experiments = list(experiments(args))
-    dump = Path(args.dump) / kind / all_experiments[0].corpus
+    features = find_features(args.dump, kind, all_experiments[0].corpus)
     wanted: dict[Path, dict] = {}
     for experiment in all_experiments:
         wanted.update(view_dirs(experiment))
     meta = {
         "encoder": describe_encoder(config),
-        "input": read_json(dump / ".done.json")["inputs"],
+        "input": features.inputs,
         "batch_size": args.encode_batch_size,
     }
     stage = Stage(
@@ -72,46 +76,30 @@ def main(argv=None) -> None:
     for experiment in all_experiments:
         task_defaults(read_config(experiment.sentiment), experiment.sentiment, [])
     stage.start()
-    _encode(stage, config, kind, dump, wanted, meta, args)
+    _encode(stage, config, features, wanted, meta, args)
 
 
-def _encode(stage, config, kind, dump, wanted, meta, args) -> None:
+def _encode(
+    stage: Stage,
+    config: dict,
+    features: Features,
+    views: dict[Path, dict],
+    meta: dict,
+    args: argparse.Namespace,
+) -> None:
     """Write the stores; the heavy imports wait until there is work to do."""
-    from espnet_sentiment.cluster.encode import encode_on
-    from espnet_sentiment.data.feature_store import StoreWriter
-    from espnet_sentiment.encoder.choices import build_encoder
-    from espnet_sentiment.encoder.encode import (
-        DumpReader,
-        View,
-        extract,
-        plan_shards,
-        view_specaug,
-    )
-    from espnet_sentiment.encoder.freezing import FrozenEncoder
+    from espnet_sentiment.encoder.encode import Source, encode, plan_shards
 
-    device = "cuda" if args.ngpu > 0 else "cpu"
-    units = read_table(dump / f"utt2num_{'samples' if kind == 'audio' else 'frames'}")
-    shards = plan_shards(units)
-    message = f"{len(wanted)} views of {len(units)} utterances"
+    source = Source(
+        json.dumps(config), features.kind, features.dir, device_of(args.ngpu)
+    )
+    units = {
+        utt: int(size)
+        for utt, size in read_table(features.dir / SIZES[features.kind]).items()
+    }
     stage.say("loading the encoder")
-    if args.cluster:
-        encode_on(args.cluster, config, kind, dump, shards, wanted, meta, device)
-        stage.finish(message, wanted)
-        return
-    encoder = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
-    encoder.to(device)
-    meta = {**meta, "n_layers": encoder.encoder.n_layers}
-    views = [
-        View(
-            StoreWriter(root, shards, {**meta, **view}),
-            view_specaug(encoder.encoder, view) if view else None,
-            view.get("view", 0),
-        )
-        for root, view in wanted.items()
-    ]
-    reader = DumpReader(dump, kind, encoder.encoder.sample_rate)
-    extract(encoder.encoder, reader, shards, views, args.encode_batch_size, device)
-    stage.finish(message, wanted)
+    encode(source, plan_shards(units), views, meta, args.cluster)
+    stage.finish(f"{len(views)} views of {len(units)} utterances", views)
 
 
 if __name__ == "__main__":

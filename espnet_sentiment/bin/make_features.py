@@ -2,19 +2,19 @@
 
 import argparse
 import os
-from pathlib import Path
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.audio import CHANNELS
-from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank
+from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank, features_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.speed import perturbed
-from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.experiment import add_common_arguments
-from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -47,7 +47,7 @@ def main(argv=None) -> None:
     data = read_kaldi_dir(args.data_dir)
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
-    out = Path(args.dump) / kind / data.path.name
+    out = features_dir(args.dump, kind, data.path.name)
     tables = [data.path / "wav.scp", data.path / "segments"]
     if data.channels:
         tables.append(data.path / "reco2file_and_channel")
@@ -61,7 +61,7 @@ def main(argv=None) -> None:
         train = sorted({utt for fold in read_folds(data.path) for utt in fold.train})
         copies = perturbed(train, args.speed_perturb_factors)
         inputs |= {"copies": sha256_of(copies)}
-    stage = Stage(f"stage 1: {kind}", out / ".done.json", inputs)
+    stage = Stage(f"stage 1: {kind}", out / DONE, inputs)
     if stage.is_done():
         return
     stage.start(out)

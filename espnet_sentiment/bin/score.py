@@ -7,14 +7,15 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import read_json, write_json, write_text
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.encoder.config import input_kind, load_encoder_config
+from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
     fold_folders,
 )
-from espnet_sentiment.recipe.stage import Stage, stage_seconds, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -98,12 +99,12 @@ def asr_rates(encoder: dict) -> dict | None:
 def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) -> dict:
     """Return the seconds of every stage's last complete run; None where none ran."""
     stamps: dict[str, list[Path]] = {
-        "stage0": [experiment.data_dir / ".done.json"],
-        "stage1": [experiment.dump / kind / experiment.corpus / ".done.json"],
+        "stage0": [experiment.data_dir / DONE],
+        "stage1": [experiment.dump / kind / experiment.corpus / DONE],
         "stage2": [experiment.store.parent / ".encoder.json"],
         "stage3": experiment.encode_stamps,
-        "stage4": [folder / ".done.json" for folder in folders.values()],
-        "stage5": [folder / "decode" / ".done.json" for folder in folders.values()],
+        "stage4": [folder / DONE for folder in folders.values()],
+        "stage5": [folder / "decode" / DONE for folder in folders.values()],
     }
     return {name: stage_seconds(paths) for name, paths in stamps.items()}
 

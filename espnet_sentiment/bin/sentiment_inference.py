@@ -6,19 +6,20 @@ from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
-from espnet_sentiment.core.entry import check_gpus, run
+from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
     read_transcripts,
 )
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -45,8 +46,8 @@ def main(argv=None) -> None:
         texts = read_transcripts(experiment, data.utts)
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
-            checkpoint = folder / "sentiment.pth"
-            if not (folder / ".done.json").exists():
+            checkpoint = folder / CHECKPOINT
+            if not (folder / DONE).exists():
                 raise DataError(f"{checkpoint} is not complete: run stage 4 (training)")
             inputs = {
                 "checkpoint": stat_hash([checkpoint]),
@@ -58,7 +59,7 @@ def main(argv=None) -> None:
                 inputs["text"] = sha256_of(texts)
             stage = Stage(
                 f"stage 5: {experiment.name} fold {fold.name}",
-                folder / "decode" / ".done.json",
+                folder / "decode" / DONE,
                 inputs,
             )
             if not stage.is_done():
@@ -81,7 +82,7 @@ def _decode_all(todo, data: KaldiDir, args) -> None:
             utts=fold.test,
             utt2label=data.utt2label,
             batch_size=args.decode_batch_size,
-            device="cuda" if args.ngpu > 0 else "cpu",
+            device=device_of(args.ngpu),
             texts=texts,
         )
         stage.finish(None, [stage.stamp.with_name("predictions.jsonl")])

@@ -14,6 +14,7 @@ from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -21,7 +22,7 @@ from espnet_sentiment.recipe.experiment import (
     read_transcripts,
     view_dirs,
 )
-from espnet_sentiment.recipe.stage import Stage
+from espnet_sentiment.recipe.stage import DONE, Stage
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -84,7 +85,7 @@ def main(argv=None) -> None:
             labels = sha256_of(fold_labels(data, fold))
             stage = Stage(
                 f"stage 4: {experiment.name} fold {fold.name}",
-                experiment.fold_dir(fold.name) / ".done.json",
+                experiment.fold_dir(fold.name) / DONE,
                 {**inputs, "labels": labels},
             )
             if not stage.is_done():
@@ -122,7 +123,7 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
             ngpu=args.ngpu,
             transcripts=experiment.text,
         )
-        stage.finish(None, [out / "sentiment.pth", out / "history.json"])
+        stage.finish(None, [out / CHECKPOINT, out / "history.json"])
 
     jobs = [functools.partial(job, *item) for item in todo]
     if args.cluster:

@@ -4,9 +4,10 @@ import argparse
 import shutil
 from pathlib import Path
 
-from espnet_sentiment.asr.find import THOSE_THAT_CAN, find_asr_model
+from espnet_sentiment.asr.find import find_transcriber
+from espnet_sentiment.asr.models import CAN_TRANSCRIBE
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
-from espnet_sentiment.core.entry import check_gpus, run
+from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
     read_json,
@@ -21,10 +22,10 @@ from espnet_sentiment.data.asr_text import (
     spoken_words,
     text_dir,
 )
-from espnet_sentiment.data.dump import read_sizes
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.recipe.stage import Stage, content_hash
+from espnet_sentiment.recipe.features import find_features
+from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -58,7 +59,7 @@ def main(argv=None) -> None:
         return
     if not Path(args.transcripts).is_file():
         raise DataError(
-            f"--transcripts {args.transcripts}: there is no such file: {THOSE_THAT_CAN}"
+            f"--transcripts {args.transcripts}: there is no such file: {CAN_TRANSCRIBE}"
         )
     try:
         write_recognised(data, out, args)
@@ -72,9 +73,7 @@ def main(argv=None) -> None:
 def write_reference(data: KaldiDir, out: Path) -> None:
     """Write the corpus's own transcripts."""
     text = reference_text(data)
-    stage = Stage(
-        "stage 3: transcribe", out / ".done.json", {REFERENCE: sha256_of(text)}
-    )
+    stage = Stage("stage 3: transcribe", out / DONE, {REFERENCE: sha256_of(text)})
     if not stage.is_done():
         stage.start(out)
         write_table(out / "text", text)
@@ -83,37 +82,38 @@ def write_reference(data: KaldiDir, out: Path) -> None:
 
 def write_recognised(data: KaldiDir, out: Path, args: argparse.Namespace) -> None:
     """Write what an ASR model recognises."""
-    model = find_asr_model(
+    model = find_transcriber(
         load_encoder_config(args.transcripts, args.transcripts_model)
     )
     args.beam_size = model.beam_size if args.beam_size is None else args.beam_size
     check_sizes(args)
-    dump = Path(args.dump) / model.kind / data.path.name
-    if not (dump / ".done.json").exists():
-        raise DataError(
-            f"{dump} is not complete: run stage 1 (features) on {model.kind}"
-        )
+    features = find_features(args.dump, model.input_kind, data.path.name)
     stage = Stage(
         "stage 3: transcribe",
-        out / ".done.json",
+        out / DONE,
         {
             "model": model.identity,
-            "input": read_json(dump / ".done.json")["inputs"],
+            "input": features.inputs,
             "beam_size": args.beam_size,
         },
     )
     if stage.is_done():
         return
-    sizes = read_sizes(dump / model.sizes, data)
+    num_frames = features.num_frames(data)
     stage.start(out)
     stage.say(f"loading {model.path}")
-    texts = model.transcribe(
-        dump,
-        {utt: -(-sizes[utt] // model.hop) for utt in data.utts},
+    # Heavy imports wait until there is work to do.
+    from espnet_sentiment.asr.transcribe import transcribe
+    from espnet_sentiment.data.dump_reader import DumpReader
+
+    recogniser = model.load_recogniser(device_of(args.ngpu), args.beam_size)
+    texts = transcribe(
+        recogniser,
+        DumpReader(features.dir, features.kind, recogniser.sample_rate),
+        num_frames,
+        args.batch_frames,
         out / "parts",
-        beam_size=args.beam_size,
-        batch_frames=args.batch_frames,
-        device="cuda" if args.ngpu > 0 else "cpu",
+        model.window,
     )
     write_table(out / "text", texts)
     stage.finish(f"{len(texts)} utterances in {out}", [out / "text"])
@@ -144,7 +144,7 @@ def score(data: KaldiDir, out: Path) -> None:
             "corpus": data.path.name,
             "transcripts": out.parent.name,
             **summary([align(ref, hyp) for ref, hyp in pairs]),
-            "seconds": read_json(out / ".done.json")["seconds"],
+            "seconds": read_json(out / DONE)["seconds"],
         }
         write_json(results_file, results)
         stage.finish(None, [results_file])

@@ -161,7 +161,7 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
     """Write all answers; return the number of inputs without one."""
     from tqdm import tqdm
 
-    from espnet_sentiment.cli.scoring import score
+    from espnet_sentiment.cli.scoring import answer_inputs
 
     named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool)
     # Others than standard input name at least one.
@@ -179,7 +179,7 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
         inputs, total = listed, len(listed)
     with tqdm(total=total, unit="file", disable=not has_bar, leave=False) as bar:
         stream.write(form.head())
-        for name, answer in score(model, inputs, args.transcript):
+        for name, answer in answer_inputs(model, inputs, args.transcript):
             if "first answer" not in timing.phases:
                 timing.lap("first answer")
             if isinstance(answer, DataError):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
 
-def score(
+def answer_inputs(
     model: "Speech2Sentiment", inputs: Iterable[Input], transcript: bool
 ) -> Iterator[tuple[str, "Sentiment | DataError"]]:
     """Answer every input by its name, or say why not.

@@ -8,21 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espnet_sentiment.encoder.kinds import KINDS
+
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles
-
-# Most of what a kind of encoder imports as it is loaded.
-TOOLKITS = {
-    "espnet": "espnet2.tasks.asr",
-    "huggingface": "transformers.modeling_utils",
-    "torchaudio": "torchaudio",
-}
 
 
 def import_toolkit(encoder: str) -> None:
     """Import what a kind of encoder needs, to tell its time from the model's."""
-    if encoder in TOOLKITS:
-        importlib.import_module(TOOLKITS[encoder])
+    kind = KINDS.get(encoder)
+    if kind is not None and kind.toolkit is not None:
+        importlib.import_module(kind.toolkit)
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
             client = context.__enter__()
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: the cluster of env {env} does not start ({error}): mend its "
+                f"{path}: the cluster of env {env} does not start ({error}): fix its "
                 f"options, see {HELP.get(env, JOBQUEUE)}"
             ) from error
         stack.callback(_close, context)
@@ -120,6 +120,27 @@ def _close(context: contextlib.AbstractContextManager) -> None:
         context.__exit__(None, None, None)
 
 
+class ThisProcess:
+    """Runs shards as ``Cluster`` does, one after the other, in this process."""
+
+    def run(
+        self, work: Callable[..., Any], shards: Iterable[tuple[str, tuple]]
+    ) -> Iterator[Any]:
+        """Give what ``work`` returns."""
+        for _, args in shards:
+            yield work(*args)
+
+
+@contextlib.contextmanager
+def open_workers(path: PathLike | None) -> Iterator[Cluster | ThisProcess]:
+    """Start the cluster that a file describes; without one, this process works."""
+    if path is None:
+        yield ThisProcess()
+        return
+    with open_cluster(path) as cluster:
+        yield cluster
+
+
 def run_on(
     path: PathLike | None, work: Callable[..., Any], shards: Iterable[tuple[str, tuple]]
 ) -> Iterator[Any]:
@@ -127,13 +148,10 @@ def run_on(
 
     Nothing starts if there are none; without a path, this process works.
     """
-    if path is None:
-        yield from (work(*args) for _, args in shards)
-        return
     shards = iter(shards)
     for first in shards:
-        with open_cluster(path) as cluster:
-            yield from cluster.run(work, itertools.chain([first], shards))
+        with open_workers(path) as workers:
+            yield from workers.run(work, itertools.chain([first], shards))
 
 
 def _import_parallel() -> ModuleType:

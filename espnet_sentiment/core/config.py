@@ -1,6 +1,7 @@
 """YAML files of settings."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -8,8 +9,17 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
 
 
-def read_config(path: PathLike) -> dict:
-    """Read a YAML mapping.
+def read_config(
+    path: PathLike,
+    missing: str = "name a file in conf/",
+    broken: str = "name a YAML file of `key: value` lines",
+) -> dict[str, Any]:
+    """Read a YAML mapping; nothing in it is executed.
+
+    Args:
+        path: The file.
+        missing: The remedy where there is none.
+        broken: The remedy where it is no mapping.
 
     Raises:
         DataError: The file is missing, not YAML, or not a mapping.
@@ -17,11 +27,9 @@ def read_config(path: PathLike) -> dict:
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist: name a file in conf/") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): name a YAML file") from None
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not valid YAML: {error}") from None
+        raise DataError(f"{path} is missing: {missing}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read as YAML ({error}): {broken}") from None
     if not isinstance(config, dict):
-        raise DataError(f"{path} must hold `key: value` lines")
+        raise DataError(f"{path} holds no settings: {broken}")
     return config

@@ -21,6 +21,7 @@ def download(
     path: PathLike,
     session: requests.Session | None = None,
     sha256: str | None = None,
+    option: str | None = None,
 ) -> Path:
     """Download a file; an interrupted download continues where it stopped.
 
@@ -29,6 +30,7 @@ def download(
         path: Where to put it; it appears when it is complete and checked.
         session: Connection settings, for proxies and the like.
         sha256: SHA-256 that the file must have, in hexadecimal digits.
+        option: Option that takes a local copy, for messages: ``--corpus DIR``.
 
     Raises:
         DataError: The server cannot be reached, refuses, or sends too little, or
@@ -37,6 +39,7 @@ def download(
     path = Path(path)
     if path.exists():
         return path
+    local_copy = "give a local copy" + (f" by {option}" if option else "")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     have = part.stat().st_size if part.exists() else 0
@@ -46,7 +49,7 @@ def download(
             url, headers=headers, stream=True, timeout=TIMEOUT
         ) as answer:
             if answer.status_code == 416:  # nothing is left to send
-                return _accept(part, path, url, sha256)
+                return _accept(part, path, url, sha256, local_copy)
             answer.raise_for_status()
             resumed = answer.status_code == 206
             total = int(answer.headers.get("Content-Length", 0)) + have * resumed
@@ -66,14 +69,16 @@ def download(
     except requests.RequestException as error:
         raise DataError(
             f"{url} cannot be downloaded ({type(error).__name__}): run the same "
-            "command again to continue, or give a local copy"
+            f"command again to continue, or {local_copy}"
         ) from error
     if total and part.stat().st_size != total:
         raise DataError(f"{url}: the download broke off: run the same command again")
-    return _accept(part, path, url, sha256)
+    return _accept(part, path, url, sha256, local_copy)
 
 
-def _accept(part: Path, path: Path, url: str, sha256: str | None) -> Path:
+def _accept(
+    part: Path, path: Path, url: str, sha256: str | None, local_copy: str
+) -> Path:
     """Give a complete download its name, or remove it when it is not the file."""
     if sha256 is not None:
         with open(part, "rb") as stream:
@@ -83,7 +88,7 @@ def _accept(part: Path, path: Path, url: str, sha256: str | None) -> Path:
             raise DataError(
                 f"{url} was downloaded, but its SHA-256 is {found} and not {sha256}: "
                 "the broken file was removed, run the same command again; should "
-                "that not help, give a local copy"
+                f"that not help, {local_copy}"
             )
     part.replace(path)
     return path

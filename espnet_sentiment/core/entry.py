@@ -36,8 +36,13 @@ def check_gpus(ngpu: int) -> None:
         if torch.cuda.device_count() < ngpu:
             raise UserError(
                 f"--ngpu {ngpu}, but PyTorch sees {torch.cuda.device_count()} CUDA "
-                "devices: mend the driver, or use --ngpu 0 for the CPU"
+                "devices: fix the driver, or use --ngpu 0 for the CPU"
             )
+
+
+def device_of(ngpu: int) -> str:
+    """Return where to compute: ``cuda`` if a GPU is asked for, else ``cpu``."""
+    return "cuda" if ngpu > 0 else "cpu"
 
 
 def run(

@@ -1,4 +1,4 @@
-"""Recognise a set batch by batch, so that a killed run can continue."""
+"""A map over utterances whose finished batches are kept, so that a kill costs one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -6,41 +6,40 @@ from pathlib import Path
 from tqdm import tqdm
 
 from espnet_sentiment.core.batches import length_batches
-from espnet_sentiment.core.files import read_table, write_table
-
-# Utterance ids -> the text of each.
-Recogniser = Callable[[Sequence[str]], Mapping[str, str]]
+from espnet_sentiment.core.files import read_json, write_json
 
 
-def transcribe(
-    recognise: Recogniser,
+def resumable_map[Value](
+    work: Callable[[Sequence[str]], Mapping[str, Value]],
     num_frames: Mapping[str, int],
     batch_frames: int,
     parts: Path,
     least: int = 1,
-    desc: str = "transcribe",
-) -> dict[str, str]:
-    """Recognise all utterances but those that an earlier run has finished.
+    desc: str | None = None,
+) -> dict[str, Value]:
+    """Work on all utterances but those that an earlier run has finished.
 
     Args:
-        recognise: Recognises a batch.
+        work: Gives a JSON value for every utterance of a batch.
         num_frames: Frames of every utterance.
         batch_frames: See ``length_batches``.
-        parts: Folder of a table for every finished batch.
+        parts: Folder of a file for every finished batch.
         least: See ``length_batches``.
         desc: What the progress bar calls it.
 
     Returns:
-        The text of every utterance.
+        The value of every utterance.
     """
-    done = sorted(parts.glob("text.*"))
-    texts = {utt: text for part in done for utt, text in read_table(part).items()}
-    todo = {utt: n for utt, n in num_frames.items() if utt not in texts}
-    with tqdm(total=len(num_frames), initial=len(texts), desc=desc, unit="utt") as bar:
+    done = sorted(parts.glob("part.*.json"))
+    found: dict[str, Value] = {}
+    for part in done:
+        found |= read_json(part)
+    todo = {utt: n for utt, n in num_frames.items() if utt not in found}
+    with tqdm(total=len(num_frames), initial=len(found), desc=desc, unit="utt") as bar:
         batches = length_batches(todo, batch_frames, least)
         for number, utts in enumerate(batches, len(done)):
-            part = recognise(utts)
-            write_table(parts / f"text.{number:06d}", part)
-            texts.update(part)
+            values = dict(work(utts))
+            write_json(parts / f"part.{number:06d}.json", values)
+            found |= values
             bar.update(len(utts))
-    return texts
+    return found

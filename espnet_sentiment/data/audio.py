@@ -73,7 +73,7 @@ def audio_info(path: PathLike, channel: str | None = None) -> AudioInfo:
     if channel in SIDES and SIDES[channel] >= info.channels:
         raise DataError(
             f"{path} has {info.channels} channel, but reco2file_and_channel asks for "
-            f"channel {channel}: restore the recording, or mend that table"
+            f"channel {channel}: restore the recording, or fix that table"
         )
     expected = _sphere_bytes(sphere) if sphere else _wave_bytes(path)
     if expected is not None and expected > path.stat().st_size:
@@ -158,7 +158,7 @@ def read_audio(
     if first < 0 or first >= last or last > info.frames + info.sample_rate // 10:
         raise DataError(
             f"{path}: segment {start}-{end} s does not lie in the recording of "
-            f"{duration:.3f} s: mend the segments file"
+            f"{duration:.3f} s: fix the segments file"
         )
     last = min(last, info.frames)
     samples, _ = soundfile.read(

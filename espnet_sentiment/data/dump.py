@@ -16,9 +16,23 @@ from espnet_sentiment.core.ark import write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
 from espnet_sentiment.data.audio import audio_info
-from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, recording
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, utterance_audio
 
 UTTS_PER_ARK = 500  # also what a process converts at once
+
+# Which table has the samples or frames of every utterance.
+SIZES = {"audio": "utt2num_samples", "fbank": "utt2num_frames"}
+
+
+def features_dir(dump: PathLike, kind: str, corpus: str) -> Path:
+    """Return the folder of a set's features.
+
+    Args:
+        dump: Folder of all features.
+        kind: ``audio`` or ``fbank``.
+        corpus: Name of the set.
+    """
+    return Path(dump) / kind / corpus
 
 
 def check_audio(data: KaldiDir, channel: str | None) -> None:
@@ -73,7 +87,7 @@ def dump_audio(
         nj: Processes.
         cluster: A file of ``conf/cluster``, whose workers work instead.
     """
-    rows = [(utt, recording(data, utt, channel)) for utt in data.utts]
+    rows = [(utt, utterance_audio(data, utt, channel)) for utt in data.utts]
     dump = functools.partial(_dump_audio_part, Path(out))
     wav_scp, num_samples = _dump_rows(dump, rows, "audio", nj, cluster)
     write_table(Path(out) / "utt2num_samples", num_samples)
@@ -119,7 +133,7 @@ def dump_fbank(
     """
     keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
     rows = [
-        (key, recording(data, utt, channel), factor)
+        (key, utterance_audio(data, utt, channel), factor)
         for key, (utt, factor) in keys.items()
     ]
     dump = functools.partial(_dump_fbank_part, Path(out))
@@ -147,7 +161,7 @@ def _dump_fbank_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
             feats[key] = fbank(samples, SAMPLE_RATE).numpy()
             if len(feats[key]) == 0:
                 raise DataError(
-                    f"utterance {key} in {cut.path} has {len(samples)} samples, less "
+                    f"utterance {key} in {cut.path} has {len(samples)} samples, fewer "
                     "than one 25 ms frame: take it out of the set"
                 )
         write_table(frames, {key: str(len(m)) for key, m in feats.items()})

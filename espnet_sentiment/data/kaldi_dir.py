@@ -60,8 +60,11 @@ class Utterance:
         return f"{self.file}-{self.channel}" if self.channel else self.file
 
 
-def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
+def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Path]:
     """Validate utterances and write their Kaldi data directory, sorted.
+
+    Returns:
+        The files that were written.
 
     Raises:
         DataError: No utterance, a duplicate id, an id or label with a space, an
@@ -95,6 +98,7 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> None:
             write_table(path / name, rows)
         else:
             (path / name).unlink(missing_ok=True)
+    return [path / name for name, rows in tables.items() if rows]
 
 
 def _validate(path: Path, utterances: list[Utterance]) -> None:
@@ -175,13 +179,13 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
                 raise DataError(
                     f"{path / name}: utterance {utt} has no audio in "
                     f"{'segments' if tables.segments else 'wav.scp'}: "
-                    "mend the table or rerun stage 0"
+                    "fix the table or rerun stage 0"
                 )
     for utt, label in tables.utt2label.items():
         if label not in tables.classes:
             raise DataError(
                 f"{path / 'utt2label'}: utterance {utt} has the unknown label "
-                f"{label!r}; the classes are {', '.join(tables.classes)}: mend the "
+                f"{label!r}; the classes are {', '.join(tables.classes)}: fix the "
                 f"label, or add it to {path / 'classes'}"
             )
     return tables
@@ -200,7 +204,7 @@ def _channels(table: Path) -> dict[str, str]:
     return channels
 
 
-class Recording(NamedTuple):
+class UtteranceAudio(NamedTuple):
     """Path and channel; times in seconds, None for all of the file."""
 
     path: str
@@ -217,8 +221,8 @@ class Recording(NamedTuple):
         return read_audio(self.path, SAMPLE_RATE, *self[1:])
 
 
-def recording(data: KaldiDir, utt: str, channel: str | None) -> Recording:
+def utterance_audio(data: KaldiDir, utt: str, channel: str | None) -> UtteranceAudio:
     """Find an utterance's recording; ``reco2file_and_channel`` goes before channel."""
     name, *times = data.segments[utt].split() if data.segments else [utt]
     side = data.channels.get(name, channel)
-    return Recording(data.wav_scp[name], side, *map(float, times))
+    return UtteranceAudio(data.wav_scp[name], side, *map(float, times))

@@ -126,7 +126,7 @@ def read_manifest(path: PathLike, audio_dir: PathLike | None = None) -> Manifest
         head = f"{path}: {len(errors)} of {len(rows)} rows cannot be used"
         if n_missing:
             head += (
-                f", {n_missing} because there is no such recording: mend the paths, or "
+                f", {n_missing} because there is no such recording: fix the paths, or "
                 "name with --audio_dir where they start"
             )
         refuse(head, errors)
@@ -222,7 +222,7 @@ def _segment(row: Mapping) -> tuple[float, float]:
         times.append(round(time, 3))  # as precise as a segments file
     start, end = times
     if end <= start:
-        raise DataError(f"column end: {end} is not after start {start}: mend the times")
+        raise DataError(f"column end: {end} is not after start {start}: fix the times")
     return start, end
 
 

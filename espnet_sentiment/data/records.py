@@ -55,9 +55,9 @@ def _json_lines(path: Path, text: str) -> tuple[list[str], Records]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise DataError(
-                f"{path}:{number}: not valid JSON ({error}): mend it"
-            ) from (None)
+            raise DataError(f"{path}:{number}: not valid JSON ({error}): fix it") from (
+                None
+            )
         if not isinstance(record, dict):
             raise DataError(f"{path}:{number}: not an object: write {{...}} in a line")
         columns |= dict.fromkeys(record)
@@ -93,7 +93,7 @@ def _separated(path: Path, text: str) -> tuple[list[str], Records]:
             records.append((lines.line_num, _filled(record)))
     except csv.Error as error:
         raise DataError(
-            f"{path}:{lines.line_num}: {error}: mend the double quotes"
+            f"{path}:{lines.line_num}: {error}: fix the double quotes"
         ) from None
     return columns, records
 

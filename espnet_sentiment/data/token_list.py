@@ -44,7 +44,7 @@ def write_token_list(
         )
     texts = [text for text in texts if text]
     if not texts:
-        raise DataError(f"{folder}: all transcripts are empty: mend the set's text")
+        raise DataError(f"{folder}: all transcripts are empty: fix the set's text")
     options = {"token_list": str(folder / "tokens.txt")}
     if token_type == "char":
         counts = Counter("".join(texts))
@@ -99,7 +99,7 @@ def _train_sentencepieces(
     return [processor.id_to_piece(i) for i in range(3, len(processor))]
 
 
-def check_lengths(
+def check_token_lengths(
     n_frames: Mapping[str, int],
     n_tokens: Mapping[str, int],
     reduction: float,
@@ -138,7 +138,7 @@ def check_lengths(
             tight.append(utt)
     if bad:
         refuse(
-            f"{len(bad)} utterances are too short: take them out of the set, or mend "
+            f"{len(bad)} utterances are too short: take them out of the set, or fix "
             "their recordings, segments or transcripts",
             bad,
         )

@@ -30,6 +30,6 @@ class StrictPreprocessor(CommonPreprocessor):
                 raise DataError(
                     f"the transcript of utterance {uid} holds "
                     f"{', '.join(map(repr, unknown))}, which the token list does not: "
-                    f"mend the text ({text!r}), or make the token list anew"
+                    f"fix the text ({text!r}), or make the token list anew"
                 )
         return super().__call__(uid, data)

@@ -1,7 +1,7 @@
-"""Which encoders there are.
+"""The encoders as ESPnet's class choices, and how they are built.
 
 Toolkits are imported when an encoder is built. What only reads configurations does
-well to import ``espnet_sentiment.encoder.config``, which does without torch, too.
+well to import ``config`` and ``kinds``, which do without torch, too.
 """
 
 from typing import Any
@@ -12,26 +12,12 @@ from typeguard import TypeCheckError
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
-from espnet_sentiment.encoder.config import (
-    encoder_name,
-    input_kind,
-    load_encoder_config,
-)
-from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.encoder.fbank import FbankEncoder
-from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
-from espnet_sentiment.encoder.torchaudio_models import TorchaudioEncoder
-
-__all__ = ["build_encoder", "encoder_choices", "input_kind", "load_encoder_config"]
+from espnet_sentiment.encoder.kinds import KINDS, encoder_name
 
 # ESPnet reserves "none", which is the acoustic baseline on fbank here.
 encoder_choices = ClassChoices(
     "encoder",
-    {
-        "espnet": ESPnetEncoder,
-        "huggingface": HuggingFaceEncoder,
-        "torchaudio": TorchaudioEncoder,
-    },
+    {name: kind.load_class() for name, kind in KINDS.items() if name != "none"},
     type_check=AbsEncoder,
     default="huggingface",
     optional=True,
@@ -42,8 +28,7 @@ def build_encoder(name: str | None, conf: dict[str, Any]) -> AbsPretrainedEncode
     """Build the encoder that a config names.
 
     Args:
-        name: ``espnet``, ``huggingface``, ``torchaudio``, or ``none``, which None
-            stands for as well.
+        name: One of ``KINDS``; None is ``none``.
         conf: The arguments of its class.
 
     Raises:
@@ -51,7 +36,7 @@ def build_encoder(name: str | None, conf: dict[str, Any]) -> AbsPretrainedEncode
         DataError: A value of ``conf`` is wrong, or the model cannot be loaded.
     """
     name = encoder_name(name)
-    cls = FbankEncoder if name == "none" else encoder_choices.get_class(name)
+    cls = KINDS[name].load_class()
     try:
         return cls(**conf)
     except (ValueError, TypeError, TypeCheckError) as error:

@@ -3,34 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
-
-# The arguments of the encoders' classes.
-KEYS = {
-    "espnet": ("model", "layer", "subsample", "download_dir"),
-    "huggingface": ("model", "layer", "subsample", "download_dir"),
-    "torchaudio": ("model", "layer", "subsample", "download_dir"),
-    "none": ("subsample", "sample_rate"),
-}
-
-
-def encoder_name(name: str | None) -> str:
-    """Return an encoder's name in lower case; None is ``none``, the fbank baseline.
-
-    Raises:
-        ValueError: There is no such encoder; the message names those there are.
-    """
-    lower = "none" if name is None else str(name).lower()
-    if lower not in KEYS:
-        raise ValueError(f"encoder is {name!r}: choose one of {', '.join(KEYS)}")
-    return lower
-
-
-def input_kind(name: str | None) -> str:
-    """Return the dump that an encoder eats: ``audio`` or ``fbank``."""
-    return "fbank" if encoder_name(name) == "none" else "audio"
+from espnet_sentiment.encoder.kinds import KINDS, encoder_name
 
 
 def load_encoder_config(
@@ -53,7 +28,13 @@ def load_encoder_config(
             the model's path does not exist.
     """
     path = Path(path)
-    config = _read_mapping(path)
+    beside = sorted(p.name for p in path.parent.glob("*.yaml"))
+    there = f"; {path.parent} holds {', '.join(beside)}" if beside else ""
+    config = read_config(
+        path,
+        f"give an encoder's file by --encoder{there}",
+        "it needs the keys encoder and encoder_conf",
+    )
     _check_keys(path, "", config, ("encoder", "encoder_conf"))
     if "encoder" not in config:
         raise DataError(f"{path} names no encoder: add a line such as encoder: none")
@@ -67,29 +48,13 @@ def load_encoder_config(
     conf = dict(conf)
     if model_override is not None:
         conf["model"] = model_override
-    _check_keys(path, "encoder_conf.", conf, KEYS[name])
+    _check_keys(path, "encoder_conf.", conf, KINDS[name].keys)
     if name == "none":
         return {"encoder": None, "encoder_conf": conf}
     if not conf.get("model"):
         raise DataError(f"{path} names no model: add encoder_conf.model to it")
     conf["model"] = _resolve(str(conf["model"]), path)
     return {"encoder": name, "encoder_conf": conf}
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        beside = sorted(p.name for p in path.parent.glob("*.yaml"))
-        there = f"; {path.parent} holds {', '.join(beside)}" if beside else ""
-        raise DataError(
-            f"{path} is missing: give an encoder's file by --encoder{there}"
-        ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read as YAML: {error}") from None
-    if not isinstance(config, dict):
-        raise DataError(f"{path} holds no settings: it needs the key encoder")
-    return config
 
 
 def _check_keys(path: Path, prefix: str, found: dict, valid: tuple[str, ...]) -> None:

@@ -157,14 +157,14 @@ class ConvBLSTMEncoder(AbsEncoder):
             Output (B, T', projection_size), zero on padding; its lengths (B,); None.
 
         Raises:
-            TooShortUttError: An utterance has less frames than become one.
+            TooShortUttError: An utterance has fewer frames than become one.
         """
         shortest = int(ilens.min())
         if shortest < self.reduction:
             raise TooShortUttError(
                 f"utterance {int(ilens.argmin())} of the batch has {shortest} frames, "
                 f"but conv_blstm makes one of {self.reduction}: remove it from the "
-                "data, or mend its recording or segment",
+                "data, or fix its recording or segment",
                 shortest,
                 self.reduction,
             )

@@ -1,186 +1,154 @@
-"""Stage 3: run a frozen encoder once over clean and SpecAugmented utterances."""
+"""Stage 3: write the feature stores, shard by shard, here or on a cluster."""
 
-import dataclasses
-import hashlib
+import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import kaldiio
-import numpy as np
-import torch
-from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
-from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, read_table
-from espnet_sentiment.data.audio import read_audio
-from espnet_sentiment.data.feature_store import StoreWriter
-from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
-from espnet_sentiment.specaug.specaugment import SpecAugment
+from espnet_sentiment.cluster.client import open_workers
+from espnet_sentiment.core.entry import check_gpus
+from espnet_sentiment.core.files import PathLike, read_json
+from espnet_sentiment.data.feature_store import PLAN, StoreWriter
 
 UTTS_PER_SHARD = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class View:
-    """One store to write: the clean features, or one SpecAugment view of them."""
+class Source(NamedTuple):
+    """What is encoded by what.
 
-    writer: StoreWriter
-    specaug: SpecAugment | None = None
-    seed: int = 0
+    Args:
+        config: The encoder's config as JSON.
+        kind: ``audio`` or ``fbank``.
+        dump: Folder that stage 1 wrote.
+        device: Where the encoder runs.
+    """
+
+    config: str
+    kind: str
+    dump: Path
+    device: str
 
 
-def plan_shards(num_units: Mapping[str, str]) -> list[list[str]]:
+def plan_shards(num_units: Mapping[str, int]) -> list[list[str]]:
     """Cut a corpus into shards of utterances of like length.
 
     Args:
         num_units: Samples or frames of every utterance, as stage 1 wrote them.
     """
-    utts = sorted(num_units, key=lambda u: (int(num_units[u]), u))
+    utts = sorted(num_units, key=lambda u: (num_units[u], u))
     return [utts[i : i + UTTS_PER_SHARD] for i in range(0, len(utts), UTTS_PER_SHARD)]
 
 
-def view_specaug(encoder: AbsPretrainedEncoder, view: Mapping) -> torch.nn.Module:
-    """Build a view's SpecAugment for the frames that an encoder eats."""
-    if view["specaug"] == "specaugment":
-        return SpecAugment(**{**encoder.specaug_scales(), **view["specaug_conf"]})
-    raise DataError(
-        f"specaug: {view['specaug']} cannot be kept in the feature store: use "
-        "specaug: specaugment, or train SentimentTask on audio"
-    )
-
-
-class DumpReader:
-    """Read stage 1's audio (N,) or fbank (T, F) by utterance id, as tensors.
-
-    Args:
-        dump: Folder that stage 1 wrote.
-        kind: ``audio`` or ``fbank``.
-        sample_rate: Rate that the encoder asks for, in Hz.
-    """
-
-    def __init__(self, dump: PathLike, kind: str, sample_rate: int):
-        self.kind, self.sample_rate = kind, sample_rate
-        table = "wav.scp" if kind == "audio" else "feats.scp"
-        self.where: dict[str, str] = read_table(Path(dump) / table)
-
-    def __call__(self, utt: str) -> torch.Tensor:
-        """Read one utterance."""
-        if self.kind == "audio":
-            return torch.from_numpy(read_audio(self.where[utt], self.sample_rate))
-        return torch.from_numpy(kaldiio.load_mat(self.where[utt]).copy())
-
-
-def extract(
-    encoder: AbsPretrainedEncoder,
-    reader: DumpReader,
+def encode(
+    source: Source,
     shards: Sequence[Sequence[str]],
-    views: Sequence[View],
-    batch_size: int = 16,
-    device: str = "cpu",
+    views: Mapping[Path, Mapping],
+    meta: Mapping,
+    cluster: PathLike | None = None,
 ) -> None:
     """Write all views that are not complete; the front end runs once for all.
 
     Args:
-        encoder: Frozen encoder, on ``device``.
-        reader: Gives an utterance's audio or fbank.
+        source: What is encoded by what.
         shards: Utterance ids of every shard.
-        views: What to write.
-        batch_size: Utterances encoded together.
-        device: Where the encoder is.
+        views: Folders of the stores, with their SpecAugment.
+        meta: What defines the features.
+        cluster: A file of ``conf/cluster``; None encodes in this process.
 
     Raises:
         DataError: An utterance is too short for the encoder.
+        UserError: A shard ended its worker several times.
     """
-    total = sum(map(len, shards)) * len(views)
-    with tqdm(total=total, desc="encode", unit="utt") as bar:
-        for number, utts in enumerate(shards):
-            todo = sum(not view.writer.has(number) for view in views)
-            bar.update(len(utts) * (len(views) - todo))
-            extract_shard(
-                encoder, reader, number, utts, views, batch_size, device, bar.update
+    try:
+        with open_workers(cluster) as workers:
+            # A cluster's encoder is loaded there, where the GPU and the memory are.
+            [n_layers] = workers.run(count_layers, [("loading the encoder", (source,))])
+            writers = [
+                StoreWriter(root, shards, {**meta, "n_layers": n_layers, **view})
+                for root, view in views.items()
+            ]
+            missing = [
+                sum(not writer.has(number) for writer in writers)
+                for number in range(len(shards))
+            ]
+            total = sum(map(len, shards)) * len(views)
+            todo = sum(len(shards[n]) * lacking for n, lacking in enumerate(missing))
+            named = (
+                (f"stage 3, shard {n} from {shards[n][0]}", (source, list(views), n))
+                for n, lacking in enumerate(missing)
+                if lacking
             )
-    for view in views:
-        view.writer.finish()
+            with tqdm(
+                total=total, initial=total - todo, desc="encode", unit="utt"
+            ) as bar:
+                work, done = encode_shard, total - todo
+                if cluster is None:
+                    work = functools.partial(encode_shard, on_batch=bar.update)
+                for encoded in workers.run(work, named):
+                    done += encoded
+                    bar.update(done - bar.n)
+        for writer in writers:
+            writer.finish()
+    finally:
+        # In this process another run may find other files.
+        _load.cache_clear()
+        _open_views.cache_clear()
 
 
-@torch.no_grad()
-def extract_shard(
-    encoder: AbsPretrainedEncoder,
-    reader: DumpReader,
+@functools.lru_cache(maxsize=1)
+def _load(source: Source):
+    """Load the encoder and the tables once a process."""
+    from espnet_sentiment.data.dump_reader import DumpReader
+    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.freezing import FrozenEncoder
+
+    check_gpus(int(source.device == "cuda"))
+    config = json.loads(source.config)
+    frozen = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
+    encoder = frozen.to(source.device).encoder
+    return encoder, DumpReader(source.dump, source.kind, encoder.sample_rate)
+
+
+def count_layers(source: Source) -> int:
+    """Return the layers that the encoder gives."""
+    encoder, _ = _load(source)
+    return encoder.n_layers
+
+
+@functools.lru_cache(maxsize=1)
+def _open_views(source: Source, roots: tuple[Path, ...]) -> tuple:
+    """Open what the parent planned: its plans say all that is to be known."""
+    from espnet_sentiment.encoder.shard import View, view_specaug
+
+    encoder, _ = _load(source)
+    views = []
+    for root in roots:
+        plan = read_json(root / PLAN)
+        meta = plan["meta"]
+        specaug = view_specaug(encoder, meta) if "specaug" in meta else None
+        writer = StoreWriter(root, plan["shards"], meta)
+        views.append(View(writer, specaug, meta.get("view", 0)))
+    return tuple(views)
+
+
+def encode_shard(
+    source: Source,
+    roots: Sequence[Path],
     number: int,
-    utts: Sequence[str],
-    views: Sequence[View],
-    batch_size: int = 16,
-    device: str = "cpu",
     on_batch: Callable[[int], object] | None = None,
-) -> None:
-    """Write a shard of all views that lack it.
+) -> int:
+    """Write a shard of all views that lack it; return the utterances of all views."""
+    from espnet_sentiment.encoder.shard import write_shard
 
-    Args:
-        encoder: Frozen encoder, on ``device``.
-        reader: Gives an utterance's audio or fbank.
-        number: The shard's number, which decides what SpecAugment draws.
-        utts: Its utterance ids.
-        views: What to write.
-        batch_size: Utterances encoded together.
-        device: Where the encoder is.
-        on_batch: Told the utterances of every batch of a view.
-
-    Raises:
-        DataError: An utterance is too short for the encoder.
-    """
-    todo = [view for view in views if not view.writer.has(number)]
-    features: list[dict[str, np.ndarray]] = [{} for _ in todo]
-    generators = [_generator(view.seed, number) for view in todo]
-    for begin in range(0, len(utts) if todo else 0, batch_size):
-        batch = utts[begin : begin + batch_size]
-        try:
-            feats, lengths = _front_end(encoder, reader, batch, device)
-            for view, out, generator in zip(todo, features, generators, strict=True):
-                augmented = feats
-                if view.specaug is not None:
-                    augmented, _ = view.specaug(feats, lengths, generator=generator)
-                out.update(_encode(encoder, augmented, lengths, batch))
-                if on_batch is not None:
-                    on_batch(len(batch))
-        except TooShortUttError as error:
-            raise _too_short(reader, batch, error) from None
-    for view, out in zip(todo, features, strict=True):
-        view.writer.write(number, out)
-
-
-def _generator(seed: int, shard: int) -> torch.Generator:
-    """Seed a shard's random numbers by the view and the shard alone.
-
-    So a continued run draws what an uninterrupted one would have drawn.
-    """
-    digest = hashlib.sha256(f"{seed}/{shard}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
-
-
-def _front_end(encoder, reader, utts, device):
-    inputs = [reader(utt) for utt in utts]
-    lengths = torch.tensor([len(x) for x in inputs], device=device)
-    feats = pad_sequence(inputs, batch_first=True).to(device)
-    if reader.kind == "fbank":
-        return feats, lengths
-    return encoder.frontend(feats, lengths)
-
-
-def _encode(encoder, feats, lengths, utts) -> dict[str, np.ndarray]:
-    out, out_lengths, _ = encoder(feats, lengths)
-    out = out.half().cpu().numpy()
-    return {
-        utt: out[i, :n]
-        for i, (utt, n) in enumerate(zip(utts, out_lengths.tolist(), strict=True))
-    }
-
-
-def _too_short(reader, utts, error) -> DataError:
-    shortest = min(utts, key=lambda u: len(reader(u)))
-    return DataError(
-        f"utterance {shortest} ({reader.where[shortest]}) is too short for the "
-        f"encoder: {error}. Take it out of the data directory"
+    encoder, reader = _load(source)
+    views = _open_views(source, tuple(roots))
+    writer = views[0].writer
+    utts, batch_size = writer.shards[number], writer.meta["batch_size"]
+    n_missing = sum(not view.writer.has(number) for view in views)
+    write_shard(
+        encoder, reader, number, utts, views, batch_size, source.device, on_batch
     )
+    return len(utts) * n_missing

@@ -10,7 +10,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank_options import FRAME_SHIFT
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.espnet_files import (
-    Experiment,
+    ESPnetExperiment,
     find_espnet,
     open_experiment,
     stats_file,
@@ -20,7 +20,7 @@ from espnet_sentiment.encoder.layers import Layers, first_tensor, record_layers
 from espnet_sentiment.encoder.probing import measure_frame_shift, shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
-PARTS = ("frontend", "normalize", "preencoder", "encoder")
+ENCODER_PARTS = ("frontend", "normalize", "preencoder", "encoder")
 
 
 class ESPnetFrontend(UtteranceFrontend):
@@ -139,11 +139,11 @@ class ESPnetEncoder(BackboneEncoder):
     ):
         path = find_espnet(model, download_dir)
         with open_experiment(path) as experiment:
-            backbone = load(experiment, str(path))
+            backbone = load_encoder_parts(experiment, str(path))
         super().__init__(str(path), backbone, layer, subsample)
 
 
-def load(experiment: Experiment, name: str) -> Backbone:
+def load_encoder_parts(experiment: ESPnetExperiment, name: str) -> Backbone:
     """Build what comes before the ASR decoder and load its weights.
 
     The decoder is left out, since a transducer's cannot be built without a loss that
@@ -159,10 +159,10 @@ def load(experiment: Experiment, name: str) -> Backbone:
     if stats is not None:
         config["normalize_conf"] = config["normalize_conf"] | {"stats_file": str(stats)}
     try:
-        model = build_model(config)
+        model = build_asr_model(config)
         parts: dict[str, torch.nn.Module] = {
             part: module
-            for part in PARTS
+            for part in ENCODER_PARTS
             if (module := getattr(model, part, None)) is not None
         }
         weights = torch.load(
@@ -193,7 +193,7 @@ def load(experiment: Experiment, name: str) -> Backbone:
     return ESPnetBackbone(parts, rate, name, config.get("input_size"))
 
 
-def build_model(config: dict) -> torch.nn.Module:
+def build_asr_model(config: dict) -> torch.nn.Module:
     """Build the ASR model of a configuration by ESPnet's task, without a decoder.
 
     Raises:

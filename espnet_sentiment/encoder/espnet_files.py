@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
 
+COPY = "copy it anew"
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz")
 # What ESPnet's recipes decode with, and then what they fall back to.
 CHECKPOINTS = (
@@ -23,7 +23,7 @@ CHECKPOINTS = (
 AVERAGED = "valid.*.ave.pth"
 
 
-class Experiment(NamedTuple):
+class ESPnetExperiment(NamedTuple):
     """The files of one experiment."""
 
     config_file: Path
@@ -54,12 +54,12 @@ def find_espnet(model: str, download_dir: str | None = None) -> Path:
         raise DataError(
             f"no encoder at {model}: there is no such file, and ESPnet's model zoo "
             f"gave nothing of that name ({reason}). Give the path of an experiment by "
-            "--encoder_model, or mend the connection"
+            "--encoder_model, or repair the connection"
         ) from None
 
 
 @contextlib.contextmanager
-def open_experiment(path: Path) -> Iterator[Experiment]:
+def open_experiment(path: Path) -> Iterator[ESPnetExperiment]:
     """Give an experiment's files; an archive is unpacked for as long as this lasts.
 
     Args:
@@ -93,10 +93,10 @@ def _unpack(archive: Path, folder: str) -> None:
         ) from error
 
 
-def _read(path: Path) -> Experiment:
+def _read(path: Path) -> ESPnetExperiment:
     folder = path if path.is_dir() else path.parent
     if path.is_dir() and (path / "meta.yaml").is_file():
-        meta = _read_yaml(path / "meta.yaml")
+        meta = read_config(path / "meta.yaml", broken=COPY)
         try:
             config_file = path / meta["yaml_files"]["asr_train_config"]
             model_file = path / meta["files"]["asr_model_file"]
@@ -118,7 +118,9 @@ def _read(path: Path) -> Experiment:
                 f"{file} is missing: copy it there, or point --encoder_model to a "
                 "complete ESPnet experiment (config.yaml and a .pth file)"
             )
-    return Experiment(config_file, model_file, _read_yaml(config_file))
+    return ESPnetExperiment(
+        config_file, model_file, read_config(config_file, COPY, COPY)
+    )
 
 
 def averaged_checkpoint(folder: Path) -> Path:
@@ -159,17 +161,7 @@ def _choose_checkpoint(folder: Path) -> Path:
     )
 
 
-def _read_yaml(path: Path) -> dict:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read ({error}): copy it anew") from None
-    if not isinstance(data, dict):
-        raise DataError(f"{path} holds no settings: copy it anew")
-    return data
-
-
-def stats_file(experiment: Experiment) -> Path | None:
+def stats_file(experiment: ESPnetExperiment) -> Path | None:
     """Return the statistics that the experiment normalises by, if it does so.
 
     Raises:
@@ -181,7 +173,7 @@ def stats_file(experiment: Experiment) -> Path | None:
     return named_file(experiment, name)
 
 
-def named_file(experiment: Experiment, name: str) -> Path:
+def named_file(experiment: ESPnetExperiment, name: str) -> Path:
     """Find a file that the experiment's configuration names.
 
     Configurations name it relative to the recipe, which is a folder above them.

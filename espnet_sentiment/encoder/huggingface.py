@@ -70,7 +70,7 @@ def build_backbone(directory: Path, layer: str | int) -> Backbone:
     from espnet_sentiment.encoder.whisper import WhisperBackbone
 
     name = str(directory)
-    model, extractor = load(directory)
+    model, extractor = load_pretrained(directory)
     if getattr(model.config, "add_adapter", False):
         if layer == "last":
             raise ValueError(
@@ -90,7 +90,7 @@ def build_backbone(directory: Path, layer: str | int) -> Backbone:
     )
 
 
-def load(
+def load_pretrained(
     directory: Path,
     model_class: "type[PreTrainedModel] | None" = None,
     unread: Sequence[str] = UNREAD,

@@ -1,9 +1,12 @@
 """Where a transformers model lies, and which of its files define it."""
 
+import contextlib
 import itertools
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
+from espnet_sentiment.encoder.notices import notices
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 # How Whisper's decoder starts and stops, and which text its tokens are.
@@ -45,7 +48,7 @@ def find_huggingface(
         raise DataError(
             f"no encoder at {model}: it is no local directory, and the Hugging Face "
             f"Hub gave nothing of that name ({reason}). Give the path of a directory "
-            "with the model's files by --encoder_model, or mend the connection"
+            "with the model's files by --encoder_model, or repair the connection"
         ) from None
 
 
@@ -82,6 +85,20 @@ def huggingface_files(directory: Path) -> list[Path]:
         if found:
             return sorted({*files, *found, *directory.glob(SHARDS[weights])})
     raise _missing(directory, "model.safetensors")
+
+
+def huggingface_layout(directory: Path) -> tuple[list[Path], Path]:
+    """Return the files that a pack takes, and their folder.
+
+    Raises:
+        DataError: See ``huggingface_files``.
+    """
+    files = huggingface_files(directory)
+    if read_json(directory / "config.json").get("model_type") == "whisper":
+        # Without them it is an encoder still, which writes no transcripts.
+        with contextlib.suppress(DataError):
+            files += tokenizer_files(directory)
+    return [*files, *notices(directory)], directory
 
 
 def tokenizer_files(directory: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-Features = Callable[[torch.Tensor], torch.Tensor]
+FeatureFunction = Callable[[torch.Tensor], torch.Tensor]
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -40,13 +40,13 @@ def shortest(run: Callable[[int], torch.Tensor], limit: int) -> int:
     return high
 
 
-def shortest_waveform(features: Features, sample_rate: int) -> int:
+def shortest_waveform(features: FeatureFunction, sample_rate: int) -> int:
     """Return the samples that waveform (N,) -> frames (T, F) needs, at most 1 s."""
     return shortest(lambda n: features(noise(n)), limit=sample_rate)
 
 
 @torch.no_grad()
-def measure_frame_shift(features: Features, sample_rate: int) -> float:
+def measure_frame_shift(features: FeatureFunction, sample_rate: int) -> float:
     """Return the seconds per frame of waveform (N,) -> frames (T, F)."""
     short, long = (len(features(noise(s * sample_rate))) for s in (1, 11))
     return 10 / (long - short)

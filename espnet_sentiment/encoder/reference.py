@@ -9,24 +9,7 @@ from typing import Any
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, SCALE
-from espnet_sentiment.encoder.config import encoder_name
-from espnet_sentiment.encoder.espnet_files import espnet_files, find_espnet
-from espnet_sentiment.encoder.huggingface_files import (
-    find_huggingface,
-    huggingface_files,
-)
-from espnet_sentiment.encoder.torchaudio_files import find_torchaudio, torchaudio_files
-
-FINDERS = {
-    "espnet": find_espnet,
-    "huggingface": find_huggingface,
-    "torchaudio": find_torchaudio,
-}
-FILES = {
-    "espnet": espnet_files,
-    "huggingface": huggingface_files,
-    "torchaudio": torchaudio_files,
-}
+from espnet_sentiment.encoder.kinds import KINDS, encoder_name
 
 
 class EncoderMismatchError(DataError):
@@ -37,7 +20,7 @@ def encoder_reference(encoder: str | None, conf: Mapping[str, Any]) -> dict[str,
     """Say what defines an encoder, without loading it.
 
     Args:
-        encoder: ``espnet``, ``huggingface``, ``torchaudio`` or ``none``.
+        encoder: One of ``KINDS``; None is ``none``.
         conf: The arguments of its class.
 
     Returns:
@@ -50,7 +33,7 @@ def encoder_reference(encoder: str | None, conf: Mapping[str, Any]) -> dict[str,
     name = encoder_name(encoder)
     if name == "none":
         return {"name": name, "path": None, "sha256": hash_encoder(name, None)}
-    path = FINDERS[name](conf["model"], conf.get("download_dir")).absolute()
+    path = KINDS[name].find_model(conf["model"], conf.get("download_dir")).absolute()
     return {"name": name, "path": str(path), "sha256": hash_encoder(name, path)}
 
 
@@ -91,7 +74,7 @@ def hash_encoder(name: str, path: Path | None) -> str:
     """
     if path is None:
         return sha256_of(FBANK_OPTIONS | {"scale": SCALE})
-    files = FILES[name](path)
+    files = KINDS[name].model_files(path)
     if len(files) == 1:
         return hash_file(files[0])
     folder = path if path.is_dir() else path.parent

@@ -129,5 +129,23 @@ def torchaudio_files(path: Path) -> list[Path]:
     return [checkpoint] if stats is None else [checkpoint, stats]
 
 
+def torchaudio_layout(path: Path) -> tuple[list[Path], Path]:
+    """Return the files that a pack takes, and their folder; see ``locate``."""
+    return torchaudio_files(path), path if path.is_dir() else path.parent
+
+
+def bundle_name(path: Path) -> str | None:
+    """Return the name of the bundle that a checkpoint belongs to, if it is there."""
+    if not path.exists():
+        return None
+    bundle = locate(path).bundle
+    return next(name for name, known in bundles().items() if known is bundle)
+
+
+def bundle_url(name: str) -> str | None:
+    """Return the address of a bundle's checkpoint; None if there is no such bundle."""
+    return bundle_urls(bundles()[name])[0] if name in bundles() else None
+
+
 def _name(url: str) -> str:
     return url.rpartition("/")[2]

@@ -30,7 +30,7 @@ def check_lengths(
             raise TooShortUttError(
                 f"utterance {index} of the batch has {length} {unit} "
                 f"({length / rate:.3f} s), but {reader} needs at least {minimum} "
-                f"({minimum / rate:.3f} s): remove it from the data, or mend its "
+                f"({minimum / rate:.3f} s): remove it from the data, or fix its "
                 "recording or segment",
                 length,
                 minimum,

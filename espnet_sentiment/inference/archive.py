@@ -22,12 +22,12 @@ from espnet_sentiment.core.files import (
 )
 from espnet_sentiment.inference.entries import Entry, read_entries, survey
 from espnet_sentiment.pack.find import ModelFiles, find_model
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
 SHARD_SIZE = 64
 PREDICTIONS = "predictions.jsonl"
 SHARDS = ".shards"
-# Of what was asked for: the recordings may be mended, and are scored again then.
+# Of what was asked for: the recordings may be fixed, and are scored again then.
 RECORDINGS = "recordings"
 SUMMARY = "summary.json"
 
@@ -91,7 +91,7 @@ def score_archive(
     shards = out / SHARDS
     stage = Stage(
         "predict",
-        out / ".done.json",
+        out / DONE,
         {
             "entries": names,
             RECORDINGS: recordings,

@@ -1,26 +1,20 @@
-"""From waveforms to posteriors and attention, as stages 3 and 5 compute them."""
+"""From waveforms, frames or stored features to posteriors and attention."""
 
-import copy
-import functools
-import itertools
-import threading
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.encoder.probing import noise
-from espnet_sentiment.inference.packed_linear import can_pack, pack_linears
-from espnet_sentiment.model.checkpoint import load_sentiment_model, text_to_tokens
-
-DTYPES = ("float32", "float16", "bfloat16")
-# Frames of an encoder's front end; their difference is enough to tell by how many the
-# encoder divides them, up to 16.
-PROBES = (64, 576)
+from espnet_sentiment.inference.speech_encoder import SpeechEncoder, check_device, pad
+from espnet_sentiment.model.checkpoint import (
+    load_decoder,
+    load_sentiment_model,
+    text_to_tokens,
+)
+from espnet_sentiment.model.sentiment_model import SentimentModel
 
 
 class Scores(NamedTuple):
@@ -31,44 +25,82 @@ class Scores(NamedTuple):
 
 
 class Classifier:
-    """A decoder and its encoder, which threads may call at the same time.
+    """A trained decoder, with or without its encoder.
 
     What the encoder says is rounded to float16, as the feature store keeps it: the
-    decoder has learned on that, and stage 5 reads it.
+    decoder has learned on that.
 
     Args:
-        model_file: Checkpoint; its ``config.yaml`` lies beside it.
-        encoder_model: Where the encoder is now, if not where it was.
-        device: Where to compute.
-        dtype: What the encoder computes in; the front end and the decoder stay with
-            float32.
-
-    Raises:
-        UserError: The device, the dtype or a file is wrong.
+        decoder: In evaluation mode, without an encoder; it is moved to the device.
+        tokens: Turns a transcript into indices (U,), for a text branch.
+        encoder: Frozen encoder; None classifies stored features only.
+        device: Where the decoder computes, as its encoder does.
     """
 
     def __init__(
         self,
+        decoder: SentimentModel,
+        tokens: Callable[[str], np.ndarray] | None = None,
+        encoder: SpeechEncoder | None = None,
+        device: str = "cpu",
+    ):
+        self.device = torch.device(device)
+        self.decoder, self.tokens = decoder.to(self.device), tokens
+        self._encoder = encoder
+
+    @classmethod
+    def load(
+        cls,
         model_file: PathLike,
         encoder_model: PathLike | None = None,
         device: str = "cpu",
         dtype: str = "float32",
-    ):
+    ) -> "Classifier":
+        """Load a model with its encoder, to classify recordings.
+
+        Args:
+            model_file: Checkpoint; its ``config.yaml`` lies beside it.
+            encoder_model: Where the encoder is now, if not where it was.
+            device: Where to compute.
+            dtype: See ``SpeechEncoder``; the decoder stays with float32.
+
+        Raises:
+            UserError: The device, the dtype or a file is wrong.
+        """
         check_device(device)
-        if dtype not in DTYPES:
-            raise UserError(f"dtype is {dtype!r}: choose one of {', '.join(DTYPES)}")
-        self.device, self.dtype = torch.device(device), getattr(torch, dtype)
-        self.decoder = load_sentiment_model(model_file, encoder_model)
-        self.encoder = self.decoder.encoder.encoder
-        # What it is given from now on is features.
-        self.decoder.attach_encoder(None, None)
-        if self.device.type == "cpu" and can_pack(self.dtype):
-            pack_linears(self.encoder, self.dtype)
-        self.encoder.to(self.device)
-        self.decoder.to(self.device)
-        self.tokens = text_to_tokens(model_file)
-        self._replicas = threading.local()
-        self._lock = threading.Lock()
+        decoder = load_sentiment_model(model_file, encoder_model)
+        encoder = SpeechEncoder(decoder.detach_encoder(), device, dtype)
+        return cls(decoder, text_to_tokens(model_file), encoder, device)
+
+    @classmethod
+    def of_features(
+        cls,
+        model_file: PathLike,
+        features: Mapping[str, Any],
+        remedy: str,
+        encoder: SpeechEncoder | None = None,
+        device: str = "cpu",
+    ) -> "Classifier":
+        """Load a decoder whose encoder is kept elsewhere, or shared by several.
+
+        Args:
+            model_file: Checkpoint; its ``config.yaml`` lies beside it.
+            features: What the features come from: ``sha256`` of the encoder, and
+                what messages call it.
+            remedy: What to do where the decoder learned on another encoder.
+            encoder: That encoder, where recordings are to be classified, too.
+            device: Where to compute.
+
+        Raises:
+            DataError: The decoder learned on another encoder, or a file is wrong.
+        """
+        decoder, reference = load_decoder(model_file, device)
+        if reference["sha256"] != features["sha256"]:
+            raise DataError(
+                f"{model_file} learned on the encoder {reference}, not on {features}: "
+                f"{remedy}"
+            )
+        return cls(decoder, text_to_tokens(model_file), encoder, device)
 
     @property
     def classes(self) -> list[str]:
@@ -76,41 +108,72 @@ class Classifier:
         return self.decoder.token_list
 
     @property
-    def sample_rate(self) -> int:
-        """Samples a second of the waveforms."""
-        return self.encoder.sample_rate
+    def encoder(self) -> SpeechEncoder:
+        """The encoder.
 
-    @functools.cached_property
-    def frame_shift(self) -> float:
-        """Seconds a frame of the attention."""
-        frames = [
-            int(
-                self._encode(noise(1, n, self.encoder.input_size), torch.tensor([n]))[1]
-            )
-            for n in PROBES
-        ]
-        ratio = (PROBES[1] - PROBES[0]) / (frames[1] - frames[0])
-        return round(ratio) * self.encoder.frame_shift
+        Raises:
+            ValueError: The classifier has none.
+        """
+        if self._encoder is None:
+            raise ValueError("this classifier reads stored features only")
+        return self._encoder
 
-    @torch.inference_mode()
+    @property
+    def reads_text(self) -> bool:
+        """Whether the model has a text branch."""
+        return self.tokens is not None
+
     def __call__(
-        self, waveforms: Sequence[np.ndarray], texts: Sequence[str] | None = None
+        self,
+        waveforms: Sequence[np.ndarray],
+        texts: Sequence[str | None] | None = None,
     ) -> list[Scores]:
-        """Classify a batch.
+        """Classify a batch of recordings.
 
         Args:
-            waveforms: Mono float32 (N,) at ``sample_rate``.
+            waveforms: Mono float32 (N,) at the encoder's rate.
             texts: Transcripts, for a model with a text branch.
 
         Raises:
             TooShortUttError: One is too short for the encoder.
         """
-        waves = [torch.from_numpy(wave) for wave in waveforms]
-        samples, lengths = self._pad(waves)
-        feats, lengths = self._encode(*self._own.frontend(samples, lengths))
+        return self.from_features(*self.encoder(waveforms), texts)
+
+    def from_frames(
+        self,
+        feats: torch.Tensor,
+        lengths: torch.Tensor,
+        texts: Sequence[str | None] | None = None,
+    ) -> list[Scores]:
+        """Classify frames (B, T, F) of the encoder's front end, of lengths (B,)."""
+        return self.from_features(*self.encoder.from_frames(feats, lengths), texts)
+
+    def from_store(
+        self,
+        features: Sequence[np.ndarray],
+        texts: Sequence[str | None] | None = None,
+    ) -> list[Scores]:
+        """Classify features (T, L * D) as the feature store keeps them."""
+        arrays = [array.astype(np.float32) for array in features]
+        return self.from_features(*pad(arrays, self.device), texts)
+
+    @torch.inference_mode()
+    def from_features(
+        self,
+        feats: torch.Tensor,
+        lengths: torch.Tensor,
+        texts: Sequence[str | None] | None = None,
+    ) -> list[Scores]:
+        """Classify features (B, T, L * D) of the encoder, of lengths (B,).
+
+        Args:
+            feats: Of any floating type.
+            lengths: Valid frames.
+            texts: Transcripts, for a model with a text branch.
+        """
         text = ()
         if self.tokens is not None:
-            text = self._pad([torch.from_numpy(self.tokens(text)) for text in texts])
+            text = pad([self.tokens(text) for text in texts or ()], self.device)
         has_attention = getattr(self.decoder.decoder, "has_attention", False)
         logits, attention = self.decoder.classify(
             feats.half().float(), lengths, has_attention, *text
@@ -124,50 +187,3 @@ class Classifier:
             Scores(row, weights[i, :, :n].copy())
             for i, (row, n) in enumerate(zip(posteriors, lengths.tolist(), strict=True))
         ]
-
-    def _pad(self, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        return pad_sequence(rows, batch_first=True).to(self.device), lengths
-
-    @torch.inference_mode()
-    def _encode(
-        self, feats: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast(
-            self.device.type, self.dtype, enabled=self.dtype != torch.float32
-        ):
-            out, lengths, _ = self._own(feats.to(self.device), lengths.to(self.device))
-        return out, lengths
-
-    @property
-    def _own(self) -> torch.nn.Module:
-        """The calling thread's encoder, on the same weights.
-
-        Some encoders' layers are read by hooks, which other threads would set off.
-        """
-        if not hasattr(self._replicas, "encoder"):
-            with self._lock:
-                tensors = itertools.chain(
-                    self.encoder.parameters(), self.encoder.buffers()
-                )
-                memo = {id(tensor): tensor for tensor in tensors}
-                self._replicas.encoder = copy.deepcopy(self.encoder, memo)
-        return self._replicas.encoder
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        UserError: The message says what there is.
-    """
-    try:
-        kind = torch.device(device)
-    except RuntimeError:
-        raise UserError(f"device is {device!r}: choose cpu, cuda or cuda:0") from None
-    n_gpus = torch.cuda.device_count()
-    if kind.type == "cuda" and (kind.index or 0) >= n_gpus:
-        raise UserError(
-            f"device is {device!r}, but PyTorch sees {n_gpus} CUDA GPUs here: choose "
-            "cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES"
-        )

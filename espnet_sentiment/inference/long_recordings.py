@@ -18,7 +18,7 @@ VAD_RATE = 16000
 VAD_FRAME = 512
 # A block is read in so many parts at once, which is six times as fast as one by one;
 # the detector hears what comes before a part, too.
-PARTS = 30
+PARTS_AT_ONCE = 30
 LEAD_IN = 32  # frames, about a second
 # Utterances end in pauses; the detector's own 0.1 s would part words.
 MIN_PAUSE_MS = 500
@@ -111,9 +111,9 @@ def speech_probabilities(model: Detector, samples: torch.Tensor) -> list[float]:
         samples: Mono (N,) at 16 kHz; the last frame may lack samples.
     """
     n_frames = math.ceil(len(samples) / VAD_FRAME)
-    per_part = math.ceil(n_frames / PARTS)
+    per_part = math.ceil(n_frames / PARTS_AT_ONCE)
     before = LEAD_IN * VAD_FRAME
-    after = PARTS * per_part * VAD_FRAME - len(samples)
+    after = PARTS_AT_ONCE * per_part * VAD_FRAME - len(samples)
     padded = torch.nn.functional.pad(samples, (before, after))
     parts = padded.unfold(0, (LEAD_IN + per_part) * VAD_FRAME, per_part * VAD_FRAME)
     model.reset_states()

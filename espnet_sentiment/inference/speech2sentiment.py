@@ -16,16 +16,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
 from typeguard import typechecked
 
-from espnet_sentiment.asr.recogniser import SAMPLE_RATE, Recogniser, asr_config
-from espnet_sentiment.asr.word_attention import Segment as WordWeight
-from espnet_sentiment.asr.word_attention import bin_edges, quantize, word_attention
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.asr.recogniser import SAMPLE_RATE, LazyRecogniser, asr_config
+from espnet_sentiment.asr.word_attention import (
+    WordWeight,
+    bin_edges,
+    quantize,
+    word_attention,
+)
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.audio import CHANNELS, resample
 from espnet_sentiment.inference.batching import ordered, score_in_batches
@@ -34,6 +37,7 @@ from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
 from espnet_sentiment.inference.result import Segment, Sentiment, Word
 from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
 from espnet_sentiment.inference.workers import worker_pool
+from espnet_sentiment.model.layout import CONFIG, read_training_config
 
 # Seconds of audio encoded together. A CPU's caches hold the activations of so much.
 CPU_BATCH, GPU_BATCH = 12.0, 240.0
@@ -57,7 +61,7 @@ class Part(NamedTuple):
         return self.recording.read(rate, *self.span)
 
 
-class Scored(NamedTuple):
+class ScoredPart(NamedTuple):
     """What is known of a part; ``words`` are those with weights."""
 
     scores: Scores
@@ -87,7 +91,8 @@ class Speech2Sentiment:
             model that can: Whisper's folder or name, or an RNN-T's experiment.
 
     Raises:
-        DataError: A file is missing or does not fit the others, or an option is wrong.
+        DataError: A file is missing or does not fit the others.
+        UserError: An option is wrong, or the device is not there.
         EncoderMismatchError: The encoder is not the one that the decoder learned on.
     """
 
@@ -109,28 +114,29 @@ class Speech2Sentiment:
         if channel is not None:
             _check_choice("channel", channel, CHANNELS)
         if not max_seconds >= 1 or not (batch_seconds is None or batch_seconds > 0):
-            raise DataError(
+            raise UserError(
                 f"max_seconds is {max_seconds} and batch_seconds {batch_seconds}: give "
                 "at least 1 second, and more than 0"
             )
         if Path(train_config).absolute() != Path(model_file).absolute().with_name(
-            "config.yaml"
+            CONFIG
         ):
             raise DataError(
                 f"{train_config} is not the config.yaml beside {model_file}: keep both "
                 "in one folder"
             )
-        self._classifier = Classifier(model_file, encoder_model, device, dtype)
+        self._classifier = Classifier.load(model_file, encoder_model, device, dtype)
+        self._encoder = self._classifier.encoder
         self.classes: list[str] = self._classifier.classes
-        self.sample_rate: int = self._classifier.sample_rate
+        self.sample_rate: int = self._encoder.sample_rate
         self.max_seconds, self.cut, self.channel = max_seconds, cut, channel
         on_cpu = self._classifier.device.type == "cpu"
         self.batch_seconds = batch_seconds or (CPU_BATCH if on_cpu else GPU_BATCH)
-        config = yaml.safe_load(Path(train_config).read_text(encoding="utf-8"))
-        self._recogniser = Recogniser(
+        config = read_training_config(Path(train_config))
+        self._recogniser = LazyRecogniser(
             asr_config(
                 config["encoder"],
-                config["encoder_conf"] | {"model": self._classifier.encoder.name},
+                config["encoder_conf"] | {"model": self._encoder.name},
                 None if asr_model is None else str(asr_model),
             ),
             device,
@@ -201,7 +207,7 @@ class Speech2Sentiment:
         """
         _check_choice("on_error", on_error, ("raise", "return"))
         # Recognition takes most of the time, and one model at a time.
-        reads_text = transcript or self._classifier.tokens is not None
+        reads_text = transcript or self._classifier.reads_text
         device = self._classifier.device.type
         with (
             worker_pool(device, alone=reads_text) as pool,
@@ -254,10 +260,10 @@ class Speech2Sentiment:
 
     def _score(
         self, parts: Sequence[Part], transcript: bool
-    ) -> list[Scored | DataError]:
+    ) -> list[ScoredPart | DataError]:
         """Classify a batch; what cannot be read does not harm the others."""
         waves: dict[int, np.ndarray] = {}
-        found: dict[int, Scored | DataError] = {}
+        found: dict[int, ScoredPart | DataError] = {}
         for index, part in enumerate(parts):
             try:
                 waves[index] = part.read(self.sample_rate)
@@ -278,18 +284,18 @@ class Speech2Sentiment:
                 )
             else:
                 words = self._words(parts[index], waves[index], row, text, transcript)
-                found[index] = Scored(row, text, words)
+                found[index] = ScoredPart(row, text, words)
         return [found[index] for index in range(len(parts))]
 
     def _remedy_of_infinity(self) -> str:
-        if self._classifier.dtype == torch.float32:
+        if self._encoder.dtype == torch.float32:
             return "look at the samples, or leave it out"
         return "look at the samples, or compute in float32 (--dtype float32)"
 
     def _texts(
         self, waves: Sequence[np.ndarray], transcript: bool
     ) -> Sequence[str | None]:
-        if not waves or not (transcript or self._classifier.tokens is not None):
+        if not waves or not (transcript or self._classifier.reads_text):
             return [None] * len(waves)
         return self._recogniser.texts([self._for_asr(wave) for wave in waves])
 
@@ -322,7 +328,7 @@ class Speech2Sentiment:
         if not transcript or scores.attention is None:
             return None
         words = self._recogniser.words(self._for_asr(wave), text) if text else []
-        weights = word_attention(scores.attention, self._classifier.frame_shift, words)
+        weights = word_attention(scores.attention, self._encoder.frame_shift, words)
         start, end = part.span
         # The last frame may be longer than what is left.
         return [
@@ -342,10 +348,10 @@ class Speech2Sentiment:
             return error
 
     def _answer(
-        self, parts: Sequence[Part], scored: Sequence[Scored | DataError]
+        self, parts: Sequence[Part], scored: Sequence[ScoredPart | DataError]
     ) -> Sentiment:
         """Put the parts of a recording together."""
-        rows: list[Scored] = []
+        rows: list[ScoredPart] = []
         for row in scored:
             if isinstance(row, DataError):
                 raise row
@@ -368,7 +374,7 @@ class Speech2Sentiment:
             named,
             duration=parts[0].recording.duration,
             attention=attention,
-            frame_shift=None if attention is None else self._classifier.frame_shift,
+            frame_shift=None if attention is None else self._encoder.frame_shift,
             text=" ".join(filter(None, texts)) if texts else None,
             words=_by_level(words) if words else None,
             segments=segments,
@@ -391,4 +397,4 @@ def _by_level(weights: Sequence[Sequence[WordWeight]]) -> list[Word]:
 
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise DataError(f"{option} is {value!r}: choose one of {', '.join(choices)}")
+        raise UserError(f"{option} is {value!r}: choose one of {', '.join(choices)}")

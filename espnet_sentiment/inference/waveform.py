@@ -68,7 +68,7 @@ class Recording:
             return read_audio(self.path, rate, self.channel, start, end)
         except (OSError, soundfile.SoundFileError) as error:
             raise DataError(
-                f"{self.path} cannot be read ({error}): mend or restore it"
+                f"{self.path} cannot be read ({error}): fix or restore it"
             ) from None
 
     def blocks(self, rate: int) -> Iterator[np.ndarray]:

@@ -10,51 +10,48 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.decoder.choices import DECODERS
 from espnet_sentiment.model.sentiment_model import FUSION_SIZE, SentimentModel
 
-# (option, its value) -> class; the values are those of SentimentTask.
-PARTS = {
+# (option, its value) -> class: SentimentTask's choices, too.
+CLASS_PATHS = {
     ("frontend", "default"): "espnet2.asr.frontend.default:DefaultFrontend",
     ("specaug", "specaugment"): "espnet_sentiment.specaug.specaugment:SpecAugment",
     ("specaug", "specaug"): "espnet2.asr.specaug.specaug:SpecAug",
     ("normalize", "global_mvn"): "espnet2.layers.global_mvn:GlobalMVN",
     ("normalize", "utterance_mvn"): "espnet2.layers.utterance_mvn:UtteranceMVN",
-    ("decoder", "rnn_attention"): (
-        "espnet_sentiment.decoder.rnn_attention:RNNAttentionDecoder"
-    ),
-    ("decoder", "rnn_pooling"): (
-        "espnet_sentiment.decoder.rnn_pooling:RNNPoolingDecoder"
-    ),
-    ("decoder", "mlp_pooling"): (
-        "espnet_sentiment.decoder.mlp_pooling:MLPPoolingDecoder"
-    ),
-    ("decoder", "cnn_pooling"): (
-        "espnet_sentiment.decoder.cnn_pooling:CNNPoolingDecoder"
-    ),
+    **{("decoder", name): target for name, target in DECODERS.items()},
     ("decoder", "linear"): "espnet2.cls.decoder.linear_decoder:LinearDecoder",
     ("text_encoder", "lstm"): "espnet_sentiment.model.text_encoder:LSTMTextEncoder",
     ("model", "sentiment"): "espnet_sentiment.model.sentiment_model:SentimentModel",
 }
 
 
-def part(option: str, value: str) -> type:
+def class_of(option: str, value: str) -> type:
     """Import the class that an option names.
 
     Raises:
         DataError: There is none of that name.
     """
     try:
-        module, name = PARTS[option, value.lower()].split(":")
+        module, name = CLASS_PATHS[option, value.lower()].split(":")
     except KeyError:
-        known = ", ".join(name for kind, name in PARTS if kind == option)
+        known = ", ".join(name for kind, name in CLASS_PATHS if kind == option)
         raise DataError(
             f"{option} is {value!r} in the model's config: choose one of {known}"
         ) from None
     return getattr(importlib.import_module(module), name)
 
 
+def classes_of(option: str) -> dict[str, type]:
+    """Import all classes that an option can name."""
+    return {
+        value: class_of(option, value) for kind, value in CLASS_PATHS if kind == option
+    }
+
+
 def build_model(
-    args: argparse.Namespace, get_class: Callable[[str, str], type] = part
+    args: argparse.Namespace, get_class: Callable[[str, str], type] = class_of
 ) -> SentimentModel:
     """Build the model that a config names, with new parameters.
 

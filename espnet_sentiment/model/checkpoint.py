@@ -11,26 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, atomic_path
+from espnet_sentiment.encoder.kinds import KINDS
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
-from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, TEXT, check_name
+from espnet_sentiment.model.layout import (
+    CONFIG,
+    TEXT,
+    check_name,
+    read_training_config,
+)
 from espnet_sentiment.model.sentiment_model import SentimentModel
-
-__all__ = [
-    "CHECKPOINT",
-    "checkpoint_bytes",
-    "find_encoder",
-    "load_decoder",
-    "load_sentiment_model",
-    "read_checkpoint",
-    "read_training_config",
-    "save_checkpoint",
-    "text_to_tokens",
-]
 
 # Key of a safetensors file's metadata. One alone: the order of several is not fixed.
 METADATA = "encoder"
@@ -119,7 +112,7 @@ def load_decoder(path: PathLike, device: str = "cpu") -> tuple[SentimentModel, d
     """
     checkpoint = read_checkpoint(path)
     config_file = Path(path).with_name(CONFIG)
-    args = read_training_config(config_file)
+    args = _training_args(config_file)
     try:
         model = build_model(args)
         model.load_state_dict(checkpoint["state_dict"])
@@ -134,7 +127,7 @@ def load_decoder(path: PathLike, device: str = "cpu") -> tuple[SentimentModel, d
     return model.to(device).eval(), checkpoint["encoder"]
 
 
-def read_training_config(path: Path) -> argparse.Namespace:
+def _training_args(path: Path) -> argparse.Namespace:
     """Read a model's ``config.yaml``; what lies beside it is found there.
 
     Statistics and sentencepieces are where the model is, wherever its folder has been
@@ -143,14 +136,7 @@ def read_training_config(path: Path) -> argparse.Namespace:
     Raises:
         DataError: The config is missing or unreadable.
     """
-    try:
-        args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing: copy it there from where the model was trained"
-        ) from None
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read ({error}): copy it anew") from None
+    args = argparse.Namespace(**read_training_config(path))
     conf = getattr(args, "normalize_conf", None) or {}
     beside = path.parent / Path(conf.get("stats_file", "")).name
     if "stats_file" in conf and beside.is_file():
@@ -166,7 +152,7 @@ def text_to_tokens(path: PathLike):
     Args:
         path: Checkpoint; its ``config.yaml`` lies beside it.
     """
-    return build_text_to_tokens(read_training_config(Path(path).with_name(CONFIG)))
+    return build_text_to_tokens(_training_args(Path(path).with_name(CONFIG)))
 
 
 def load_sentiment_model(
@@ -189,7 +175,7 @@ def load_sentiment_model(
     model, reference = load_decoder(path, device)
     where = find_encoder(reference, encoder_model)
     verify_reference(reference, where)
-    args = read_training_config(Path(path).with_name(CONFIG))
+    args = _training_args(Path(path).with_name(CONFIG))
     conf = dict(args.encoder_conf)
     if where is not None:
         conf["model"] = str(where)
@@ -214,8 +200,6 @@ def find_encoder(
         DataError: The checkpoint was packed without its encoder, and it is not found
             by the name that it has on a hub.
     """
-    from espnet_sentiment.encoder.reference import FINDERS
-
     name = reference["name"]
     path, source = reference.get("path"), reference.get("source")
     if name == "none":
@@ -223,7 +207,7 @@ def find_encoder(
     if encoder_model is not None:
         given = Path(encoder_model).expanduser()
         known = given.exists() or given.is_absolute()
-        return given if known else FINDERS[name](str(encoder_model))
+        return given if known else KINDS[name].find_model(str(encoder_model))
     if path is not None and (source is None or Path(path).exists()):
         return Path(path)
     what = f"the encoder was not packed with this model ({name}"
@@ -231,6 +215,6 @@ def find_encoder(
     if source is None:
         raise DataError(f"{what}: give its path by --encoder_model")
     try:
-        return FINDERS[name](source)
+        return KINDS[name].find_model(source)
     except DataError as error:
         raise DataError(f"{what}; it is {source} of its hub: {error}") from None

@@ -80,7 +80,7 @@ class RNNTModel(ESPnetASRModel):
         if not token_list or token_list[0] != sym_blank:
             raise ValueError(
                 f"the first token must be the blank {sym_blank}, not "
-                f"{token_list[0] if token_list else 'an empty list'}: mend the token "
+                f"{token_list[0] if token_list else 'an empty list'}: fix the token "
                 "list"
             )
         super().__init__(

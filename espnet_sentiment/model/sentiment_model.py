@@ -91,6 +91,12 @@ class SentimentModel(AbsESPnetModel):
         self.frontend = None if frontend is None else FrozenEncoder(frontend)
         self.encoder = None if encoder is None else FrozenEncoder(encoder)
 
+    def detach_encoder(self) -> AbsEncoder:
+        """Take the encoder off and return it: features come in from then on."""
+        encoder = self.encoder.encoder
+        self.attach_encoder(None, None)
+        return encoder
+
     def forward(
         self,
         speech: torch.Tensor,

@@ -4,11 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
-from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
+from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, read_training_config
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 
 # What results.json says that stands for the whole experiment.
@@ -111,26 +109,6 @@ def fold_card(folder: Path) -> dict[str, Any]:
 
 def _short(model: str) -> str:
     return Path(model).name if Path(model).is_absolute() else model
-
-
-def read_training_config(path: Path) -> dict[str, Any]:
-    """Read ESPnet's ``config.yaml``.
-
-    Raises:
-        DataError: It is missing or no mapping.
-    """
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing: copy it there from where the model was trained, or "
-            "run stage 4 (training)"
-        ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read ({error}): copy it anew") from None
-    if not isinstance(config, dict) or "token_list" not in config:
-        raise DataError(f"{path} is no config of a sentiment model: copy it anew")
-    return config
 
 
 def _classes(config: dict, folder: Path) -> list[str]:

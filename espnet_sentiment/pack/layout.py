@@ -17,8 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, read_json, sha256_of
 from espnet_sentiment.model.layout import CONFIG, check_name
@@ -117,8 +116,8 @@ def check_files(folder: Path, card: Mapping, names: Iterable[str]) -> None:
 
 def _has_settings(path: Path, card: Mapping) -> bool:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        config = read_config(path)
+    except DataError:
         return False
     return settings_hash(config, card["files"]) == card.get("settings")
 

@@ -13,9 +13,8 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, hash_file
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
 from espnet_sentiment.encoder.reference import verify_reference
-from espnet_sentiment.model.layout import CONFIG, TEXT
+from espnet_sentiment.model.layout import CONFIG, TEXT, read_training_config
 from espnet_sentiment.pack.archive import Members, write_folder, write_zip
-from espnet_sentiment.pack.card import read_training_config
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.pack.layout import (
@@ -29,7 +28,7 @@ from espnet_sentiment.pack.layout import (
 from espnet_sentiment.pack.model_card import model_card
 
 # What a training's config says of the machine that it ran on.
-OF_THE_MACHINE: dict[str, Any] = {
+MACHINE_SETTINGS: dict[str, Any] = {
     "config": None,
     "deepspeed_config": None,
     "dist_init_method": "env://",
@@ -225,7 +224,7 @@ def _decoder_files(folder: Path, config: Mapping) -> dict[str, Path]:
 
 def _config_yaml(config: Mapping, encoder: Mapping) -> str:
     """Return the training's config with the paths that it has in the pack."""
-    clean = {key: OF_THE_MACHINE.get(key, value) for key, value in config.items()}
+    clean = {key: MACHINE_SETTINGS.get(key, value) for key, value in config.items()}
     model = encoder["path"] or encoder["source"]
     clean["encoder_reference"] = dict(encoder)
     if encoder["name"] != "none":

@@ -10,7 +10,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, read_table, sha256_of
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.folds import read_folds
-from espnet_sentiment.recipe.stage import content_hash
+from espnet_sentiment.recipe.stage import DONE, content_hash
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -179,7 +179,7 @@ def fold_folders(experiment: Experiment) -> dict[str, Path]:
     folds = read_folds(experiment.data_dir)
     folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
     for folder in folders.values():
-        if not (folder / "decode" / ".done.json").exists():
+        if not (folder / "decode" / DONE).exists():
             raise DataError(
                 f"{folder / 'decode'} is not complete: run stage 5 (decoding)"
             )

@@ -1,74 +1,141 @@
-"""Stage 0 of a recipe whose corpus is quickly read: what its prepare.py ends with."""
+"""Stage 0: what every recipe's local/prepare.py ends with.
 
+A recipe says what its corpus is (:class:`Corpus`); :func:`prepare` writes it, unless
+that is done already.
+"""
+
+import argparse
 import dataclasses
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, sha256_of
-from espnet_sentiment.data.folds import Fold, leave_one_speaker_out, write_folds
+from espnet_sentiment.core.files import PathLike, sha256_of, write_text
+from espnet_sentiment.data.folds import PARTS, Fold, leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
+from espnet_sentiment.recipe.stage import say as say_as
+
+NAME = "stage 0: data preparation"
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """What stage 0 writes.
+
+    Args:
+        utterances: All utterances.
+        folds: Its folds; None leaves one speaker out, an empty list makes none.
+        files: Further text files of the data directory, by name.
+    """
+
+    utterances: Iterable[Utterance]
+    folds: Sequence[Fold] | None = None
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def prepare(
     data_dir: PathLike,
-    utterances: Iterable[Utterance],
-    folds: Sequence[Fold] | None = None,
+    corpus: Corpus | Callable[[], Corpus],
+    inputs: Mapping | None = None,
+    *,
+    recordings: PathLike | None = None,
+    name: str = NAME,
 ) -> None:
     """Write the Kaldi data directory and the folds of a corpus, unless up to date.
 
     Args:
         data_dir: Folder to write.
-        utterances: The corpus.
-        folds: Its folds; None leaves one speaker out.
+        corpus: The corpus, or, where reading takes long, a function that reads it; it
+            is called only when the inputs have changed.
+        inputs: JSON-like description of all that the corpus is made from; None
+            describes the corpus itself, which then may not be a function.
+        recordings: Folder that ``corpus()`` fills with recordings. It keeps the
+            stage's stamp; an interrupted run continues from what is there.
+        name: What the stage calls itself in messages.
 
     Raises:
         DataError: There is no utterance, there are fewer than three speakers to leave
             out, or as :func:`write_kaldi_dir`.
     """
-    data_dir, utterances = Path(data_dir), list(utterances)
+    begin, data_dir = time.time(), Path(data_dir)
+    if inputs is None:
+        corpus = _complete(corpus, data_dir)
+        inputs = _describe(corpus)
+    stage = Stage(name, Path(recordings or data_dir) / DONE, inputs)
+    if stage.is_done():
+        return
+    if recordings is not None:
+        stage.start(recordings)
+    corpus = _complete(corpus() if callable(corpus) else corpus, data_dir)
+    if recordings is None:  # a corpus that is refused leaves nothing behind
+        stage.start(data_dir, begin)
+    outputs = _write(data_dir, corpus)
+    _check_classes(corpus, stage)
+    stage.finish(f"{_count(corpus)} in {data_dir}", outputs)
+
+
+def _complete(corpus: Corpus, data_dir: Path) -> Corpus:
+    """List the utterances, and make the usual folds unless there are others."""
+    utterances, folds = list(corpus.utterances), corpus.folds
     if not utterances:
         raise DataError(f"{data_dir}: no utterance was found: check the corpus path")
     if folds is None:
         folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
-    stage = Stage(
-        "stage 0: data preparation",
-        data_dir / ".done.json",
-        {
-            "utterances": sha256_of([dataclasses.asdict(u) for u in utterances]),
-            "recordings": stat_hash(sorted({u.wav for u in utterances})),
-            "folds": sha256_of([dataclasses.asdict(fold) for fold in folds]),
-        },
-    )
-    if stage.is_done():
-        return
-    stage.start(data_dir)
-    write_kaldi_dir(data_dir, utterances)
-    write_folds(data_dir, folds)
-    utt2label = {u.utt: u.label for u in utterances if u.label is not None}
-    labels = Counter(utt2label.values())
-    _check_classes(utt2label, folds)
-    counts = ", ".join(f"{label} {labels[label]}" for label in sorted(labels))
-    stage.finish(
-        f"{len(utterances)} utterances ({counts}), {len(folds)} "
-        f"fold{'s' if len(folds) > 1 else ''} in {data_dir}",
-        [
-            data_dir / name
-            for name in ("wav.scp", "utt2spk", "utt2label", "classes", "folds")
-        ],
-    )
+    return Corpus(utterances, folds, corpus.files)
 
 
-def _check_classes(utt2label: Mapping[str, str], folds: Sequence[Fold]) -> None:
-    """Say loudly of which classes folds have no example to learn from."""
+def _describe(corpus: Corpus) -> dict[str, str]:
+    """Hash all of a corpus; of its recordings, which are large, size and time."""
+    return {
+        "utterances": sha256_of([dataclasses.asdict(u) for u in corpus.utterances]),
+        "recordings": stat_hash(sorted({u.wav for u in corpus.utterances})),
+        "folds": sha256_of([dataclasses.asdict(fold) for fold in corpus.folds]),
+        "files": sha256_of(dict(corpus.files)),
+    }
+
+
+def _write(data_dir: Path, corpus: Corpus) -> list[Path]:
+    """Write everything and return the paths."""
+    outputs = write_kaldi_dir(data_dir, corpus.utterances)
+    write_folds(data_dir, corpus.folds)
+    if corpus.folds:
+        outputs.append(data_dir / "folds")
+    for name, text in corpus.files.items():
+        write_text(data_dir / name, text)
+        outputs.append(data_dir / name)
+    return outputs
+
+
+def _count(corpus: Corpus) -> str:
+    """Say how many utterances there are, of each class and in each part."""
+
+    def listed(counts: Mapping[str, int]) -> str:
+        return f" ({', '.join(f'{key} {n}' for key, n in counts.items())})"
+
+    labels = Counter(u.label for u in corpus.utterances if u.label is not None)
+    said = f"{len(corpus.utterances)} utterances"
+    if labels:
+        said += listed(dict(sorted(labels.items())))
+    if len(corpus.folds) == 1:
+        (fold,) = corpus.folds
+        said += ", 1 fold" + listed({p: len(getattr(fold, p)) for p in PARTS})
+    elif corpus.folds:
+        said += f", {len(corpus.folds)} folds"
+    return said
+
+
+def _check_classes(corpus: Corpus, stage: Stage) -> None:
+    """Warn of classes that a fold has no example of to learn from."""
+    utt2label = {u.utt: u.label for u in corpus.utterances if u.label is not None}
 
     def classes(utts: Iterable[str]) -> set[str]:
         return {utt2label[utt] for utt in utts if utt in utt2label}
 
     unknown = []
-    for fold in folds:
+    for fold in corpus.folds:
         learned = classes(fold.train)
         for verb, utts in (("tests", fold.test), ("validates", fold.valid)):
             if new := classes(utts) - learned:
@@ -77,12 +144,66 @@ def _check_classes(utt2label: Mapping[str, str], folds: Sequence[Fold]) -> None:
     if not unknown:
         return
     more = [f"... and {len(unknown) - 5} more"] if len(unknown) > 5 else []
-    say(
+    stage.say(
         f"WARNING: {', '.join([*unknown[:5], *more])}, which no training utterance has "
         "there, so that no model can learn it: add some, or choose other folds"
     )
 
 
+def check_counts(found: Mapping[str, int], published: Mapping[str, int]) -> None:
+    """Warn if a corpus is not complete.
+
+    Args:
+        found: How many utterances there are of each class or part.
+        published: How many there are in the corpus as it is published.
+    """
+    for name, expected in published.items():
+        if (count := found.get(name, 0)) != expected:
+            say(
+                f"WARNING: {count} utterances of {name}, but the corpus has "
+                f"{expected}: results will not compare with published ones"
+            )
+
+
+def get_parser(
+    description: str, data_dir: str | None = None
+) -> argparse.ArgumentParser:
+    """Build the parser of a recipe's stage 0, which has ``--data_dir``.
+
+    Args:
+        description: The recipe's docstring.
+        data_dir: Where to write by default; None leaves it to the caller to say.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data_dir",
+        default=data_dir,
+        required=data_dir is None,
+        help="where to write" + (f" ({data_dir})" if data_dir else ""),
+    )
+    return parser
+
+
+def add_download_arguments(
+    parser: argparse.ArgumentParser, corpus: str, holds: str
+) -> None:
+    """Add ``--<corpus>``, a local copy, and ``--downloads``, to use where it is empty.
+
+    Args:
+        parser: Where to add them.
+        corpus: Name of the option.
+        holds: What the folder holds.
+    """
+    parser.add_argument(
+        f"--{corpus}",
+        default="",
+        help=f"the corpus, a folder with {holds}; none: download it",
+    )
+    parser.add_argument("--downloads", default="downloads", help="where to download to")
+
+
 def say(message: str) -> None:
     """Print a line of progress of stage 0."""
-    Stage("stage 0: data preparation", ".done.json", {}).say(message)
+    say_as(NAME, message)

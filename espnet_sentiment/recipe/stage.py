@@ -9,6 +9,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.files import PathLike, read_json, write_json
 
+DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
+
 
 def content_hash(paths: Iterable[PathLike]) -> str:
     """Hash the contents of small files; a missing one counts as absent."""
@@ -27,6 +29,16 @@ def stat_hash(paths: Iterable[PathLike]) -> str:
         key = (str(path), stat and stat.st_size, stat and stat.st_mtime_ns)
         digest.update(repr(key).encode())
     return digest.hexdigest()
+
+
+def say(name: str, message: str) -> None:
+    """Print a line of progress.
+
+    Args:
+        name: The stage that speaks.
+        message: What it says.
+    """
+    print(f"[{name}] {message}", file=sys.stderr, flush=True)
 
 
 class Stage:
@@ -56,15 +68,16 @@ class Stage:
 
     def say(self, message: str) -> None:
         """Print a line of progress."""
-        print(f"[{self.name}] {message}", file=sys.stderr, flush=True)
+        say(self.name, message)
 
-    def start(self, output: PathLike | None = None) -> None:
+    def start(self, output: PathLike | None = None, begin: float | None = None) -> None:
         """Begin or continue the work.
 
         Args:
             output: Folder of partial outputs. It is emptied when an earlier run of the
                 stage filled it from other inputs, and kept when an interrupted run can
                 continue from them.
+            begin: When the work began, as ``time.time()`` gives it; None is now.
         """
         plan = self.stamp.with_suffix(".plan.json")
         changed = plan.exists() and read_json(plan) != self.inputs
@@ -72,7 +85,7 @@ class Stage:
             shutil.rmtree(output)
         self.stamp.unlink(missing_ok=True)
         write_json(plan, self.inputs)
-        self._begin = time.time()
+        self._begin = time.time() if begin is None else begin
 
     def finish(
         self, message: str | None = "done", outputs: Iterable[PathLike] = ()

@@ -4,10 +4,10 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 
-from espnet_sentiment.report.scored import Scored
+from espnet_sentiment.report.scored import ScoredUtterance
 
 
-def choose_examples(utterances: Iterable[Scored], n: int) -> set[str]:
+def choose_examples(utterances: Iterable[ScoredUtterance], n: int) -> set[str]:
     """Choose n utterances: half of them errors, half right ones.
 
     Classes, and confusions, in turn; of each the most confident first: of the errors
@@ -21,7 +21,7 @@ def choose_examples(utterances: Iterable[Scored], n: int) -> set[str]:
     return {*chosen, *right[: n - len(chosen)]}
 
 
-def _in_turn(utterances: Iterable[Scored]) -> list[str]:
+def _in_turn(utterances: Iterable[ScoredUtterance]) -> list[str]:
     """Order utterances: of every confusion the surest, then the next of each."""
     kinds = defaultdict(list)
     for u in sorted(utterances, key=lambda u: (-u.confidence, u.utt)):

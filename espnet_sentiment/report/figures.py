@@ -14,7 +14,7 @@ from matplotlib.textpath import text_to_path
 from espnet_sentiment.asr.word_attention import quantize
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path
-from espnet_sentiment.report.scored import Scored
+from espnet_sentiment.report.scored import ScoredUtterance
 
 # By bin; weight and underline tell the bins apart in print, too.
 COLORS = ("none", "#ffe3a3", "#ffab40")
@@ -27,7 +27,7 @@ COLUMN, MARGIN, LINE, SIZE, SPACE = 230, 10, 19, 11, 5
 
 
 def plot_attention(
-    utterances: Sequence[Scored],
+    utterances: Sequence[ScoredUtterance],
     edges: Sequence[float],
     path: Path,
     head: int | None = None,
@@ -86,7 +86,7 @@ class _Column:
         self.words: list[tuple[float, float, float, str, int]] = []
         self.notes: list[tuple[float, float, str]] = []
 
-    def add(self, u: Scored, edges: Sequence[float], head: int | None) -> None:
+    def add(self, u: ScoredUtterance, edges: Sequence[float], head: int | None) -> None:
         x = self.left
         for segment in u.segments or ():
             text = GAP if segment.word is None else segment.word

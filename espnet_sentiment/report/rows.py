@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from espnet_sentiment.asr.word_attention import Segment
+from espnet_sentiment.asr.word_attention import WordWeight
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.report.media import media
-from espnet_sentiment.report.scored import Scored
+from espnet_sentiment.report.scored import ScoredUtterance
 
 
-def utterance_row(u: Scored, classes: Sequence[str], folder: Path, full: bool) -> dict:
+def utterance_row(
+    u: ScoredUtterance, classes: Sequence[str], folder: Path, full: bool
+) -> dict:
     """Describe an utterance for the page.
 
     Args:
@@ -49,7 +51,7 @@ def utterance_row(u: Scored, classes: Sequence[str], folder: Path, full: bool) -
     return row
 
 
-def utterance_media(u: Scored) -> dict:
+def utterance_media(u: ScoredUtterance) -> dict:
     """Return an utterance's audio and pictures, or ``note``, why there are none."""
     try:
         return media(u.recording.read())
@@ -57,7 +59,7 @@ def utterance_media(u: Scored) -> dict:
         return {"note": str(error)}
 
 
-def _segment(s: Segment, full: bool) -> list:
+def _segment(s: WordWeight, full: bool) -> list:
     weights = [s.weight(), *(s.weights if full else ())]
     times = [round(s.start, 3), round(s.end, 3)]
     return [*times, s.word, [_short(x) for x in weights]]

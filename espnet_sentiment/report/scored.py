@@ -7,17 +7,17 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
-from espnet_sentiment.asr.word_attention import Segment, word_attention
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.word_attention import WordWeight, word_attention
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import audio_info
-from espnet_sentiment.data.kaldi_dir import KaldiDir, Recording, recording
+from espnet_sentiment.data.kaldi_dir import KaldiDir, UtteranceAudio, utterance_audio
 from espnet_sentiment.report.frames import frame_shift
 from espnet_sentiment.scoring.results import read_predictions
 
 
 @dataclasses.dataclass(frozen=True)
-class Scored:
+class ScoredUtterance:
     """A test utterance.
 
     Args:
@@ -41,12 +41,12 @@ class Scored:
     posteriors: dict[str, float]
     fold: str
     speaker: str
-    recording: Recording
+    recording: UtteranceAudio
     duration: float | None
     text: str
     attention: np.ndarray | None
     frame_shift: float | None
-    segments: list[Segment] | None
+    segments: list[WordWeight] | None
 
     @property
     def right(self) -> bool:
@@ -63,9 +63,9 @@ def read_scored(
     folders: Mapping[str, Path],
     data: KaldiDir,
     text: Mapping[str, str],
-    words: Mapping[str, list[Word]] | None,
+    words: Mapping[str, list[AlignedWord]] | None,
     channel: str = "mix",
-) -> list[Scored]:
+) -> list[ScoredUtterance]:
     """Read what the folds decoded, sorted by utterance.
 
     Args:
@@ -92,7 +92,9 @@ def read_scored(
         if (scp := folder / "decode" / "attention.scp").exists():
             # In one go, and where the folder is now; the scp was written last.
             attention |= kaldiio.load_ark(str(scp.with_suffix(".ark")))
-    recordings = {row["utt"]: recording(data, row["utt"], channel) for _, row in rows}
+    recordings = {
+        row["utt"]: utterance_audio(data, row["utt"], channel) for _, row in rows
+    }
     durations = {utt: _duration(place) for utt, place in recordings.items()}
     known = [
         (seconds, weights.shape[1])
@@ -103,13 +105,13 @@ def read_scored(
     if known:
         shift = frame_shift([s for s, _ in known], [frames for _, frames in known])
 
-    def scored(fold: str, row: dict) -> Scored:
+    def scored(fold: str, row: dict) -> ScoredUtterance:
         utt = row["utt"]
         weights, segments = attention.get(utt), None
         aligned = None if words is None else words.get(utt)
         if shift is not None and weights is not None and aligned is not None:
             segments = word_attention(weights, shift, aligned)
-        return Scored(
+        return ScoredUtterance(
             **{k: row[k] for k in ("utt", "label", "prediction", "posteriors")},
             fold=fold,
             speaker=data.utt2spk[utt],
@@ -124,7 +126,7 @@ def read_scored(
     return sorted((scored(*item) for item in rows), key=lambda u: u.utt)
 
 
-def _duration(place: Recording) -> float | None:
+def _duration(place: UtteranceAudio) -> float | None:
     if place.start is not None and place.end is not None:
         return place.end - place.start
     try:

@@ -8,15 +8,15 @@ from sklearn.metrics import precision_recall_fscore_support
 from espnet_sentiment.asr.word_attention import bin_edges, top_words
 from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
-from espnet_sentiment.report.scored import Scored
+from espnet_sentiment.report.scored import ScoredUtterance
 
 CURVES = ("train_loss", "valid_loss", "train_acc", "valid_wa", "valid_ua")
 
 
-def summarize(
+def summarize_experiment(
     results: Mapping,
     histories: Mapping[str, Mapping[str, list]],
-    utterances: Sequence[Scored],
+    utterances: Sequence[ScoredUtterance],
     min_count: int,
 ) -> dict:
     """Collect the tables and curves of a report, ready for JSON.
@@ -58,7 +58,9 @@ def _curves(history: Mapping[str, Sequence]) -> dict[str, list]:
     }
 
 
-def per_class(utterances: Sequence[Scored], classes: Sequence[str]) -> list[dict]:
+def per_class(
+    utterances: Sequence[ScoredUtterance], classes: Sequence[str]
+) -> list[dict]:
     """Return precision, recall, F1 and number of every class."""
     scores = precision_recall_fscore_support(
         [u.label for u in utterances],
@@ -73,7 +75,9 @@ def per_class(utterances: Sequence[Scored], classes: Sequence[str]) -> list[dict
     ]
 
 
-def attention_summary(utterances: Sequence[Scored], min_count: int) -> dict | None:
+def attention_summary(
+    utterances: Sequence[ScoredUtterance], min_count: int
+) -> dict | None:
     """Return the bins' edges and the words by class; None without aligned words.
 
     ``edges`` are those of the heads' mean, ``head_edges`` those of each head.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_sentiment.asr.formats import read_ctm
-from espnet_sentiment.asr.words import Word
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import text_dir
@@ -52,7 +52,7 @@ def ctm_path(experiment: Experiment, alignment: str) -> Path:
 
 def read_text_and_words(
     experiment: Experiment, data: KaldiDir, ctm: Path
-) -> tuple[Mapping[str, str], Mapping[str, list[Word]] | None]:
+) -> tuple[Mapping[str, str], Mapping[str, list[AlignedWord]] | None]:
     """Read transcripts, the corpus's own or else recognised ones, and word times."""
     text, recognised = data.text, recognised_text(experiment)
     if not any(text.values()) and recognised.exists():
@@ -87,14 +87,14 @@ def write_report(
     from espnet_sentiment.report.examples import choose_examples
     from espnet_sentiment.report.rows import utterance_media, utterance_row
     from espnet_sentiment.report.scored import read_scored
-    from espnet_sentiment.report.summary import summarize
+    from espnet_sentiment.report.summary import summarize_experiment
     from espnet_sentiment.scoring.tables import write_csv
 
     results = read_json(experiment.dir / "results.json")
     text, words = read_text_and_words(experiment, data, ctm)
     utterances = read_scored(folders, data, text, words, args.channel)
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
-    summary = summarize(results, histories, utterances, args.min_count)
+    summary = summarize_experiment(results, histories, utterances, args.min_count)
     heard = [u for u in utterances if u.duration is not None]
     if len(heard) < len(utterances):
         stage.say(

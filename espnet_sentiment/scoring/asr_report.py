@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
-KINDS = ("substitutions", "deletions", "insertions")
+ERROR_KINDS = ("substitutions", "deletions", "insertions")
 
 
 def _share(errors: Mapping, kind: str) -> str:
@@ -30,7 +30,7 @@ def error_table(results: Mapping) -> str:
             part["n_utterances"],
             part["n_words"],
             _rate(part["wer"]),
-            *(_share(part["wer"], kind) for kind in KINDS),
+            *(_share(part["wer"], kind) for kind in ERROR_KINDS),
             _rate(part["cer"]),
         ]
         for name, part in results["decode"].items()
@@ -45,7 +45,7 @@ def asr_report(results: Mapping) -> str:
             name,
             _interval(part["wer"]),
             _interval(part["cer"]),
-            *(_share(part["cer"], kind) for kind in KINDS),
+            *(_share(part["cer"], kind) for kind in ERROR_KINDS),
         ]
         for name, part in results["decode"].items()
     ]

@@ -37,7 +37,7 @@ class Errors:
 
 
 @dataclasses.dataclass(frozen=True)
-class Alignment:
+class ErrorAlignment:
     """An utterance's errors, and reference and hypothesis one above the other."""
 
     words: Errors
@@ -45,7 +45,7 @@ class Alignment:
     picture: str
 
 
-def align(reference: str, hypothesis: str) -> Alignment:
+def align(reference: str, hypothesis: str) -> ErrorAlignment:
     """Align an utterance by words and by characters, the spaces between words included.
 
     Either may be empty.
@@ -53,7 +53,7 @@ def align(reference: str, hypothesis: str) -> Alignment:
     reference, hypothesis = " ".join(reference.split()), " ".join(hypothesis.split())
     words = jiwer.process_words(reference, hypothesis)
     picture = jiwer.visualize_alignment(words, show_measures=False, skip_correct=False)
-    return Alignment(
+    return ErrorAlignment(
         _errors(words),
         _errors(jiwer.process_characters(reference, hypothesis)),
         # The title that it begins with numbers the utterances, of which there is one.
@@ -67,7 +67,7 @@ def _errors(output: jiwer.WordOutput | jiwer.CharacterOutput) -> Errors:
     )
 
 
-def summary(alignments: Sequence[Alignment]) -> dict:
+def summary(alignments: Sequence[ErrorAlignment]) -> dict:
     """Return the sizes of the reference, and ``wer`` and ``cer`` by ``error_rate``."""
     words = [alignment.words for alignment in alignments]
     characters = [alignment.characters for alignment in alignments]

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from espnet2.train.distributed_utils import DistributedOption
 
-CHECKPOINT = "checkpoint.pth"
+TRAINER_STATE = "checkpoint.pth"
 KEPT = "checkpoint.kept.pth"
 
 
@@ -24,8 +24,8 @@ def is_first(distributed_option: DistributedOption) -> bool:
 
 def keep_checkpoint(folder: Path, distributed_option: DistributedOption) -> None:
     """Put the checkpoint aside; to be called when an epoch begins."""
-    if is_first(distributed_option) and (folder / CHECKPOINT).exists():
-        (folder / CHECKPOINT).replace(folder / KEPT)
+    if is_first(distributed_option) and (folder / TRAINER_STATE).exists():
+        (folder / TRAINER_STATE).replace(folder / KEPT)
 
 
 def recover_checkpoint(folder: Path) -> int:
@@ -34,12 +34,12 @@ def recover_checkpoint(folder: Path) -> int:
     Returns:
         Epochs that are complete; 0 starts anew.
     """
-    for name in (CHECKPOINT, KEPT):
+    for name in (TRAINER_STATE, KEPT):
         epochs = _whole_epochs(folder, folder / name)
         if epochs:
-            (folder / name).replace(folder / CHECKPOINT)
+            (folder / name).replace(folder / TRAINER_STATE)
             return epochs
-    for name in (CHECKPOINT, KEPT):
+    for name in (TRAINER_STATE, KEPT):
         (folder / name).unlink(missing_ok=True)
     return 0
 

@@ -6,14 +6,9 @@ from collections.abc import Callable, Collection
 import numpy as np
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
-from espnet2.asr.frontend.default import DefaultFrontend
 from espnet2.asr.specaug.abs_specaug import AbsSpecAug
-from espnet2.asr.specaug.specaug import SpecAug
 from espnet2.cls.decoder.abs_decoder import AbsDecoder
-from espnet2.cls.decoder.linear_decoder import LinearDecoder
 from espnet2.layers.abs_normalize import AbsNormalize
-from espnet2.layers.global_mvn import GlobalMVN
-from espnet2.layers.utterance_mvn import UtteranceMVN
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet2.train.class_choices import ClassChoices
@@ -25,20 +20,15 @@ from typeguard import typechecked
 from espnet_sentiment.data.feature_store import register_data_type
 from espnet_sentiment.data.text_tokens import TextToTokens
 from espnet_sentiment.data.token_list import TOKEN_TYPES
-from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
-from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
-from espnet_sentiment.decoder.rnn_attention import RNNAttentionDecoder
-from espnet_sentiment.decoder.rnn_pooling import RNNPoolingDecoder
 from espnet_sentiment.encoder.choices import encoder_choices
 from espnet_sentiment.model.build import (
     build_model,
     build_text_to_tokens,
+    classes_of,
     has_text_branch,
     read_lines,
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
-from espnet_sentiment.model.text_encoder import LSTMTextEncoder
-from espnet_sentiment.specaug.specaugment import SpecAugment
 from espnet_sentiment.tasks.sentiment_preprocessor import (
     LabelToIndex,
     SentimentPreprocessor,
@@ -49,46 +39,40 @@ register_data_type()
 
 frontend_choices = ClassChoices(
     "frontend",
-    {"default": DefaultFrontend},
+    classes_of("frontend"),
     type_check=AbsFrontend,
     default=None,
     optional=True,
 )
 specaug_choices = ClassChoices(
     "specaug",
-    {"specaugment": SpecAugment, "specaug": SpecAug},
+    classes_of("specaug"),
     type_check=AbsSpecAug,
     default=None,
     optional=True,
 )
 normalize_choices = ClassChoices(
     "normalize",
-    {"global_mvn": GlobalMVN, "utterance_mvn": UtteranceMVN},
+    classes_of("normalize"),
     type_check=AbsNormalize,
     default=None,
     optional=True,
 )
 decoder_choices = ClassChoices(
     "decoder",
-    {
-        "rnn_attention": RNNAttentionDecoder,
-        "rnn_pooling": RNNPoolingDecoder,
-        "mlp_pooling": MLPPoolingDecoder,
-        "cnn_pooling": CNNPoolingDecoder,
-        "linear": LinearDecoder,
-    },
+    classes_of("decoder"),
     type_check=AbsDecoder,
     default="rnn_attention",
 )
 text_encoder_choices = ClassChoices(
     "text_encoder",
-    {"lstm": LSTMTextEncoder},
+    classes_of("text_encoder"),
     default=None,
     optional=True,
 )
 model_choices = ClassChoices(
     "model",
-    {"sentiment": SentimentModel},
+    classes_of("model"),
     type_check=AbsESPnetModel,
     default="sentiment",
 )

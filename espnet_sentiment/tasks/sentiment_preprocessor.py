@@ -29,7 +29,7 @@ class LabelToIndex:
             if label not in self.index:
                 raise DataError(
                     f"utterance {utt} has the unknown label {label!r}; the classes are "
-                    f"{', '.join(self.index)}: mend utt2label or the token list"
+                    f"{', '.join(self.index)}: fix utt2label or the token list"
                 )
             data["label"] = np.array([self.index[label]])
         return data

@@ -18,9 +18,14 @@ from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
-from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
-from espnet_sentiment.tasks.resume import CHECKPOINT as STATE
-from espnet_sentiment.tasks.resume import KEPT, load_state, recover_checkpoint
+from espnet_sentiment.model.checkpoint import save_checkpoint
+from espnet_sentiment.model.layout import CHECKPOINT
+from espnet_sentiment.tasks.resume import (
+    KEPT,
+    TRAINER_STATE,
+    load_state,
+    recover_checkpoint,
+)
 from espnet_sentiment.tasks.sentiment import (
     SentimentTask,
     decoder_choices,
@@ -214,13 +219,13 @@ def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) 
 def _keep_result(out: Path, reference: dict[str, str]) -> None:
     """Keep the selected weights and the curves; drop what only resuming needs."""
     state = load_state(out / "valid.ua.ave.pth")
-    curves = load_state(out / STATE)["reporter"]
+    curves = load_state(out / TRAINER_STATE)["reporter"]
     write_json(out / "history.json", _history(curves["stats"]))
     save_checkpoint(out / CHECKPOINT, state, reference)
     for pattern in ("*epoch.pth", "*.best.pth", "valid.*.pth", "train.*.pth"):
         for path in out.glob(pattern):
             path.unlink()
-    for name in ("latest.pth", STATE, KEPT):
+    for name in ("latest.pth", TRAINER_STATE, KEPT):
         (out / name).unlink(missing_ok=True)
 
 

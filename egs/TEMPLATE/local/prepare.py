@@ -3,14 +3,13 @@
 Say here what the corpus is, and its source: paper, page, licence.
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.kaldi_dir import Utterance
-from espnet_sentiment.recipe.prepare import prepare
+from espnet_sentiment.recipe.prepare import Corpus, get_parser, prepare
 
 
 def find_utterances(corpus: Path) -> Iterator[Utterance]:
@@ -33,15 +32,14 @@ def find_utterances(corpus: Path) -> Iterator[Utterance]:
 
 def main(argv=None) -> None:
     """Run the stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--corpus_dir", type=Path, required=True, help="the corpus")
-    parser.add_argument("--data_dir", required=True, help="where to write")
     args = parser.parse_args(argv)
     if not args.corpus_dir.is_dir():
         raise DataError(
             f"--corpus_dir {args.corpus_dir} does not exist: check the path"
         )
-    prepare(args.data_dir, find_utterances(args.corpus_dir))
+    prepare(args.data_dir, Corpus(find_utterances(args.corpus_dir)))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,20 @@
 """Stage 0: a data set of EmoBox to a Kaldi data directory and EmoBox's folds."""
 
-import argparse
-
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.data.emobox import read_emobox
-from espnet_sentiment.recipe.prepare import prepare, say
+from espnet_sentiment.recipe.prepare import Corpus, get_parser, prepare, say
 
 
 def main(argv=None) -> None:
     """Run the stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--emobox", required=True, help="EmoBox's repository, or data/")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--audio_dir", help="the recordings (default: the repository)")
-    parser.add_argument("--data_dir", required=True, help="where to write")
     args = parser.parse_args(argv)
     emobox = read_emobox(args.emobox, args.dataset, args.audio_dir)
     say(f"validation: {emobox.validation}")
-    prepare(args.data_dir, emobox.utterances, emobox.folds)
+    prepare(args.data_dir, Corpus(emobox.utterances, emobox.folds))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,15 @@ import soundfile
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.folds import leave_one_speaker_out, write_folds
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe.prepare import (
+    Corpus,
+    add_download_arguments,
+    check_counts,
+    get_parser,
+    prepare,
+)
+from espnet_sentiment.recipe.stage import stat_hash
 
 URL = "http://emodb.bilderbar.info/download/download.zip"
 # Over the samples of the four classes' recordings, see samples_sha256: it holds
@@ -57,20 +63,14 @@ SENTENCES = {
 }
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--emodb", default="", help="the corpus, a folder with wav/; none: download it"
-    )
-    parser.add_argument("--data_dir", default="data/emodb", help="where to write")
-    parser.add_argument("--downloads", default="downloads", help="where to download to")
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = get_parser(__doc__, "data/emodb")
+    add_download_arguments(parser, "emodb", "wav/")
     parser.add_argument(
         "--all_classes", action="store_true", help="all seven emotions, not the four"
     )
-    return parser
+    return parser.parse_args(argv)
 
 
 def find_wavs(emodb: Path) -> list[Path]:
@@ -125,11 +125,8 @@ def fetch(downloads: Path) -> Path:
     """Download, unpack and check the corpus."""
     corpus = downloads / "emodb"
     if not corpus.is_dir():
-        try:
-            archive = download(URL, downloads / "emodb.zip")
-        except DataError as error:
-            raise DataError(f"{error} by --emodb DIR") from error
-        unpack(archive, corpus)
+        archive = downloads / "emodb.zip"
+        unpack(download(URL, archive, option="--emodb DIR"), corpus)
     wavs = [p for p in find_wavs(corpus) if to_utterance(p).label in FOUR_CLASSES]
     if samples_sha256(wavs) != SAMPLES_SHA256:
         raise DataError(
@@ -140,46 +137,23 @@ def fetch(downloads: Path) -> Path:
     return corpus
 
 
-def check_counts(
-    utterances: list[Utterance], classes: Mapping[str, int], stage: Stage
-) -> None:
-    """Say loudly when the corpus is not complete."""
-    counts: dict[str, int] = Counter(u.label for u in utterances)
-    for label, expected in classes.items():
-        if counts[label] != expected:
-            stage.say(
-                f"WARNING: {counts[label]} utterances of {label}, but the corpus has "
-                f"{expected}: results will not compare with published ones"
-            )
+def read_corpus(wavs: list[Path], classes: Mapping[str, int]) -> Corpus:
+    """Read the utterances of some classes; warn if some are missing."""
+    utterances = [to_utterance(wav) for wav in wavs]
+    check_counts(Counter(u.label for u in utterances), classes)
+    return Corpus([u for u in utterances if u.label in classes])
 
 
 def main(argv=None) -> None:
     """Run the stage."""
-    args = get_parser().parse_args(argv)
+    args = parse_arguments(argv)
     corpus = Path(args.emodb) if args.emodb else fetch(Path(args.downloads))
     wavs = find_wavs(corpus)
-    data_dir = Path(args.data_dir)
-    stage = Stage(
-        "stage 0: data preparation",
-        data_dir / ".done.json",
-        {"wavs": stat_hash(p.resolve() for p in wavs), "all": args.all_classes},
-    )
-    if stage.is_done():
-        return
-    stage.start(data_dir)
-    utterances = [to_utterance(wav) for wav in wavs]
     classes = FOUR_CLASSES | (OTHER_CLASSES if args.all_classes else {})
-    check_counts(utterances, classes, stage)
-    utterances = [u for u in utterances if u.label in classes]
-    write_kaldi_dir(data_dir, utterances)
-    folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
-    write_folds(data_dir, folds)
-    stage.finish(
-        f"{len(utterances)} utterances, {len(folds)} folds in {data_dir}",
-        [
-            data_dir / name
-            for name in ("wav.scp", "utt2spk", "utt2label", "classes", "folds")
-        ],
+    prepare(
+        args.data_dir,
+        lambda: read_corpus(wavs, classes),
+        {"wavs": stat_hash(p.resolve() for p in wavs), "all": args.all_classes},
     )
 
 

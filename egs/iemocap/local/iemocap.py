@@ -27,7 +27,7 @@ SOURCE = (
 )
 
 NO_AGREEMENT = "xxx"
-# The classes bear the words of the evaluators' votes.
+# The classes are named with the words that the evaluators' votes use.
 CODES = {
     "ang": "anger",
     "dis": "disgust",
@@ -199,7 +199,7 @@ def _read_evaluation(path: Path) -> list[Turn]:
 def read_transcripts(files: list[Path]) -> dict[str, str]:
     """Read transcripts by utterance id, white space normalised.
 
-    Lines that name no utterance, such as ``M: [LAUGHTER]``, are passed over.
+    Lines that name no utterance, such as ``M: [LAUGHTER]``, are ignored.
 
     Raises:
         DataError: A file is not UTF-8.

@@ -29,10 +29,16 @@ from espnet_sentiment.data.folds import (
     Fold,
     leave_one_group_out,
     leave_one_speaker_out,
-    write_folds,
 )
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe.prepare import (
+    Corpus,
+    check_counts,
+    get_parser,
+    prepare,
+    say,
+)
+from espnet_sentiment.recipe.stage import stat_hash
 
 # Turns of the release by category; evaluators do not agree on the other 2507.
 TURNS = {
@@ -58,15 +64,12 @@ FOUR_CLASSES = {
 ALL_CATEGORIES = {category: category for category in TURNS}
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = get_parser(__doc__, "data/iemocap")
     parser.add_argument(
         "--iemocap", default="", help="IEMOCAP_full_release, with Session1 to Session5"
     )
-    parser.add_argument("--data_dir", default="data/iemocap", help="where to write")
     parser.add_argument(
         "--folds",
         default="speaker",
@@ -79,21 +82,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--all_categories", action="store_true", help="not the paper's four classes"
     )
-    return parser
+    return parser.parse_args(argv)
 
 
-def check_counts(turns: list[Turn], classes: Mapping[str, str], stage: Stage) -> None:
-    """Say loudly when the release is not complete."""
-    found: Counter = Counter(classes.get(turn.category) for turn in turns)
-    expected: Counter = Counter()
+def check_turns(turns: list[Turn], classes: Mapping[str, str]) -> None:
+    """Compare the turns of each class with those of the release."""
+    published: Counter = Counter()
     for category, label in classes.items():
-        expected[label] += TURNS[category]
-    for label, count in expected.items():
-        if found[label] != count:
-            stage.say(
-                f"WARNING: {found[label]} utterances of {label}, but the release has "
-                f"{count}: results will not compare with published ones"
-            )
+        published[label] += TURNS[category]
+    check_counts(Counter(classes.get(turn.category) for turn in turns), published)
 
 
 def to_utterances(
@@ -170,51 +167,54 @@ def espnet_fold(utts: list[str]) -> Fold:
     return Fold("1", train, valid, test)
 
 
+def read_corpus(
+    args: argparse.Namespace,
+    labels: list[Path],
+    transcripts: list[Path],
+    wavs: list[Path],
+) -> Corpus:
+    """Read the utterances that the options ask for, and split them.
+
+    Args:
+        args: The options.
+        labels: Files of labels.
+        transcripts: Files of transcripts.
+        wavs: Recordings.
+    """
+    turns = read_turns(labels)
+    classes = ALL_CATEGORIES if args.all_categories else FOUR_CLASSES
+    check_turns(turns, classes)
+    kept = [
+        turn
+        for turn in turns
+        if turn.category in classes and (turn.improvised or not args.improvised_only)
+    ]
+    say(f"{len(kept)} of {len(turns)} turns are taken")
+    text = read_transcripts(transcripts)
+    utterances = to_utterances(kept, classes, text, {p.stem: p for p in wavs})
+    if without := [u.utt for u in utterances if not u.text]:
+        say(
+            f"WARNING: {len(without)} utterances have no transcript, {without[0]} first"
+        )
+    return Corpus(utterances, make_folds(args.folds, utterances))
+
+
 def main(argv=None) -> None:
     """Run the stage."""
-    args = get_parser().parse_args(argv)
+    args = parse_arguments(argv)
     release = find_release(args.iemocap)
     labels = find_files(release, LABELS, "Ses*.txt")
     transcripts = find_files(release, TRANSCRIPTS, "Ses*.txt")
     wavs = find_files(release, WAVS, "Ses*/Ses*.wav")
-    data_dir = Path(args.data_dir)
-    stage = Stage(
-        "stage 0: data preparation",
-        data_dir / ".done.json",
+    prepare(
+        args.data_dir,
+        lambda: read_corpus(args, labels, transcripts, wavs),
         {
             "files": stat_hash(labels + transcripts + wavs),
             "folds": args.folds,
             "improvised_only": args.improvised_only,
             "all_categories": args.all_categories,
         },
-    )
-    if stage.is_done():
-        return
-    turns = read_turns(labels)
-    classes = ALL_CATEGORIES if args.all_categories else FOUR_CLASSES
-    check_counts(turns, classes, stage)
-    kept = [
-        turn
-        for turn in turns
-        if turn.category in classes and (turn.improvised or not args.improvised_only)
-    ]
-    text = read_transcripts(transcripts)
-    utterances = to_utterances(kept, classes, text, {p.stem: p for p in wavs})
-    if without := [u.utt for u in utterances if not u.text]:
-        stage.say(
-            f"WARNING: {len(without)} utterances have no transcript, {without[0]} first"
-        )
-    folds = make_folds(args.folds, utterances)
-    stage.start(data_dir)
-    write_kaldi_dir(data_dir, utterances)
-    write_folds(data_dir, folds)
-    stage.finish(
-        f"{len(utterances)} of {len(turns)} utterances, {len(folds)} folds in "
-        f"{data_dir}",
-        [
-            data_dir / name
-            for name in ("wav.scp", "utt2spk", "utt2label", "classes", "folds")
-        ],
     )
 
 

@@ -7,6 +7,7 @@ SPK-CHAP-UTT is the recording ``<part>/SPK/CHAP/SPK-CHAP-UTT.flac`` and a line o
 """
 
 import argparse
+import itertools
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,9 +19,16 @@ from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table
-from espnet_sentiment.data.folds import Fold, write_folds
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe.prepare import (
+    Corpus,
+    add_download_arguments,
+    check_counts,
+    get_parser,
+    prepare,
+)
+from espnet_sentiment.recipe.stage import stat_hash
 
 URL = "https://www.openslr.org/resources/12"
 
@@ -62,24 +70,16 @@ TRAIN = {
 }
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--librispeech",
-        default="",
-        help="the corpus, a folder with LibriSpeech/ or its parts; none: download them",
-    )
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = get_parser(__doc__, "data/librispeech_<hours>")
+    add_download_arguments(parser, "librispeech", "LibriSpeech/ or its parts")
     parser.add_argument(
         "--hours", type=int, choices=list(TRAIN), default=100, help="training data"
     )
-    parser.add_argument(
-        "--data_dir", default="", help="where to write (data/librispeech_<hours>)"
-    )
-    parser.add_argument("--downloads", default="downloads", help="where to download to")
-    return parser
+    args = parser.parse_args(argv)
+    args.data_dir = args.data_dir.replace("<hours>", str(args.hours))
+    return args
 
 
 def find_part(corpus: Path, part: str) -> Path:
@@ -110,11 +110,12 @@ def fetch(part: str, downloads: Path) -> None:
     archive, unpacked = downloads / f"{part}.tar.gz", downloads / f"{part}.unpacked"
     if not folder.is_dir():
         if not unpacked.is_dir():
-            url = f"{URL}/{part}.tar.gz"
-            try:
-                download(url, archive, sha256=PARTS[part].sha256)
-            except DataError as error:
-                raise DataError(f"{error} (local copy: --librispeech DIR)") from error
+            download(
+                f"{URL}/{part}.tar.gz",
+                archive,
+                sha256=PARTS[part].sha256,
+                option="--librispeech DIR",
+            )
             unpack(archive, unpacked)
         folder.parent.mkdir(exist_ok=True)
         find_part(unpacked, part).rename(folder)
@@ -167,9 +168,9 @@ def read_chapter(chapter: Path) -> Iterator[Utterance]:
         )
 
 
-def read_parts(chapters: Mapping[str, list[Path]]) -> dict[str, list[Utterance]]:
-    """Read the utterances of all parts."""
-    return {
+def read_corpus(chapters: Mapping[str, list[Path]]) -> Corpus:
+    """Read the utterances of all parts; warn if some are missing."""
+    utterances = {
         part: [
             utterance
             for folder in tqdm(folders, desc=part, unit=" chapters")
@@ -177,47 +178,39 @@ def read_parts(chapters: Mapping[str, list[Path]]) -> dict[str, list[Utterance]]
         ]
         for part, folders in chapters.items()
     }
+    check_counts(
+        {part: len(found) for part, found in utterances.items()},
+        {part: PARTS[part].utterances for part in utterances},
+    )
+    ids = {part: sorted(u.utt for u in found) for part, found in utterances.items()}
+    valid, test = ids.pop(VALID), ids.pop(TEST)
+    train = sorted(itertools.chain(*ids.values()))
+    return Corpus(
+        itertools.chain(*utterances.values()), [Fold("1", train, valid, test)]
+    )
+
+
+def describe(folders: list[Path]) -> str:
+    """Hash size and time of a part's folders and transcripts.
+
+    A folder's modification time shows that recordings came or went.
+    """
+    return stat_hash(path for f in folders for path in (f, transcripts(f)))
 
 
 def main(argv=None) -> None:
     """Run the stage."""
-    args = get_parser().parse_args(argv)
+    args = parse_arguments(argv)
     parts = [VALID, TEST, *TRAIN[args.hours]]
     if not args.librispeech:
         for part in parts:
             fetch(part, Path(args.downloads))
     corpus = Path(args.librispeech or args.downloads).resolve()
     chapters = {part: find_chapters(find_part(corpus, part)) for part in parts}
-    data_dir = Path(args.data_dir or f"data/librispeech_{args.hours}")
-    stage = Stage(
-        "stage 0: data preparation",
-        data_dir / ".done.json",
-        # A folder's modification time tells of files that came or went.
-        {
-            part: stat_hash(
-                path for folder in folders for path in (folder, transcripts(folder))
-            )
-            for part, folders in chapters.items()
-        },
-    )
-    if stage.is_done():
-        return
-    stage.start(data_dir)
-    utterances = read_parts(chapters)
-    for part, found in utterances.items():
-        if len(found) != (expected := PARTS[part].utterances):
-            stage.say(
-                f"WARNING: {len(found)} utterances in {part}, but the corpus has "
-                f"{expected}: results will not compare with published ones"
-            )
-    write_kaldi_dir(data_dir, [u for found in utterances.values() for u in found])
-    train = sorted(u.utt for part in TRAIN[args.hours] for u in utterances[part])
-    valid, test = (sorted(u.utt for u in utterances[part]) for part in (VALID, TEST))
-    write_folds(data_dir, [Fold("1", train, valid, test)])
-    stage.finish(
-        f"{len(train)} + {len(valid)} + {len(test)} utterances to train, validate and "
-        f"test in {data_dir}",
-        [data_dir / name for name in ("wav.scp", "text", "utt2spk", "folds")],
+    prepare(
+        args.data_dir,
+        lambda: read_corpus(chapters),
+        {part: describe(folders) for part, folders in chapters.items()},
     )
 
 

@@ -3,7 +3,7 @@
 The sentiment lies in how words combine. An adjective's polarity is kept ("VERY GOOD"),
 inverted ("NOT GOOD", "NOBODY CALLED IT GREAT"), overruled ("LOOKED BAD BUT WAS GREAT"),
 or only asked about ("DO YOU KNOW IF IT WAS GOOD", neutral). So the same polarity words
-stand under every label.
+occur under every label.
 """
 
 import dataclasses

@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import multiprocessing
 import os
-from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -25,13 +24,13 @@ from tqdm import tqdm
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
-from espnet_sentiment.data.folds import PARTS, Fold, write_folds
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.data.folds import PARTS, Fold
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe.prepare import Corpus, prepare
+from espnet_sentiment.recipe.stage import content_hash, stat_hash
 
 # The smallest part has this many utterances: one is left.
 MAX_DIVISOR = min(min(parts.values()) for parts in SIZES.values())
-TABLES = ("wav.scp", "text", "utt2spk", "spk2utt")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -60,63 +59,56 @@ def render_all(planned: list[Planned], folder: Path, nj: int, name: str) -> None
             bar.update()
 
 
+def read_synthetic(planned: list[Planned], wavs: Path, nj: int, name: str) -> Corpus:
+    """Synthesize a set.
+
+    Args:
+        planned: Its utterances.
+        wavs: Where the recordings go.
+        nj: Number of processes.
+        name: Name of the set.
+    """
+    render_all(planned, wavs, nj, name)
+    utterances = [
+        Utterance(
+            utt=p.utt,
+            wav=str(p.path(wavs).resolve()),
+            speaker=p.speaker,
+            label=p.label,
+            text=p.text,
+        )
+        for p in planned
+    ]
+    parts = {k: sorted(p.utt for p in planned if p.part == k) for k in PARTS}
+    return Corpus(utterances, [Fold("1", **parts)])
+
+
 def prepare_synthetic(name: str, data: Path, nj: int, divisor: int) -> None:
     """Write a synthetic set."""
-    planned, wavs, data_dir = plan(name, divisor), data / "wav" / name, data / name
-    stage = Stage(
-        f"stage 0: {name}",
-        wavs / ".done.json",
+    planned, wavs = plan(name, divisor), data / "wav" / name
+    prepare(
+        data / name,
+        lambda: read_synthetic(planned, wavs, nj, name),
         {
             "plan": sha256_of([dataclasses.asdict(p) for p in planned]),
             "espeakng-loader": version("espeakng-loader"),
             "code": content_hash([espeak.__file__]),
         },
+        recordings=wavs,
+        name=f"stage 0: {name}, synthetic",
     )
-    if stage.is_done():
-        return
-    stage.start(wavs)
-    render_all(planned, wavs, nj, name)
-    write_kaldi_dir(
-        data_dir,
-        [
-            Utterance(
-                utt=p.utt,
-                wav=str(p.path(wavs).resolve()),
-                speaker=p.speaker,
-                label=p.label,
-                text=p.text,
-            )
-            for p in planned
-        ],
-    )
-    parts = {k: sorted(p.utt for p in planned if p.part == k) for k in PARTS}
-    write_folds(data_dir, [Fold("1", **parts)])
-    labelled = ("utt2label", "classes") if planned[0].label else ()
-    finish(stage, data_dir, len(planned), "synthetic", ("folds", *labelled))
 
 
 def prepare_an4(data: Path) -> None:
     """Write AN4."""
     archive, wavs = an4.find_archive(), data / "wav" / "an4"
-    stage = Stage(
-        "stage 0: an4",
-        wavs / ".done.json",
+    prepare(
+        data / "an4",
+        lambda: Corpus(an4.write_an4(archive, wavs), folds=[]),
         {"archive": stat_hash([archive]), "code": content_hash([an4.__file__])},
+        recordings=wavs,
+        name="stage 0: an4, real",
     )
-    if stage.is_done():
-        return
-    stage.start(wavs)
-    utterances = an4.write_an4(archive, wavs)
-    write_kaldi_dir(data / "an4", utterances)
-    finish(stage, data / "an4", len(utterances), "real")
-
-
-def finish(
-    stage: Stage, data_dir: Path, count: int, kind: str, more: Iterable[str] = ()
-) -> None:
-    """Complete a set."""
-    outputs = [data_dir / name for name in (*TABLES, *more)]
-    stage.finish(f"{count} {kind} utterances in {data_dir}", outputs)
 
 
 def main(argv=None) -> None:

@@ -16,9 +16,16 @@ from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table
-from espnet_sentiment.data.folds import Fold, write_folds
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe.prepare import (
+    Corpus,
+    add_download_arguments,
+    get_parser,
+    prepare,
+    say,
+)
+from espnet_sentiment.recipe.stage import stat_hash
 
 URL = "https://www.openslr.org/resources/101/speechocean762.tar.gz"
 # Nobody publishes a checksum of the archive. This one is over the transcripts and
@@ -31,21 +38,11 @@ ADULT = 18  # years
 WORDS = re.compile(r"[A-Z']+( [A-Z']+)*")
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--speechocean762",
-        default="",
-        help="the corpus, a folder with train/, test/ and WAVE/; none: download it",
-    )
-    parser.add_argument(
-        "--data_dir", default="data/speechocean762", help="where to write"
-    )
-    parser.add_argument("--downloads", default="downloads", help="where to download to")
-    return parser
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = get_parser(__doc__, "data/speechocean762")
+    add_download_arguments(parser, "speechocean762", "train/, test/ and WAVE/")
+    return parser.parse_args(argv)
 
 
 def find_corpus(folder: Path) -> Path:
@@ -114,7 +111,7 @@ def spread(folder: Path, speakers: Iterable[str]) -> set[str]:
     def order(speaker: str):
         if not ages.get(speaker, "").isdigit() or speaker not in genders:
             raise DataError(
-                f"{folder}/spk2age and spk2gender say nothing of speaker {speaker}: "
+                f"{folder}/spk2age and spk2gender say nothing about speaker {speaker}: "
                 "restore them from the corpus"
             )
         age = int(ages[speaker])
@@ -137,7 +134,7 @@ def split(train_dir: Path, train: list[Utterance], test: list[Utterance]) -> Fol
     test_speakers = {u.speaker for u in test}
     if both := sorted(speakers & test_speakers):
         raise DataError(
-            f"{train_dir.parent}: speaker {both[0]} stands in train and in test: "
+            f"{train_dir.parent}: speaker {both[0]} is in both train and test: "
             "restore their utt2spk from the corpus"
         )
     if not test:
@@ -161,11 +158,8 @@ def fetch(downloads: Path) -> Path:
     """Download, unpack and check the corpus; return its folder."""
     corpus = downloads / "speechocean762"
     if not corpus.is_dir():
-        try:
-            archive = download(URL, downloads / "speechocean762.tar.gz")
-        except DataError as error:
-            raise DataError(f"{error} (local copy: --speechocean762 DIR)") from error
-        unpack(archive, corpus)
+        archive = downloads / "speechocean762.tar.gz"
+        unpack(download(URL, archive, option="--speechocean762 DIR"), corpus)
         archive.unlink()
     if train_sha256(read_split(find_corpus(corpus) / "train")) != TRAIN_SHA256:
         raise DataError(
@@ -176,49 +170,42 @@ def fetch(downloads: Path) -> Path:
     return corpus
 
 
-def keep_spoken_words(utterances: list[Utterance], stage: Stage) -> list[Utterance]:
-    """Leave out, loudly, what is not words alone after normalisation."""
+def keep_spoken_words(utterances: list[Utterance]) -> list[Utterance]:
+    """Leave out, with a warning, what is not only words after normalisation."""
     for u in utterances:
         if not WORDS.fullmatch(u.text):
-            stage.say(f"WARNING: {u.utt} is left out: its transcript is {u.text!r}")
+            say(f"WARNING: {u.utt} is left out: its transcript is {u.text!r}")
     return [u for u in utterances if WORDS.fullmatch(u.text)]
+
+
+def choose(corpus: Path, train: list[Utterance], test: list[Utterance]) -> Corpus:
+    """Keep transcripts of words only, split them, and say what the test part is."""
+    train, test = keep_spoken_words(train), keep_spoken_words(test)
+    if test:
+        say("test is the corpus' own test split")
+    else:
+        say(
+            f"{corpus} has no test split: test is {HELD_OUT} held-out speakers of "
+            "train, so results do not compare with published ones"
+        )
+    return Corpus(train + test, [split(corpus / "train", train, test)])
 
 
 def main(argv=None) -> None:
     """Run the stage."""
-    args = get_parser().parse_args(argv)
+    args = parse_arguments(argv)
     given = Path(args.speechocean762)
     corpus = find_corpus(given if args.speechocean762 else fetch(Path(args.downloads)))
     train = read_split(corpus / "train")
-    has_test = (corpus / "test").is_dir()
-    test = read_split(corpus / "test") if has_test else []
+    test = read_split(corpus / "test") if (corpus / "test").is_dir() else []
     tables = [corpus / part / name for part in ("train", "test") for name in TABLES]
-    data_dir = Path(args.data_dir)
-    stage = Stage(
-        "stage 0: data preparation",
-        data_dir / ".done.json",
+    prepare(
+        args.data_dir,
+        lambda: choose(corpus, train, test),
         {
             "tables": stat_hash(path.resolve() for path in tables),
             "wavs": stat_hash(u.wav for u in train + test),
         },
-    )
-    if stage.is_done():
-        return
-    stage.start(data_dir)
-    train, test = (keep_spoken_words(part, stage) for part in (train, test))
-    fold = split(corpus / "train", train, test)
-    write_kaldi_dir(data_dir, train + test)
-    write_folds(data_dir, [fold])
-    stage.say(
-        "test is the corpus' own test split"
-        if has_test
-        else f"{corpus} has no test split: test is {HELD_OUT} held-out speakers of "
-        "train, so results do not compare with published ones"
-    )
-    stage.finish(
-        f"{len(fold.train)} + {len(fold.valid)} + {len(fold.test)} utterances to "
-        f"train, validate and test in {data_dir}",
-        [data_dir / name for name in ("wav.scp", "text", "utt2spk", "folds")],
     )
 
 

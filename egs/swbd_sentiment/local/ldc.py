@@ -5,7 +5,7 @@ segment, its columns separated by tabs::
 
     sw02005_57  400.271875  404.732375  Negative-{Scared}#Neutral-{Mixed emotions}#...
 
-LDC97S62 holds ``sw02005.sph``, a channel a side of the conversation, and in its
+LDC97S62 holds ``sw02005.sph``, one channel per side of the conversation, and in its
 documents ``conv_tab.csv``, who called whom.
 """
 
@@ -23,7 +23,7 @@ LABELS = Path("data", "sentiment_labels.tsv")
 FOLDER = "speech_sentiment_annotations"
 RECORDING = re.compile(r"(?i)sw0?(\d{4})\.sph")
 CALLS = re.compile(r"conv[_.]tab(\.csv)?")  # Kaldi renames it to conv.tab
-# What stands in the braces is the annotator's reason.
+# The braces hold the annotator's reason.
 VOTE = re.compile(r"(Negative|Neutral|Positive)-\{")
 
 
@@ -136,8 +136,8 @@ def read_labels(path: Path) -> list[Row]:
     """Read the rows of the labels, in the release's order.
 
     Raises:
-        DataError: A row is not utterance, start, end and votes, or an utterance stands
-            there twice.
+        DataError: A row is not utterance, start, end and votes, or an utterance occurs
+            twice.
     """
     rows: dict[str, Row] = {}
     for number, line in read_lines(path):
@@ -151,7 +151,7 @@ def read_labels(path: Path) -> list[Row]:
             ) from None
         if utt in rows:
             raise DataError(
-                f"{path}:{number}: {utt!r} stands there twice: restore the file from "
+                f"{path}:{number}: {utt!r} occurs twice: restore the file from "
                 "LDC2020T14"
             )
         rows[utt] = Row(utt, *times, tuple(v.lower() for v in VOTE.findall(votes)))

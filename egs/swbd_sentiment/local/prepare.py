@@ -6,7 +6,7 @@ annotators or more. It takes
 
 - LDC2020T14, the labels, https://catalog.ldc.upenn.edu/LDC2020T14, licensed;
 - LDC97S62, the recordings, https://catalog.ldc.upenn.edu/LDC97S62, licensed: NIST
-  SPHERE, 8 kHz, mu-law, a channel a side;
+  SPHERE, 8 kHz, mu-law, one channel per side;
 - the MS98 transcripts, https://www.isip.piconepress.com/projects/switchboard/, free.
   The labels do not say who speaks: the transcribed segment with the same times does.
 
@@ -18,16 +18,17 @@ in ``<data_dir>/unmatched``: utterance, start, end and why.
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import ldc
 import ms98
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import write_text
-from espnet_sentiment.data.folds import PARTS, Fold, write_folds
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.data.folds import PARTS, Fold
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe.prepare import Corpus, get_parser, prepare, say
+from espnet_sentiment.recipe.stage import content_hash, stat_hash
 
 # The split of ESPnet's egs2/swbd_sentiment: of the release's 52,293 rows, the first to
 # validate and the first to test.
@@ -35,25 +36,36 @@ ROWS, VALID, TEST = 52293, 47056, 49673
 HELD_OUT = 0.05  # of the speakers, to validate and to test each (paper, Section 3.1)
 SPLITS = ("espnet", "speaker")
 MIN_VOTES = 3
-OUTPUTS = (
-    "wav.scp",
-    "segments",
-    "reco2file_and_channel",
-    "text",
-    "utt2spk",
-    "utt2label",
-    "utt2votes",
-    "classes",
-    "folds",
-    "unmatched",
-)
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+class Releases(NamedTuple):
+    """What the corpus is made from.
+
+    Args:
+        labels: Table of the labels.
+        recordings: Recording of every conversation.
+        transcripts: Transcripts of every conversation.
+        calls: Table of the callers, if there is one.
+    """
+
+    labels: Path
+    recordings: dict[str, Path]
+    transcripts: dict[str, list[Path]]
+    calls: Path | None
+
+    def describe(self) -> dict[str, str]:
+        """Hash them: tables as a whole, of the other files size and time."""
+        texts = [path for paths in self.transcripts.values() for path in paths]
+        return {
+            "tables": content_hash(path for path in (self.labels, self.calls) if path),
+            "transcripts": stat_hash(path.resolve() for path in texts),
+            "recordings": stat_hash(p.resolve() for p in self.recordings.values()),
+        }
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = get_parser(__doc__, "data/swbd_sentiment")
     parser.add_argument("--swbd", default="", help="folder of LDC97S62")
     parser.add_argument(
         "--sentiment_labels", default="", help="folder of LDC2020T14, or its table"
@@ -64,8 +76,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--split", choices=SPLITS, default="espnet", help="by row, or by speaker"
     )
-    parser.add_argument("--data_dir", default="data/swbd_sentiment", help="output")
-    return parser
+    return parser.parse_args(argv)
 
 
 def to_utterance(
@@ -157,10 +168,8 @@ def split_by_speaker(utt2spk: Mapping[str, str]) -> Fold:
     return Fold("1", train, valid, test)
 
 
-def check_matched(
-    matched: Mapping[str, ms98.Segment], why: Mapping[str, str], stage: Stage
-) -> None:
-    """Say loudly which conversations are missing.
+def check_matched(matched: Mapping[str, ms98.Segment], why: Mapping[str, str]) -> None:
+    """Warn of conversations that are missing.
 
     Raises:
         DataError: No row has a segment.
@@ -175,14 +184,14 @@ def check_matched(
         {reason for reason in why.values() if reason.startswith(ms98.MISSING)}
     )
     if missing:
-        stage.say(
+        say(
             f"WARNING: {len(missing)} conversations of the labels are not complete, "
             f"{missing[0]!r} first: check --swbd and --ms98"
         )
 
 
-def check_speakers(utterances: list[Utterance], split: str, stage: Stage) -> None:
-    """Say loudly of which sides the caller is not known.
+def check_speakers(utterances: list[Utterance], split: str) -> None:
+    """Warn of sides whose caller is not known.
 
     Raises:
         DataError: Speakers should be kept apart, but are not known.
@@ -198,63 +207,63 @@ def check_speakers(utterances: list[Utterance], split: str, stage: Stage) -> Non
     remedy = "put LDC97S62's conv_tab.csv, which names them, below --swbd"
     if split == "speaker":
         raise DataError(f"{message}, but --split speaker needs them: {remedy}")
-    stage.say(f"WARNING: {message}; each counts as a speaker of its own: {remedy}")
+    say(f"WARNING: {message}; each counts as a speaker of its own: {remedy}")
 
 
-def main(argv=None) -> None:
-    """Run the stage."""
-    args = get_parser().parse_args(argv)
-    labels = ldc.find_labels(args.sentiment_labels)
-    recordings = ldc.find_recordings(args.swbd)
-    transcripts = ms98.find_transcripts(args.ms98, Path(args.swbd))
-    calls = ldc.find_calls(Path(args.swbd))
-    data_dir = Path(args.data_dir)
-    texts = [path for paths in transcripts.values() for path in paths]
-    stage = Stage(
-        "stage 0: data preparation",
-        data_dir / ".done.json",
-        {
-            "tables": content_hash(path for path in (labels, calls) if path),
-            "transcripts": stat_hash(path.resolve() for path in texts),
-            "recordings": stat_hash(path.resolve() for path in recordings.values()),
-            "split": args.split,
-        },
-    )
-    if stage.is_done():
-        return
+def read_rows(labels: Path) -> list[ldc.Row]:
+    """Read the labels; warn if they are not all of the release's."""
     rows = ldc.read_labels(labels)
     if len(rows) != ROWS:
-        stage.say(
+        say(
             f"WARNING: {labels} has {len(rows)} rows, but the release has {ROWS}: "
             "results will not compare with published ones"
         )
+    return rows
+
+
+def read_corpus(releases: Releases, split: str) -> Corpus:
+    """Join labels, segments and callers, and split the utterances.
+
+    Args:
+        releases: What to read.
+        split: One of ``SPLITS``.
+    """
+    rows, recordings = read_rows(releases.labels), releases.recordings
     voted = [row for row in rows if len(row.votes) >= MIN_VOTES]
     labelled = [row for row in voted if row.label]
-    matched, why = ms98.match_rows(labelled, transcripts, recordings)
-    stage.say(
+    matched, why = ms98.match_rows(labelled, releases.transcripts, recordings)
+    say(
         f"{len(rows)} rows: {len(rows) - len(voted)} with fewer than {MIN_VOTES} "
         f"votes, {len(voted) - len(labelled)} without a majority, {len(why)} "
         f"unmatched, {len(matched)} utterances"
     )
-    check_matched(matched, why, stage)
-    callers = ldc.read_callers(calls) if calls else {}
+    check_matched(matched, why)
+    callers = ldc.read_callers(releases.calls) if releases.calls else {}
     utterances = {
         row.utt: to_utterance(row, matched[row.utt], recordings, callers)
         for row in labelled
         if row.utt in matched
     }
-    check_speakers(list(utterances.values()), args.split, stage)
-    fold = make_fold(args.split, rows, utterances, len(why))
-    stage.start(data_dir)
-    write_kaldi_dir(data_dir, utterances.values())
-    write_folds(data_dir, [fold])
+    check_speakers(list(utterances.values()), split)
+    fold = make_fold(split, rows, utterances, len(why))
     unmatched = [row for row in labelled if row.utt in why]
-    lines = (f"{r.utt}\t{r.start}\t{r.end}\t{why[r.utt]}\n" for r in unmatched)
-    write_text(data_dir / "unmatched", "".join(lines))
-    sizes = ", ".join(f"{len(getattr(fold, part))} {part}" for part in PARTS)
-    stage.finish(
-        f"{len(utterances)} utterances ({sizes}) in {data_dir}",
-        [data_dir / name for name in OUTPUTS],
+    lines = [f"{r.utt}\t{r.start}\t{r.end}\t{why[r.utt]}\n" for r in unmatched]
+    return Corpus(utterances.values(), [fold], {"unmatched": "".join(lines)})
+
+
+def main(argv=None) -> None:
+    """Run the stage."""
+    args = parse_arguments(argv)
+    releases = Releases(
+        ldc.find_labels(args.sentiment_labels),
+        ldc.find_recordings(args.swbd),
+        ms98.find_transcripts(args.ms98, Path(args.swbd)),
+        ldc.find_calls(Path(args.swbd)),
+    )
+    prepare(
+        args.data_dir,
+        lambda: read_corpus(releases, args.split),
+        {**releases.describe(), "split": args.split},
     )
 
 

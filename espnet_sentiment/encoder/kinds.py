@@ -1,0 +1,122 @@
+"""The kinds of pre-trained encoders: the one table that names what each is made of.
+
+A new kind is a module with its class, one that finds its files, and an entry here.
+Entries name functions, which are imported when they are called: reading a config
+imports no toolkit.
+"""
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "espnet_sentiment.encoder."
+MODEL_KEYS = ("model", "layer", "subsample", "download_dir")
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderKind:
+    """What a kind of encoder is made of; ``module:name`` are within this package.
+
+    Attributes:
+        encoder: Its class, an ``AbsPretrainedEncoder``.
+        keys: The keys of ``encoder_conf``: arguments of the class.
+        input_kind: The dump of stage 1 that it eats: ``audio`` or ``fbank``.
+        find: ``(model, download_dir) -> Path``: a local path, or a download.
+        files: ``(path) -> list[Path]``: the files that define the encoder.
+        layout: ``(path) -> (files, root)``: what a pack takes, and the folder that it
+            is copied from.
+        source: ``(path) -> str | None``: the name to download it by, if it tells.
+        url: ``(source) -> str | None``: the page or file behind that name.
+        toolkit: Most of what it imports as it is loaded.
+    """
+
+    encoder: str
+    keys: tuple[str, ...] = MODEL_KEYS
+    input_kind: str = "audio"
+    find: str | None = None
+    files: str | None = None
+    layout: str | None = None
+    source: str = "hub_names:hub_name"
+    url: str = "hub_names:hub_url"
+    toolkit: str | None = None
+
+    def load_class(self) -> type:
+        """Import the class."""
+        return _load(self.encoder)
+
+    def find_model(self, model: str, download_dir: str | None = None) -> Path:
+        """Return where a model lies, downloaded if need be."""
+        return _load(self.find)(model, download_dir)
+
+    def model_files(self, path: Path) -> list[Path]:
+        """Return the files that define the encoder."""
+        return _load(self.files)(path)
+
+    def pack_layout(self, path: Path) -> tuple[list[Path], Path]:
+        """Return the files that a pack takes, and the folder above them."""
+        return _load(self.layout)(path)
+
+    def source_of(self, path: Path) -> str | None:
+        """Return the name by which a model can be downloaded, if its path tells."""
+        return _load(self.source)(path)
+
+    def source_url(self, source: str) -> str | None:
+        """Return the page or file that a name stands for."""
+        return _load(self.url)(source)
+
+
+KINDS = {
+    "espnet": EncoderKind(
+        "espnet_asr:ESPnetEncoder",
+        find="espnet_files:find_espnet",
+        files="espnet_files:espnet_files",
+        layout="espnet_layout:espnet_layout",
+        toolkit="espnet2.tasks.asr",
+    ),
+    "huggingface": EncoderKind(
+        "huggingface:HuggingFaceEncoder",
+        find="huggingface_files:find_huggingface",
+        files="huggingface_files:huggingface_files",
+        layout="huggingface_files:huggingface_layout",
+        toolkit="transformers.modeling_utils",
+    ),
+    "torchaudio": EncoderKind(
+        "torchaudio_models:TorchaudioEncoder",
+        find="torchaudio_files:find_torchaudio",
+        files="torchaudio_files:torchaudio_files",
+        layout="torchaudio_files:torchaudio_layout",
+        source="torchaudio_files:bundle_name",
+        url="torchaudio_files:bundle_url",
+        toolkit="torchaudio",
+    ),
+    # The acoustic baseline, which has no model.
+    "none": EncoderKind(
+        "fbank:FbankEncoder", keys=("subsample", "sample_rate"), input_kind="fbank"
+    ),
+}
+
+
+def _load(target: str | None) -> Any:
+    """Import what ``module:name`` stands for."""
+    if target is None:
+        raise ValueError("this kind of encoder has no model")
+    module, name = target.split(":")
+    return getattr(importlib.import_module(PACKAGE + module), name)
+
+
+def encoder_name(name: str | None) -> str:
+    """Return an encoder's name in lower case; None is ``none``, the fbank baseline.
+
+    Raises:
+        ValueError: There is no such encoder; the message names those there are.
+    """
+    lower = "none" if name is None else str(name).lower()
+    if lower not in KINDS:
+        raise ValueError(f"encoder is {name!r}: choose one of {', '.join(KINDS)}")
+    return lower
+
+
+def input_kind(name: str | None) -> str:
+    """Return the dump that an encoder eats: ``audio`` or ``fbank``."""
+    return KINDS[encoder_name(name)].input_kind

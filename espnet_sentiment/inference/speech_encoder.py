@@ -1,0 +1,150 @@
+"""A frozen encoder as inference runs it: on waveforms, from several threads."""
+
+import copy
+import functools
+import itertools
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
+from espnet_sentiment.encoder.probing import noise
+from espnet_sentiment.inference.packed_linear import can_pack, pack_linears
+
+DTYPES = ("float32", "float16", "bfloat16")
+# Frames of an encoder's front end; their difference is enough to tell by how many the
+# encoder divides them, up to 16.
+PROBES = (64, 576)
+
+
+class SpeechEncoder:
+    """An encoder and its front end, which threads may call at the same time.
+
+    Args:
+        encoder: Frozen encoder; it is moved to the device.
+        device: Where to compute.
+        dtype: What the encoder computes in: one of ``DTYPES``. The front end stays
+            with float32.
+        packed: On the CPU, compute linear layers by oneDNN where that is possible,
+            which is faster and the same to rounding.
+
+    Raises:
+        UserError: The device or the dtype is wrong.
+    """
+
+    def __init__(
+        self,
+        encoder: AbsPretrainedEncoder,
+        device: str = "cpu",
+        dtype: str = "float32",
+        packed: bool = True,
+    ):
+        check_device(device)
+        if dtype not in DTYPES:
+            raise UserError(f"dtype is {dtype!r}: choose one of {', '.join(DTYPES)}")
+        self.device = torch.device(device)
+        self.dtype: torch.dtype = getattr(torch, dtype)
+        self.encoder = encoder
+        if packed and self.device.type == "cpu" and can_pack(self.dtype):
+            pack_linears(self.encoder, self.dtype)
+        self.encoder.to(self.device)
+        self._replicas = threading.local()
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The model, as its config names it."""
+        return self.encoder.name
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second of the waveforms."""
+        return self.encoder.sample_rate
+
+    @functools.cached_property
+    def frame_shift(self) -> float:
+        """Seconds a frame of the features."""
+        frames = [
+            int(
+                self.from_frames(
+                    noise(1, n, self.encoder.input_size), torch.tensor([n])
+                )[1]
+            )
+            for n in PROBES
+        ]
+        ratio = (PROBES[1] - PROBES[0]) / (frames[1] - frames[0])
+        return round(ratio) * self.encoder.frame_shift
+
+    @torch.inference_mode()
+    def __call__(
+        self, waveforms: Sequence[np.ndarray]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode a batch.
+
+        Args:
+            waveforms: Mono float32 (N,) at ``sample_rate``.
+
+        Returns:
+            Features (B, T, L * D) and their lengths (B,).
+
+        Raises:
+            TooShortUttError: One is too short for the encoder.
+        """
+        return self.from_frames(*self._own.frontend(*pad(waveforms, self.device)))
+
+    @torch.inference_mode()
+    def from_frames(
+        self, feats: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode frames (B, T, F) of the front end, of lengths (B,)."""
+        with torch.autocast(
+            self.device.type, self.dtype, enabled=self.dtype != torch.float32
+        ):
+            out, lengths, _ = self._own(feats.to(self.device), lengths.to(self.device))
+        return out, lengths
+
+    @property
+    def _own(self) -> AbsPretrainedEncoder:
+        """The calling thread's encoder, on the same weights.
+
+        Some encoders' layers are read by hooks, which other threads would set off.
+        """
+        if not hasattr(self._replicas, "encoder"):
+            with self._lock:
+                tensors = itertools.chain(
+                    self.encoder.parameters(), self.encoder.buffers()
+                )
+                memo = {id(tensor): tensor for tensor in tensors}
+                self._replicas.encoder = copy.deepcopy(self.encoder, memo)
+        return self._replicas.encoder
+
+
+def pad(
+    arrays: Sequence[np.ndarray], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make arrays (T, ...) a zero-padded batch (B, T, ...) and its lengths (B,)."""
+    lengths = torch.tensor([len(array) for array in arrays], device=device)
+    batch = pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
+    return batch.to(device), lengths
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        UserError: The message says what there is.
+    """
+    try:
+        kind = torch.device(device)
+    except RuntimeError:
+        raise UserError(f"device is {device!r}: choose cpu, cuda or cuda:0") from None
+    n_gpus = torch.cuda.device_count()
+    if kind.type == "cuda" and (kind.index or 0) >= n_gpus:
+        raise UserError(
+            f"device is {device!r}, but PyTorch sees {n_gpus} CUDA GPUs here: choose "
+            "cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES"
+        )

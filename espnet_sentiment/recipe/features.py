@@ -1,0 +1,62 @@
+"""What stage 1 wrote of a set, for the stages that read it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, read_json
+from espnet_sentiment.data.dump import SIZES, features_dir, read_sizes
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
+from espnet_sentiment.recipe.stage import DONE
+
+HOPS = {"audio": SAMPLE_RATE // 100, "fbank": 1}  # units in 10 ms
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """A complete dump.
+
+    Args:
+        dir: Its folder.
+        kind: ``audio`` or ``fbank``.
+        inputs: What it was made from, as stage 1's stamp has it.
+    """
+
+    dir: Path
+    kind: str
+    inputs: dict[str, Any]
+
+    def sizes(self, data: KaldiDir) -> dict[str, int]:
+        """Return the samples or frames of every utterance.
+
+        Raises:
+            DataError: One of the set is missing.
+        """
+        return read_sizes(self.dir / SIZES[self.kind], data)
+
+    def num_frames(self, data: KaldiDir) -> dict[str, int]:
+        """Return the frames of 10 ms, begun ones included, of a set's utterances.
+
+        Raises:
+            DataError: One is missing.
+        """
+        sizes, hop = self.sizes(data), HOPS[self.kind]
+        return {utt: -(-sizes[utt] // hop) for utt in data.utts}
+
+
+def find_features(dump: PathLike, kind: str, corpus: str) -> Features:
+    """Find what stage 1 wrote of a set.
+
+    Args:
+        dump: Folder of features.
+        kind: ``audio`` or ``fbank``.
+        corpus: Name of the set.
+
+    Raises:
+        DataError: It is not complete.
+    """
+    folder = features_dir(dump, kind, corpus)
+    if not (folder / DONE).exists():
+        raise DataError(f"{folder} is not complete: run stage 1 (features) on {kind}")
+    return Features(folder, kind, read_json(folder / DONE)["inputs"])
