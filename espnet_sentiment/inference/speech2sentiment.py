@@ -340,7 +340,7 @@ class Speech2Sentiment:
         ]
 
     def _try_answer(
-        self, parts: Sequence[Part], scored: Sequence[Scored | DataError]
+        self, parts: Sequence[Part], scored: Sequence[ScoredPart | DataError]
     ) -> Sentiment | DataError:
         try:
             return self._answer(parts, scored)

@@ -92,7 +92,13 @@ class SentimentModel(AbsESPnetModel):
         self.encoder = None if encoder is None else FrozenEncoder(encoder)
 
     def detach_encoder(self) -> AbsEncoder:
-        """Take the encoder off and return it: features come in from then on."""
+        """Take the encoder off and return it: features come in from then on.
+
+        Raises:
+            ValueError: There is none.
+        """
+        if self.encoder is None:
+            raise ValueError("the model has no encoder to take off")
         encoder = self.encoder.encoder
         self.attach_encoder(None, None)
         return encoder
