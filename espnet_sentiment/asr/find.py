@@ -58,6 +58,7 @@ def _find_huggingface(model: str, download_dir: str | None) -> ASRModel:
     path = find_huggingface(model, download_dir, tokenizer=True)
     huggingface_files(path)
     config = read_json(path / "config.json")
+    cls: type[ASRModel]
     if (config.get("architectures") or [""])[0].endswith("ForCTC"):
         cls, tokenizer = CTCASR, [path / name for name in CTC_TOKENIZERS]
     elif config.get("model_type") == "whisper":

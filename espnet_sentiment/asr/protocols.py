@@ -10,14 +10,12 @@ if TYPE_CHECKING:
 
 
 class Recogniser(Protocol):
-    """Turns speech into text.
+    """Turns speech into text."""
 
-    Attributes:
-        sample_rate: Rate in Hz of the waveforms that it takes, or of those that its
-            fbank was made from.
-    """
-
-    sample_rate: int
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the waveforms that it takes, or that its fbank is made from."""
+        ...
 
     def __call__(self, speech: "Sequence[torch.Tensor]") -> list[str]:
         """Recognise a batch.
@@ -35,13 +33,12 @@ class Recogniser(Protocol):
 
 
 class Aligner(Protocol):
-    """Finds the times of a transcript's words.
+    """Finds the times of a transcript's words."""
 
-    Attributes:
-        sample_rate: See ``Recogniser``.
-    """
-
-    sample_rate: int
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz, see ``Recogniser``."""
+        ...
 
     def __call__(self, speech: "torch.Tensor", text: str) -> Alignment:
         """Align an utterance.

@@ -43,7 +43,7 @@ class WhisperRecogniser:
             )
             self.tokenizer = load_tokenizer(directory, WhisperTokenizer)
         self.model = model.to(device).eval()
-        self.options = {"num_beams": beam_size}
+        self.options: dict[str, int | str] = {"num_beams": beam_size}
         # An English model knows neither languages nor tasks.
         if getattr(model.generation_config, "is_multilingual", False):
             self.options["task"] = "transcribe"

@@ -115,7 +115,7 @@ def score_folder(folder: Path) -> dict:
     alignments = {utt: align(ref, hyps[utt]) for utt, ref in refs.items()}
     lines, pictures = [], []
     for utt, alignment in alignments.items():
-        row = {"utt": utt, "ref": refs[utt], "hyp": hyps[utt]}
+        row: dict[str, object] = {"utt": utt, "ref": refs[utt], "hyp": hyps[utt]}
         for unit in ("words", "characters"):
             row[unit] = dataclasses.asdict(getattr(alignment, unit))
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")

@@ -31,6 +31,7 @@ from espnet_sentiment.report.options import (
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.classifier import Classifier
+    from espnet_sentiment.report.scored import ScoredUtterance
 
 # Frames of attention after which what is done is kept.
 PART_FRAMES = 1000
@@ -101,6 +102,17 @@ def measure_experiment(
     print(table(read_json(out)))
 
 
+def _frames(u: "ScoredUtterance") -> tuple[np.ndarray, float]:
+    """Return attention (n_heads, T) and the seconds a frame.
+
+    Raises:
+        DataError: The utterance has none, or no recording that gives its frames a time.
+    """
+    if u.attention is None or u.frame_shift is None:
+        raise DataError(f"utterance {u.utt} has no attention: run stage 5 again")
+    return u.attention, u.frame_shift
+
+
 def write_deletions(
     experiment: Experiment,
     folders: Mapping[str, Path],
@@ -128,19 +140,20 @@ def write_deletions(
 
     def measure(utt: str) -> dict[str, Any]:
         u = by_utt[utt]
-        masks = deletion_masks(u.attention, args.share, args.n_draws, utt)
+        attention, frame_shift = _frames(u)
+        masks = deletion_masks(attention, args.share, args.n_draws, utt)
         classifier = classifiers[u.fold]
         rate = classifier.encoder.sample_rate
         samples = resample(u.recording.read(), SAMPLE_RATE, rate)
 
         def posteriors(variants: np.ndarray) -> np.ndarray:
-            return np.stack([row.posteriors for row in classifier(variants)])
+            return np.stack([row.posteriors for row in classifier(list(variants))])
 
-        return delete(samples, masks, u.frame_shift * rate, posteriors)
+        return delete(samples, masks, frame_shift * rate, posteriors)
 
     found = resumable_map(
         lambda utts: {utt: measure(utt) for utt in utts},
-        {u.utt: u.attention.shape[1] for u in scored},
+        {u.utt: _frames(u)[0].shape[1] for u in scored},
         PART_FRAMES,
         parts,
         desc="delete",

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     parser = get_parser()
     for action in parser_actions(parser):
         if action.dest in PATHS:
-            action.complete = shtab.FILE
+            # Where shtab looks for it.
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, args.shell))
     return 0

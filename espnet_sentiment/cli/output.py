@@ -120,7 +120,7 @@ class CSV:
 
     def row(self, name: str, sentiment: "Sentiment") -> str:
         """Return an answer."""
-        text = [sentiment.text] if self.transcript else []
+        text = [sentiment.text or ""] if self.transcript else []
         posteriors = [f"{sentiment.posteriors[c]:.6g}" for c in self.classes]
         seconds = f"{sentiment.duration:.3f}"
         return self._line([name, sentiment.label, *posteriors, seconds, *text, ""])

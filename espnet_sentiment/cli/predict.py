@@ -7,11 +7,11 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from espnet_sentiment.cli.inputs import EXTENSIONS, STDIN, list_inputs
+from espnet_sentiment.cli.inputs import EXTENSIONS, STDIN, Input, list_inputs
 from espnet_sentiment.cli.model_option import (
     MODEL_HELP,
     MODEL_VARIABLE,
@@ -164,20 +164,20 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
 
     from espnet_sentiment.cli.scoring import answer_inputs
 
-    inputs = list_inputs(args.inputs, _binary_stdin(args.inputs), spool)
+    named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool)
     # Others than standard input name at least one.
-    if (first := next(inputs, None)) is None:
+    if (first := next(named, None)) is None:
         raise DataError(
             "nothing is named on standard input: pipe a recording, or paths, one a line"
         )
-    inputs = itertools.chain([first], inputs)
+    inputs: Iterable[Input] = itertools.chain([first], named)
     form = _format(args, model.classes, stream)
     colours, n_broken = has_colours(sys.stderr), 0
     # Answers on the terminal are progress enough.
     has_bar, total = sys.stderr.isatty() and not stream.isatty(), None
     if has_bar and STDIN not in args.inputs:
-        inputs = list(inputs)
-        total = len(inputs)
+        listed = list(inputs)
+        inputs, total = listed, len(listed)
     with tqdm(total=total, unit="file", disable=not has_bar, leave=False) as bar:
         stream.write(form.head())
         for name, answer in answer_inputs(model, inputs, args.transcript):
@@ -204,7 +204,7 @@ def _format(args, classes: list[str], stream: TextIO) -> Format:
     return Table(classes, has_colours(stream))
 
 
-def _binary_stdin(inputs: list[str]) -> io.BufferedIOBase:
+def _binary_stdin(inputs: list[str]) -> BinaryIO:
     """Return standard input, or nothing where it is not asked for."""
     return sys.stdin.buffer if STDIN in inputs else io.BytesIO()
 

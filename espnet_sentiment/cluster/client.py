@@ -90,8 +90,8 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
         )
         if env in QUEUES:
             _check_queue(Path(path), parallel.CLUSTER_MAP[env].job_cls.submit_command)
-        config = OmegaConf.create({**config, "options": options})
-        context = parallel.get_client(config)
+        whole = OmegaConf.create({**config, "options": options})
+        context = parallel.get_client(whole)
         try:
             client = context.__enter__()
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:

@@ -69,7 +69,8 @@ class Cluster:
                     ).done
                 except TimeoutError:
                     # Starts again what ended for good, such as a job past its time.
-                    self.client.cluster.scale(self.n_workers)
+                    if (cluster := self.client.cluster) is not None:
+                        cluster.scale(self.n_workers)
                     self._say_if_alone()
                     continue
                 for future in done:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 
-def length_batches(
-    num_frames: Mapping[str, int], batch_frames: int, least: int = 1
-) -> Iterator[list[str]]:
+def length_batches[Key: (str, int)](
+    num_frames: Mapping[Key, int], batch_frames: int, least: int = 1
+) -> Iterator[list[Key]]:
     """Give batches of utterances of like length, the longest first.
 
     Args:
@@ -14,7 +14,7 @@ def length_batches(
             more is a batch of its own.
         least: Frames to which the model pads any utterance, 3000 in Whisper's case.
     """
-    batch: list[str] = []
+    batch: list[Key] = []
     for utt in sorted(num_frames, key=lambda u: (-num_frames[u], u)):
         if batch and (len(batch) + 1) * max(num_frames[batch[0]], least) > batch_frames:
             yield batch

@@ -6,6 +6,7 @@ import logging
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 
 from espnet_sentiment.core.errors import UserError
 
@@ -50,7 +51,9 @@ def device_of(ngpu: int) -> str:
     return "cuda" if ngpu > 0 else "cpu"
 
 
-def run(main, argv: list[str] = None) -> None:
+def run(
+    main: Callable[[list[str] | None], None], argv: list[str] | None = None
+) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
     # ESPnet warns of what it does without; training keeps it in its own log.
     logging.basicConfig(level=logging.ERROR)

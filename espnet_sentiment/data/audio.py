@@ -140,8 +140,8 @@ def read_audio(
         path: Any file that libsndfile reads.
         sample_rate: Rate to resample to, in Hz.
         channel: See :func:`audio_info`.
-        start: Start of the segment in seconds; None for the whole recording.
-        end: End of the segment in seconds.
+        start: Start of the segment in seconds; None for the recording's.
+        end: End of the segment in seconds; None for the recording's.
 
     Raises:
         DataError: As :func:`audio_info`, or the segment is empty, lies outside the
@@ -149,15 +149,16 @@ def read_audio(
             are not finite.
     """
     info = audio_info(path, channel)
-    first, last = 0, info.frames
-    if start is not None:
-        first, last = round(start * info.sample_rate), round(end * info.sample_rate)
-        # Segment times are rounded; a few samples past the end are no error.
-        if first < 0 or first >= last or last > info.frames + info.sample_rate // 10:
-            raise DataError(
-                f"{path}: segment {start}-{end} s does not lie in the recording of "
-                f"{info.frames / info.sample_rate:.3f} s: fix the segments file"
-            )
+    duration = info.frames / info.sample_rate
+    start = 0.0 if start is None else start
+    end = duration if end is None else end
+    first, last = round(start * info.sample_rate), round(end * info.sample_rate)
+    # Segment times are rounded; a few samples past the end are no error.
+    if first < 0 or first >= last or last > info.frames + info.sample_rate // 10:
+        raise DataError(
+            f"{path}: segment {start}-{end} s does not lie in the recording of "
+            f"{duration:.3f} s: fix the segments file"
+        )
     last = min(last, info.frames)
     samples, _ = soundfile.read(
         str(path), start=first, stop=last, dtype="float32", always_2d=True
@@ -168,7 +169,7 @@ def read_audio(
             f"{path} is cut short: its header promises {info.frames} samples, but "
             f"{first + len(samples)} can be read: restore it, or leave it out"
         )
-    index = ({"0": 0, "1": 1} | SIDES).get(channel)
+    index = None if channel is None else ({"0": 0, "1": 1} | SIDES).get(channel)
     one_channel = info.channels > 1 and index is not None
     mono = samples[:, index] if one_channel else samples.mean(axis=1)
     if not np.isfinite(mono).all():

@@ -196,9 +196,12 @@ def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
         return
     # Spawned: a forked child may hang in the parent's thread pools. The processes fill
     # the cores with a thread each.
-    one_thread = {"initializer": os.putenv, "initargs": ("OMP_NUM_THREADS", "1")}
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(nj, spawn, **one_thread) as pool:
+    with ProcessPoolExecutor(
+        nj,
+        multiprocessing.get_context("spawn"),
+        initializer=os.putenv,
+        initargs=("OMP_NUM_THREADS", "1"),
+    ) as pool:
         futures = [pool.submit(dump, *item) for item in enumerate(parts, 1)]
         try:
             for future in as_completed(futures):

@@ -158,7 +158,8 @@ def _utterance(row: Mapping, label_map: Mapping, utt2spk: Mapping) -> Utterance:
             raise DataError(f"{column!r} is not a text: restore the file from EmoBox")
     utt = _word(row["key"])
     # emodb's label_map.json has "Neutral" for its "neutral".
-    labels = {name.lower(): label for name, label in label_map.items()} | label_map
+    lowered = {name.lower(): label for name, label in label_map.items()}
+    labels = {**lowered, **label_map}
     label = labels.get(row["emo"], labels.get(row["emo"].lower()))
     if label is None:
         raise DataError(
@@ -206,7 +207,7 @@ def _validated(
     folds: list[Fold], utterances: list[Utterance], utt2spk: Mapping[str, str] | None
 ) -> tuple[list[Fold], str]:
     """Take a part of train for validation where EmoBox gives none."""
-    utt2label = {u.utt: u.label for u in utterances}
+    utt2label = {u.utt: u.label for u in utterances if u.label is not None}
     whats, validated = [], []
     for fold in folds:
         if fold.valid:

@@ -3,7 +3,12 @@
 import torch
 from torchaudio.compliance import kaldi
 
-from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, FRAME_LENGTH, SCALE
+from espnet_sentiment.data.fbank_options import (
+    FBANK_OPTIONS,
+    FRAME_LENGTH,
+    N_MELS,
+    SCALE,
+)
 
 
 def fbank(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
@@ -20,7 +25,7 @@ def fbank(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
         Features (T, 80); T is 0 for less than 25 ms.
     """
     if len(waveform) < round(FRAME_LENGTH * sample_rate):
-        return waveform.new_empty(0, FBANK_OPTIONS["num_mel_bins"])
+        return waveform.new_empty(0, N_MELS)
     return kaldi.fbank(
         waveform[None] * SCALE, sample_frequency=float(sample_rate), **FBANK_OPTIONS
     )

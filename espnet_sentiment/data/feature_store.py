@@ -7,6 +7,7 @@ memory, so folds, decoders and processes share one copy in the page cache.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -165,9 +166,15 @@ def register_data_type() -> None:
     }
 
 
-def feature_statistics(
-    store: FeatureStore, utts: Sequence[str]
-) -> dict[str, np.ndarray]:
+class FeatureStatistics(TypedDict):
+    """ESPnet's ``feats_stats``: ``count`` (), ``sum`` and ``sum_square`` (D,)."""
+
+    count: np.ndarray
+    sum: np.ndarray
+    sum_square: np.ndarray
+
+
+def feature_statistics(store: FeatureStore, utts: Sequence[str]) -> FeatureStatistics:
     """Sum up the features of some utterances in ESPnet's ``feats_stats`` form.
 
     Args:
@@ -175,7 +182,7 @@ def feature_statistics(
         utts: Training utterances only, so that nothing leaks from the tested ones.
 
     Returns:
-        ``count`` (), ``sum`` (D,) and ``sum_square`` (D,) in float64.
+        The sums in float64.
     """
     count, total, square = 0, np.zeros(store.dim), np.zeros(store.dim)
     for utt in utts:

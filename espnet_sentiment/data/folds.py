@@ -32,7 +32,7 @@ class Fold:
 
 def leave_one_group_out(
     utt2group: Mapping[str, str],
-    valid_group: Mapping[str, str] = (),
+    valid_group: Mapping[str, str] | None = None,
     what: str = "speaker",
 ) -> list[Fold]:
     """Test every group of utterances once.
@@ -58,7 +58,7 @@ def leave_one_group_out(
         )
     folds = []
     for i, test in enumerate(names):
-        valid = dict(valid_group).get(test, names[(i + 1) % len(names)])
+        valid = (valid_group or {}).get(test, names[(i + 1) % len(names)])
         if valid == test or valid not in groups:
             raise DataError(
                 f"{what} {valid!r} cannot validate while {what} {test!r} is tested: "
@@ -70,7 +70,7 @@ def leave_one_group_out(
 
 
 def leave_one_speaker_out(
-    utt2spk: Mapping[str, str], valid_speaker: Mapping[str, str] = ()
+    utt2spk: Mapping[str, str], valid_speaker: Mapping[str, str] | None = None
 ) -> list[Fold]:
     """Test every speaker once (paper, Section 3.1: 10-fold on IEMOCAP).
 

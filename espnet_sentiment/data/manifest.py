@@ -57,7 +57,7 @@ class Manifest:
     @property
     def utt2label(self) -> dict[str, str]:
         """Class of every utterance."""
-        return {u.utt: u.label for u in self.utterances}
+        return {u.utt: u.label for u in self.utterances if u.label is not None}
 
     @property
     def utt2spk(self) -> dict[str, str] | None:
@@ -247,7 +247,8 @@ def make_folds(
             f"{manifest.path}:1: --folds given needs a column split or fold: add one, "
             "or choose --folds speaker or --folds 5"
         )
-    if scheme == "speaker" and manifest.utt2spk is None:
+    utt2spk = manifest.utt2spk
+    if scheme == "speaker" and utt2spk is None:
         raise DataError(
             f"{manifest.path}:1: leaving one speaker out needs a column speaker: add "
             "it, or a column split or fold, or choose --folds 5"
@@ -257,8 +258,8 @@ def make_folds(
     try:
         if scheme == "given":
             return _given_folds(manifest.utt2fold)
-        if scheme == "speaker":
-            return leave_one_speaker_out(manifest.utt2spk)
+        if scheme == "speaker" and utt2spk is not None:
+            return leave_one_speaker_out(utt2spk)
         return _k_folds(manifest, int(scheme), say)
     except DataError as error:
         raise DataError(

@@ -62,6 +62,7 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
                 sizes, channels, kernel_sizes, strides, strict=False
             )
         )
+        self.strides = tuple(strides)
         size = sizes[-1]
         self.rnn = BiLSTM(size, hidden_size, rnn_layers) if rnn_layers else None
         if self.rnn is not None:
@@ -71,11 +72,11 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
     def forward(self, hs_pad: torch.Tensor, hlens: torch.Tensor) -> torch.Tensor:
         """Map frames (B, T, D) of lengths (B,) to logits (B, n_classes)."""
         x, lengths = self.dropout(hs_pad).transpose(1, 2), hlens
-        for conv in self.convs:
+        for conv, stride in zip(self.convs, self.strides, strict=True):
             # Frames beyond an utterance look like the zeros beyond the batch.
             x = x.masked_fill(pad_mask(lengths, x.size(2))[:, None], 0.0)
             x = self.dropout(conv(x).relu())
-            lengths = (lengths - 1) // conv.stride[0] + 1
+            lengths = (lengths - 1) // stride + 1
         x = x.transpose(1, 2)
         if self.rnn is not None:
             x = self.dropout(self.rnn(x, lengths))

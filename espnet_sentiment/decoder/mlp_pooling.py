@@ -32,7 +32,7 @@ class MLPPoolingDecoder(AbsSentimentDecoder):
     ):
         super().__init__()
         self.pooling = check_pooling(pooling, POOLINGS)
-        layers = [torch.nn.Dropout(dropout)]
+        layers: list[torch.nn.Module] = [torch.nn.Dropout(dropout)]
         size = encoder_output_size
         for hidden in hidden_sizes:
             layers += [

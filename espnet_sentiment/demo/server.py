@@ -66,7 +66,7 @@ def serving(
         trusted = [*NAMES, *_trusted(url_host)] if is_loopback(host) else ["*"]
         guard = Middleware(TrustedHostMiddleware, allowed_hosts=trusted)
         try:
-            page.launch(
+            _, url, _ = page.launch(
                 server_name=url_host,
                 server_port=port,
                 prevent_thread_lock=True,
@@ -94,7 +94,7 @@ def serving(
                 "program has the port, or the host is not this machine's"
             ) from None
         try:
-            yield page.local_url
+            yield url
         finally:
             page.close(verbose=False)
 

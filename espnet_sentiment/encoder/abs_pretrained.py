@@ -127,7 +127,8 @@ class AbsPretrainedEncoder(AbsEncoder):
         feats = feats.masked_fill(pad_mask(lengths, feats.size(1))[..., None], 0.0)
         states, out_lengths = self.hidden_states(feats, lengths)
         if self.layer != "weighted_sum":
-            states = [states[-1 if self.layer == "last" else self.layer]]
+            # Another text than these two names no layer, see check_layer.
+            states = [states[self.layer if isinstance(self.layer, int) else -1]]
         outputs = [mean_subsample(x, out_lengths, self.subsample) for x in states]
         return torch.cat([x for x, _ in outputs], dim=-1), outputs[0][1], None
 

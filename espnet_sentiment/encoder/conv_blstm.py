@@ -34,6 +34,7 @@ class MacroLayer(torch.nn.Module):
         self.conv = torch.nn.Conv1d(
             input_size, conv_channels, conv_width, padding="same"
         )
+        self.pool_width = pool_width
         self.pool = torch.nn.MaxPool1d(pool_width)
         sizes = [conv_channels] + [projection_size] * (lstm_layers - 1)
         self.lstms = torch.nn.ModuleList(BiLSTM(size, lstm_units) for size in sizes)
@@ -54,7 +55,7 @@ class MacroLayer(torch.nn.Module):
         """Apply the layer; every length must be at least ``pool_width``."""
         x = self.pool(self.conv(x.transpose(1, 2)).relu()).transpose(1, 2)
         # A last window that is not full is left out, so none holds padding.
-        lengths = lengths // self.pool.kernel_size
+        lengths = lengths // self.pool_width
         for lstm, projection in zip(self.lstms, self.projections, strict=True):
             x = projection(lstm(x, lengths))
         return x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0), lengths

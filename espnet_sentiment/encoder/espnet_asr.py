@@ -3,6 +3,7 @@
 import argparse
 
 import torch
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from typeguard import typechecked
 
 from espnet_sentiment.core.errors import DataError
@@ -33,7 +34,7 @@ class ESPnetFrontend(UtteranceFrontend):
         name: The experiment, for messages.
     """
 
-    def __init__(self, frontend: torch.nn.Module, sample_rate: int, name: str):
+    def __init__(self, frontend: AbsFrontend, sample_rate: int, name: str):
         super().__init__(name, sample_rate, frontend.output_size(), min_samples=1)
         self.frontend = frontend.eval()
         self.min_samples = shortest_waveform(self.features, sample_rate)
@@ -159,8 +160,11 @@ def load_encoder_parts(experiment: ESPnetExperiment, name: str) -> Backbone:
         config["normalize_conf"] = config["normalize_conf"] | {"stats_file": str(stats)}
     try:
         model = build_asr_model(config)
-        parts = {p: getattr(model, p, None) for p in ENCODER_PARTS}
-        parts = {p: module for p, module in parts.items() if module is not None}
+        parts: dict[str, torch.nn.Module] = {
+            part: module
+            for part in ENCODER_PARTS
+            if (module := getattr(model, part, None)) is not None
+        }
         weights = torch.load(
             experiment.model_file, map_location="cpu", weights_only=True
         )

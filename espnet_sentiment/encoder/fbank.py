@@ -4,7 +4,7 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.data.fbank import fbank
-from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, FRAME_LENGTH, FRAME_SHIFT
+from espnet_sentiment.data.fbank_options import FRAME_LENGTH, FRAME_SHIFT, N_MELS
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
@@ -21,7 +21,7 @@ class FbankFrontend(UtteranceFrontend):
         super().__init__(
             name,
             sample_rate,
-            size=FBANK_OPTIONS["num_mel_bins"],
+            size=N_MELS,
             min_samples=round(FRAME_LENGTH * sample_rate),
         )
 

@@ -1,15 +1,21 @@
 """Frozen means frozen."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Protocol, Self, cast
 
 import torch
-from typeguard import typechecked
 
 from espnet_sentiment.compat import apply_to_tensors
 
 
-class FrozenEncoder(torch.nn.Module):
+class HasOutputSize(Protocol):
+    """What knows the channels of its output, as ESPnet's encoders do."""
+
+    def output_size(self) -> int:
+        """Return the channels."""
+
+
+class FrozenEncoder[Wrapped: torch.nn.Module](torch.nn.Module):
     """Run an encoder, or a front end, that training cannot touch.
 
     ESPnet's ``freeze_param`` only clears ``requires_grad``. Here the wrapped module
@@ -22,20 +28,19 @@ class FrozenEncoder(torch.nn.Module):
         encoder: The module; it is frozen in place.
     """
 
-    @typechecked
-    def __init__(self, encoder: torch.nn.Module):
+    def __init__(self, encoder: Wrapped):
         super().__init__()
         # A tuple hides it from torch.nn.Module, which would register an attribute.
         self._hidden = (encoder.eval().requires_grad_(False),)
 
     @property
-    def encoder(self) -> torch.nn.Module:
+    def encoder(self) -> Wrapped:
         """The wrapped module; do not assign it to another module."""
         return self._hidden[0]
 
     def output_size(self) -> int:
         """Return the channels of the output."""
-        return self.encoder.output_size()
+        return cast(HasOutputSize, self.encoder).output_size()
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Self:
         """Override what ``.to()`` and its like call, private in PyTorch 2.14."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from typeguard import typechecked
@@ -12,6 +13,13 @@ from espnet_sentiment.encoder.huggingface_files import (
     find_huggingface,
     huggingface_files,
 )
+
+if TYPE_CHECKING:
+    from transformers import (
+        FeatureExtractionMixin,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 # Weights that no encoder reads: a Whisper's decoder, the mask of pre-training.
 UNREAD = ("decoder.", "masked_spec_embed")
@@ -83,8 +91,10 @@ def build_backbone(directory: Path, layer: str | int) -> Backbone:
 
 
 def load_pretrained(
-    directory: Path, model_class: type | None = None, unread: Sequence[str] = UNREAD
-) -> tuple[torch.nn.Module, object]:
+    directory: Path,
+    model_class: "type[PreTrainedModel] | None" = None,
+    unread: Sequence[str] = UNREAD,
+) -> "tuple[PreTrainedModel, FeatureExtractionMixin]":
     """Load a model and its feature extractor from a local directory.
 
     Args:
@@ -126,7 +136,9 @@ def load_pretrained(
     return model, extractor
 
 
-def load_tokenizer(directory: Path, tokenizer_class: type | None = None):
+def load_tokenizer(
+    directory: Path, tokenizer_class: "type[PreTrainedTokenizerBase] | None" = None
+) -> "PreTrainedTokenizerBase":
     """Load the tokenizer of a model from its local directory.
 
     Args:

@@ -56,7 +56,7 @@ def verify_reference(
             f"{where} is missing, the encoder that this sentiment model was trained "
             "with: copy it there, or point --encoder_model to it"
         )
-    found = hash_encoder(reference["name"], where and Path(where))
+    found = hash_encoder(reference["name"], None if where is None else Path(where))
     if found != reference["sha256"]:
         raise EncoderMismatchError(
             f"{where or 'fbank'} is not the encoder that this sentiment model was "

@@ -25,7 +25,7 @@ class View:
     seed: int = 0
 
 
-def view_specaug(encoder: AbsPretrainedEncoder, view: Mapping) -> torch.nn.Module:
+def view_specaug(encoder: AbsPretrainedEncoder, view: Mapping) -> SpecAugment:
     """Build a view's SpecAugment for the frames that an encoder eats."""
     if view["specaug"] == "specaugment":
         return SpecAugment(**{**encoder.specaug_scales(), **view["specaug_conf"]})

@@ -1,6 +1,7 @@
 """torchaudio's own wav2vec 2.0, HuBERT and WavLM."""
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -8,6 +9,9 @@ from espnet_sentiment.encoder.backbone import Backbone
 from espnet_sentiment.encoder.layers import record_layers
 from espnet_sentiment.encoder.probing import shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+
+if TYPE_CHECKING:
+    from torchaudio.models.wav2vec2.components import FeatureExtractor
 
 
 class TorchaudioConvFrontend(UtteranceFrontend):
@@ -24,7 +28,7 @@ class TorchaudioConvFrontend(UtteranceFrontend):
 
     def __init__(
         self,
-        convolutions: torch.nn.Module,
+        convolutions: "FeatureExtractor",
         normalize: bool,
         sample_rate: int,
         name: str,

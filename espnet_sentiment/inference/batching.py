@@ -6,6 +6,9 @@ from concurrent.futures import Executor, Future
 
 from espnet_sentiment.core.batches import length_batches
 
+# A batch's outputs, and which of them is an item's.
+type Place[Output] = tuple[Future[Sequence[Output]], int]
+
 # Inputs that are sorted by length together: few at first, so that the first answer is
 # not kept waiting, then more.
 FIRST_WINDOW = 8
@@ -63,16 +66,16 @@ def score_in_batches[Item, Output](
     Returns:
         Every group's outputs, in the order of the input.
     """
-    under_way: deque[list[list[Future | int]]] = deque()
+    under_way: deque[list[list[Place[Output]]]] = deque()
     for window in windows(groups):
         items = [item for group in window for item in group]
-        places: list = [None] * len(items)
+        places: dict[int, Place[Output]] = {}
         sizes = {index: size(item) for index, item in enumerate(items)}
         for batch in length_batches(sizes, batch_size):
             future = pool.submit(score, [items[index] for index in batch])
             for place, index in enumerate(batch):
                 places[index] = (future, place)
-        of_items = iter(places)
+        of_items = (places[index] for index in range(len(items)))
         under_way.append([[next(of_items) for _ in group] for group in window])
         if len(under_way) > 1:
             yield from _results(under_way.popleft())
@@ -80,6 +83,6 @@ def score_in_batches[Item, Output](
         yield from _results(under_way.popleft())
 
 
-def _results(window) -> Iterator[list]:
+def _results[Output](window: list[list[Place[Output]]]) -> Iterator[list[Output]]:
     for group in window:
         yield [future.result()[place] for future, place in group]

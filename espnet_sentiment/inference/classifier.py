@@ -171,9 +171,12 @@ class Classifier:
             lengths: Valid frames.
             texts: Transcripts, for a model with a text branch.
         """
-        text = ()
+        text: tuple[torch.Tensor, torch.Tensor] | tuple[()] = ()
         if self.tokens is not None:
-            text = pad([self.tokens(text) for text in texts or ()], self.device)
+            given = [line for line in texts or () if line is not None]
+            if len(given) < len(lengths):
+                raise ValueError("the model has a text branch: give it transcripts")
+            text = pad([self.tokens(line) for line in given], self.device)
         has_attention = getattr(self.decoder.decoder, "has_attention", False)
         logits, attention = self.decoder.classify(
             feats.half().float(), lengths, has_attention, *text

@@ -48,7 +48,8 @@ def decode_fold(
     for begin in range(0, len(utts), batch_size):
         batch = utts[begin : begin + batch_size]
         scores = classifier.from_store(
-            [store[utt] for utt in batch], texts and [texts[utt] for utt in batch]
+            [store[utt] for utt in batch],
+            [texts[utt] for utt in batch] if texts else None,
         )
         for utt, row in zip(batch, scores, strict=True):
             lines[utt] = _line(

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Protocol
 
 import torch
 
@@ -22,6 +23,16 @@ LEAD_IN = 32  # frames, about a second
 # Utterances end in pauses; the detector's own 0.1 s would part words.
 MIN_PAUSE_MS = 500
 PAD_MS = 100
+
+
+class Detector(Protocol):
+    """silero-vad's model, which hears frames in their order."""
+
+    def reset_states(self) -> None:
+        """Forget what came before."""
+
+    def __call__(self, frames: torch.Tensor, rate: int) -> torch.Tensor:
+        """Map frames (B, N) to probabilities of speech (B, 1)."""
 
 
 def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span]:
@@ -79,7 +90,7 @@ def speech_spans(recording: Recording, max_seconds: float) -> list[Span]:
     return [(span["start"] / VAD_RATE, span["end"] / VAD_RATE) for span in found]
 
 
-def load_vad() -> torch.nn.Module:
+def load_vad() -> Detector:
     """Load the detector anew, since it has a state; importing it has side effects."""
     n_threads = torch.get_num_threads()
     with warnings.catch_warnings():
@@ -92,7 +103,7 @@ def load_vad() -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def speech_probabilities(model: torch.nn.Module, samples: torch.Tensor) -> list[float]:
+def speech_probabilities(model: Detector, samples: torch.Tensor) -> list[float]:
     """Return the probability of speech in every frame of 32 ms.
 
     Args:

@@ -231,9 +231,12 @@ class Speech2Sentiment:
                 math.ceil(100 * self.batch_seconds),
             )
             for scored in rows:
-                answer = kept.popleft()
-                if not isinstance(answer, DataError):
-                    answer = self._try_answer(answer, scored)
+                plan = kept.popleft()
+                answer = (
+                    plan
+                    if isinstance(plan, DataError)
+                    else self._try_answer(plan, scored)
+                )
                 if on_error == "raise" and isinstance(answer, DataError):
                     raise answer
                 yield answer
@@ -261,7 +264,7 @@ class Speech2Sentiment:
     ) -> list[ScoredPart | DataError]:
         """Classify a batch; what cannot be read does not harm the others."""
         waves: dict[int, np.ndarray] = {}
-        found: list[ScoredPart | DataError | None] = [None] * len(parts)
+        found: dict[int, ScoredPart | DataError] = {}
         for index, part in enumerate(parts):
             try:
                 waves[index] = part.read(self.sample_rate)
@@ -283,7 +286,7 @@ class Speech2Sentiment:
             else:
                 words = self._words(parts[index], waves[index], row, text, transcript)
                 found[index] = ScoredPart(row, text, words)
-        return found
+        return [found[index] for index in range(len(parts))]
 
     def _remedy_of_infinity(self) -> str:
         if self._encoder.dtype == torch.float32:
@@ -302,7 +305,7 @@ class Speech2Sentiment:
 
     def _classify(
         self, waves: Sequence[np.ndarray], texts: Sequence[str | None]
-    ) -> list[Scores | None]:
+    ) -> Sequence[Scores | None]:
         """Classify a batch; None is too short."""
         if not waves:
             return []
@@ -337,9 +340,11 @@ class Speech2Sentiment:
             if word.word is not None
         ]
 
-    def _try_answer(self, *args) -> Sentiment | DataError:
+    def _try_answer(
+        self, parts: Sequence[Part], scored: Sequence[ScoredPart | DataError]
+    ) -> Sentiment | DataError:
         try:
-            return self._answer(*args)
+            return self._answer(parts, scored)
         except DataError as error:
             return error
 
@@ -347,22 +352,24 @@ class Speech2Sentiment:
         self, parts: Sequence[Part], scored: Sequence[ScoredPart | DataError]
     ) -> Sentiment:
         """Put the parts of a recording together."""
+        rows: list[ScoredPart] = []
         for row in scored:
             if isinstance(row, DataError):
                 raise row
+            rows.append(row)
         segments = [
             Segment(*part.span, *self._named(row.scores.posteriors))
-            for part, row in zip(parts, scored, strict=True)
+            for part, row in zip(parts, rows, strict=True)
         ]
         posteriors = np.average(
-            [row.scores.posteriors for row in scored],
+            [row.scores.posteriors for row in rows],
             axis=0,
             weights=[part.seconds for part in parts],
         )
         label, named = self._named(posteriors)
-        attention = scored[0].scores.attention if len(scored) == 1 else None
-        texts = [row.text for row in scored if row.text is not None]
-        words = [row.words for row in scored if row.words is not None]
+        attention = rows[0].scores.attention if len(rows) == 1 else None
+        texts = [row.text for row in rows if row.text is not None]
+        words = [row.words for row in rows if row.words is not None]
         return Sentiment(
             label,
             named,
@@ -385,6 +392,7 @@ def _by_level(weights: Sequence[Sequence[WordWeight]]) -> list[Word]:
         Word(w.word, w.start, w.end, w.weight(), 1 + quantize(w.weight(), edges))
         for of_part in weights
         for w in of_part
+        if w.word is not None
     ]
 
 

@@ -52,23 +52,24 @@ class Recording:
 
         Args:
             rate: Rate to resample to, in Hz.
-            start: Start in seconds; None for all of it.
-            end: End in seconds.
+            start: Start in seconds; None for the recording's.
+            end: End in seconds; None for the recording's.
 
         Raises:
             DataError: The file cannot be read, or holds what is no number.
         """
-        if self.samples is None:
-            try:
-                return read_audio(self.path, rate, self.channel, start, end)
-            except (OSError, soundfile.SoundFileError) as error:
-                raise DataError(
-                    f"{self.path} cannot be read ({error}): fix or restore it"
-                ) from None
-        part = self.samples
-        if start is not None:
-            part = part[round(start * self.rate) : round(end * self.rate)]
-        return resample(part, self.rate, rate)
+        if self.samples is not None:
+            first = None if start is None else round(start * self.rate)
+            last = None if end is None else round(end * self.rate)
+            return resample(self.samples[first:last], self.rate, rate)
+        if self.path is None:
+            raise ValueError(f"{self.name} has neither a path nor samples")
+        try:
+            return read_audio(self.path, rate, self.channel, start, end)
+        except (OSError, soundfile.SoundFileError) as error:
+            raise DataError(
+                f"{self.path} cannot be read ({error}): fix or restore it"
+            ) from None
 
     def blocks(self, rate: int) -> Iterator[np.ndarray]:
         """Read all of it in blocks of ``BLOCK`` seconds, see ``read``."""

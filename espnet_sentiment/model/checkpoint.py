@@ -200,7 +200,8 @@ def find_encoder(
         DataError: The checkpoint was packed without its encoder, and it is not found
             by the name that it has on a hub.
     """
-    name, path, source = (reference.get(key) for key in ("name", "path", "source"))
+    name = reference["name"]
+    path, source = reference.get("path"), reference.get("source")
     if name == "none":
         return None
     if encoder_model is not None:

@@ -92,7 +92,13 @@ class SentimentModel(AbsESPnetModel):
         self.encoder = None if encoder is None else FrozenEncoder(encoder)
 
     def detach_encoder(self) -> AbsEncoder:
-        """Take the encoder off and return it: features come in from then on."""
+        """Take the encoder off and return it: features come in from then on.
+
+        Raises:
+            ValueError: There is none.
+        """
+        if self.encoder is None:
+            raise ValueError("the model has no encoder to take off")
         encoder = self.encoder.encoder
         self.attach_encoder(None, None)
         return encoder
@@ -156,7 +162,7 @@ class SentimentModel(AbsESPnetModel):
         else:
             logits = self.decoder(feats, lengths)
         if self.text_encoder is not None:
-            if text is None:
+            if text is None or text_lengths is None:
                 raise ValueError("the model has a text branch: give it transcripts")
             words = self.text_encoder(text[:, : text_lengths.max()], text_lengths)
             logits = self.fusion(torch.cat([logits.relu(), words], dim=-1))

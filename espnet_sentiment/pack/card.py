@@ -51,10 +51,11 @@ def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
         return folders[0], "the only one"
     scores = [valid_ua(folder) for folder in folders]
     best = max(range(len(folders)), key=lambda i: (scores[i] or 0.0, -i))
-    if scores[best] is None:
+    score = scores[best]
+    if score is None:
         return folders[best], "the first: no fold has a history.json"
     return folders[best], (
-        f"the best validation UA of {len(folders)} folds ({100 * scores[best]:.2f} %)"
+        f"the best validation UA of {len(folders)} folds ({100 * score:.2f} %)"
     )
 
 

@@ -168,9 +168,11 @@ def pack_members(
         "source": source,
     }
     members: dict[str, bytes | Path] = {}
-    if with_encoder and reference["name"] != "none":
+    where = None
+    if with_encoder:
         given = encoder_model or files.encoder_model
         where = find_encoder(reference | {"source": source}, given)
+    if where is not None:
         verify_reference(reference, where)
         encoder = pack_encoder(reference["name"], where)
         packed["path"] = encoder.path

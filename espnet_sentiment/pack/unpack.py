@@ -49,7 +49,9 @@ def unpack_model(archive: PathLike, folder: PathLike) -> dict[str, Any]:
             with new_folder(folder) as part:
                 _check_space(infos.values(), part, archive)
                 for name, info in infos.items():
-                    _extract(stream, info, part / name, card["files"].get(name))
+                    _extract(
+                        stream, info, part / name, card["files"].get(name), archive
+                    )
     except FileNotFoundError:
         raise DataError(f"{archive} does not exist: name a pack") from None
     # What zipfile, zlib and the disk say of broken archives.
@@ -145,7 +147,11 @@ def _check_space(infos: Iterable, folder: Path, archive: Path) -> None:
 
 
 def _extract(
-    stream: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, promised: dict | None
+    stream: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    path: Path,
+    promised: dict | None,
+    archive: Path,
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, left = hashlib.sha256(), info.file_size
@@ -156,12 +162,11 @@ def _extract(
                 break
             digest.update(chunk)
             target.write(chunk)
-    where = stream.filename
     if left != 0:
-        raise _refuse(where, info.filename, f"does not have {info.file_size} bytes")
+        raise _refuse(archive, info.filename, f"does not have {info.file_size} bytes")
     if promised is not None and digest.hexdigest() != promised["sha256"]:
         raise DataError(
-            f"{where}: {info.filename} is damaged or was changed: its SHA-256 is "
+            f"{archive}: {info.filename} is damaged or was changed: its SHA-256 is "
             f"{digest.hexdigest()}, and {CARD} promises {promised['sha256']}: pack or "
             "download it anew"
         )

@@ -256,7 +256,7 @@ def fold_folders(experiment: Experiment) -> dict[str, Path]:
     return folders
 
 
-def predictions_hash(folders: dict[str, Path]) -> str:
+def predictions_hash(folders: Mapping[str, Path]) -> str:
     """Hash what all folds predict."""
     return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())
 

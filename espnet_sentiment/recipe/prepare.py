@@ -36,6 +36,15 @@ class Corpus:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Complete:
+    """A corpus whose utterances are listed and whose folds are made."""
+
+    utterances: list[Utterance]
+    folds: Sequence[Fold]
+    files: Mapping[str, str]
+
+
 def prepare(
     data_dir: PathLike,
     corpus: Corpus | Callable[[], Corpus],
@@ -61,33 +70,35 @@ def prepare(
             out, or as :func:`write_kaldi_dir`.
     """
     begin, data_dir = time.time(), Path(data_dir)
+    complete = None
     if inputs is None:
-        corpus = _complete(corpus, data_dir)
-        inputs = _describe(corpus)
+        complete = _read(corpus, data_dir)
+        inputs = _describe(complete)
     stage = Stage(name, Path(recordings or data_dir) / DONE, inputs)
     if stage.is_done():
         return
     if recordings is not None:
         stage.start(recordings)
-    corpus = _complete(corpus() if callable(corpus) else corpus, data_dir)
+    complete = complete or _read(corpus, data_dir)
     if recordings is None:  # a corpus that is refused leaves nothing behind
         stage.start(data_dir, begin)
-    outputs = _write(data_dir, corpus)
-    _check_classes(corpus, stage)
-    stage.finish(f"{_count(corpus)} in {data_dir}", outputs)
+    outputs = _write(data_dir, complete)
+    _check_classes(complete, stage)
+    stage.finish(f"{_count(complete)} in {data_dir}", outputs)
 
 
-def _complete(corpus: Corpus, data_dir: Path) -> Corpus:
+def _read(corpus: Corpus | Callable[[], Corpus], data_dir: Path) -> _Complete:
     """List the utterances, and make the usual folds unless there are others."""
+    corpus = corpus() if callable(corpus) else corpus
     utterances, folds = list(corpus.utterances), corpus.folds
     if not utterances:
         raise DataError(f"{data_dir}: no utterance was found: check the corpus path")
     if folds is None:
         folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
-    return Corpus(utterances, folds, corpus.files)
+    return _Complete(utterances, folds, corpus.files)
 
 
-def _describe(corpus: Corpus) -> dict[str, str]:
+def _describe(corpus: _Complete) -> dict[str, str]:
     """Hash all of a corpus; of its recordings, which are large, size and time."""
     return {
         "utterances": sha256_of([dataclasses.asdict(u) for u in corpus.utterances]),
@@ -97,7 +108,7 @@ def _describe(corpus: Corpus) -> dict[str, str]:
     }
 
 
-def _write(data_dir: Path, corpus: Corpus) -> list[Path]:
+def _write(data_dir: Path, corpus: _Complete) -> list[Path]:
     """Write everything and return the paths."""
     outputs = write_kaldi_dir(data_dir, corpus.utterances)
     write_folds(data_dir, corpus.folds)
@@ -109,7 +120,7 @@ def _write(data_dir: Path, corpus: Corpus) -> list[Path]:
     return outputs
 
 
-def _count(corpus: Corpus) -> str:
+def _count(corpus: _Complete) -> str:
     """Say how many utterances there are, of each class and in each part."""
 
     def listed(counts: Mapping[str, int]) -> str:
@@ -127,7 +138,7 @@ def _count(corpus: Corpus) -> str:
     return said
 
 
-def _check_classes(corpus: Corpus, stage: Stage) -> None:
+def _check_classes(corpus: _Complete, stage: Stage) -> None:
     """Warn of classes that a fold has no example of to learn from."""
     utt2label = {u.utt: u.label for u in corpus.utterances if u.label is not None}
 

@@ -23,8 +23,8 @@ def reliability(
         ``confidence`` and ``accuracy``; and the error, a mean of the bins' gaps between
         the two, weighted by count.
     """
-    confidence, right = np.asarray(confidence, float), np.asarray(right, float)
-    index = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    shares, hits = np.asarray(confidence, float), np.asarray(right, float)
+    index = np.clip(np.ceil(shares * n_bins).astype(int) - 1, 0, n_bins - 1)
     bins = []
     for i in np.unique(index):
         inside = index == i
@@ -33,8 +33,8 @@ def reliability(
                 "low": i / n_bins,
                 "high": (i + 1) / n_bins,
                 "count": int(inside.sum()),
-                "confidence": float(confidence[inside].mean()),
-                "accuracy": float(right[inside].mean()),
+                "confidence": float(shares[inside].mean()),
+                "accuracy": float(hits[inside].mean()),
             }
         )
     gaps = [b["count"] * abs(b["accuracy"] - b["confidence"]) for b in bins]

@@ -55,8 +55,9 @@ def plot_attention(
     width = MARGIN + len(columns) * (COLUMN + MARGIN)
     height = max(column.y for column in columns.values())
     # Text stays text in SVG; the salt makes its ids the same in every run.
-    style = {"svg.hashsalt": "attention", "svg.fonttype": "none", "pdf.fonttype": 42}
-    with plt.rc_context(style):
+    with plt.rc_context(
+        {"svg.hashsalt": "attention", "svg.fonttype": "none", "pdf.fonttype": 42}
+    ):
         figure = plt.figure(figsize=(width / 72, height / 72))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, width), ylim=(height, 0))
@@ -87,7 +88,7 @@ class _Column:
 
     def add(self, u: ScoredUtterance, edges: Sequence[float], head: int | None) -> None:
         x = self.left
-        for segment in u.segments:
+        for segment in u.segments or ():
             text = GAP if segment.word is None else segment.word
             level = quantize(segment.weight(head), edges)
             width = _width(text, level)

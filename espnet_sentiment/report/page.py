@@ -5,14 +5,13 @@ import hashlib
 import html
 import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from espnet_sentiment.core.files import atomic_path
 
 SCRIPTS = ("dom.js", "charts.js", "summary.js", "utterance.js", "browser.js")
-TEMPLATE = files(__package__) / "template"
+TEMPLATE = Path(__file__).with_name("template")
 
 
 def write_page(

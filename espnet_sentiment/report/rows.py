@@ -28,7 +28,7 @@ def utterance_row(
         it) and ``start`` in it, ``attention`` ([mean, *heads] times T, by frame) and
         ``segments`` ([start, end, word, [mean, *heads]]); the last two None without.
     """
-    row = {
+    row: dict[str, object] = {
         "utt": u.utt,
         "label": u.label,
         "pred": u.prediction,

@@ -78,7 +78,8 @@ def read_scored(
     Raises:
         DataError: Predictions are missing, or do not fit the data directory.
     """
-    rows, attention = [], {}
+    rows = []
+    attention: dict[str, np.ndarray] = {}
     for fold, folder in folders.items():
         path = folder / "decode" / "predictions.jsonl"
         for row in read_predictions(path):
@@ -95,17 +96,21 @@ def read_scored(
         row["utt"]: utterance_audio(data, row["utt"], channel) for _, row in rows
     }
     durations = {utt: _duration(place) for utt, place in recordings.items()}
-    known = [utt for utt in attention if durations[utt] is not None]
+    known = [
+        (seconds, weights.shape[1])
+        for utt, weights in attention.items()
+        if (seconds := durations[utt]) is not None
+    ]
     shift = None
     if known:
-        lengths = [attention[utt].shape[1] for utt in known]
-        shift = frame_shift([durations[utt] for utt in known], lengths)
+        shift = frame_shift([s for s, _ in known], [frames for _, frames in known])
 
     def scored(fold: str, row: dict) -> ScoredUtterance:
         utt = row["utt"]
         weights, segments = attention.get(utt), None
-        if None not in (shift, words) and weights is not None and utt in words:
-            segments = word_attention(weights, shift, words[utt])
+        aligned = None if words is None else words.get(utt)
+        if shift is not None and weights is not None and aligned is not None:
+            segments = word_attention(weights, shift, aligned)
         return ScoredUtterance(
             **{k: row[k] for k in ("utt", "label", "prediction", "posteriors")},
             fold=fold,
@@ -122,7 +127,7 @@ def read_scored(
 
 
 def _duration(place: UtteranceAudio) -> float | None:
-    if place.start is not None:
+    if place.start is not None and place.end is not None:
         return place.end - place.start
     try:
         info = audio_info(place.path, place.channel)

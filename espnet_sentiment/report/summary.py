@@ -29,7 +29,7 @@ def summarize_experiment(
     """
     right = [u.right for u in utterances]
     bins, error = reliability([u.confidence for u in utterances], right)
-    timed = [u for u in utterances if u.duration is not None]
+    timed = [(u.duration, u.right) for u in utterances if u.duration is not None]
     by_speaker = sorted(utterances, key=lambda u: u.speaker)
     kept = ("corpus", "tag", "encoder", "sentiment", "n_utterances", "seed", "classes")
     measured = ("pooled", "folds", "mean", "majority", "human", "confusion")
@@ -43,7 +43,7 @@ def summarize_experiment(
             [u.speaker for u in by_speaker], [u.right for u in by_speaker]
         ),
         "durations": accuracy_by_duration(
-            [u.duration for u in timed], [u.right for u in timed]
+            [seconds for seconds, _ in timed], [hit for _, hit in timed]
         ),
         "attention": attention_summary(utterances, min_count),
     }
@@ -82,20 +82,20 @@ def attention_summary(
 
     ``edges`` are those of the heads' mean, ``head_edges`` those of each head.
     """
-    aligned = [u for u in utterances if u.segments is not None]
+    aligned = [(u.prediction, u.segments) for u in utterances if u.segments is not None]
     if not aligned:
         return None
-    segments = [u.segments for u in aligned]
+    segments = [of_utterance for _, of_utterance in aligned]
+    # Segments cover all frames, so that there is at least one.
+    n_heads = len(segments[0][0].weights)
     gaps = [s.share for u in segments for s in u if s.word is None]
-    means = top_words(((u.prediction, u.segments) for u in aligned), min_count)
+    means = top_words(aligned, min_count)
     return {
         "n_aligned": len(aligned),
         "n_words": sum(s.word is not None for u in segments for s in u),
         "outside_words": float(sum(gaps) / len(aligned)),
         "edges": bin_edges(segments),
-        "head_edges": [
-            bin_edges(segments, head) for head in range(len(aligned[0].attention))
-        ],
+        "head_edges": [bin_edges(segments, head) for head in range(n_heads)],
         "min_count": min_count,
         "words": {
             name: [[m.word, m.weight, m.count] for m in rows]

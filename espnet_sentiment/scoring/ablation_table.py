@@ -101,6 +101,6 @@ def _row(record: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
     cells += [record.get(P_TEXT, "")]
     for key in KEYS:
         paper = record[f"paper_{key}"]
-        difference = float(paper) - float(base[f"paper_{key}"])
-        cells += [f"{paper} ({difference:+.2f})" if difference else paper]
+        papers = float(paper) - float(base[f"paper_{key}"])
+        cells += [f"{paper} ({papers:+.2f})" if papers else paper]
     return cells

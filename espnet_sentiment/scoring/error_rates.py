@@ -50,18 +50,18 @@ def align(reference: str, hypothesis: str) -> ErrorAlignment:
 
     Either may be empty.
     """
-    pair = [" ".join(text.split()) for text in (reference, hypothesis)]
-    words = jiwer.process_words(*pair)
+    reference, hypothesis = " ".join(reference.split()), " ".join(hypothesis.split())
+    words = jiwer.process_words(reference, hypothesis)
     picture = jiwer.visualize_alignment(words, show_measures=False, skip_correct=False)
     return ErrorAlignment(
         _errors(words),
-        _errors(jiwer.process_characters(*pair)),
+        _errors(jiwer.process_characters(reference, hypothesis)),
         # The title that it begins with numbers the utterances, of which there is one.
         picture.split("\n", 2)[2],
     )
 
 
-def _errors(output) -> Errors:
+def _errors(output: jiwer.WordOutput | jiwer.CharacterOutput) -> Errors:
     return Errors(
         output.hits, output.substitutions, output.deletions, output.insertions
     )

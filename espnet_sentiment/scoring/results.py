@@ -63,21 +63,19 @@ def score(
     rows = [row for predictions in folds.values() for row in predictions]
     labels = [row["label"] for row in rows]
     predicted = [row["prediction"] for row in rows]
-    by_fold = []
+    by_fold, measured = [], []
     for name, predictions in folds.items():
         truth = [row["label"] for row in predictions]
         guess = [row["prediction"] for row in predictions]
-        by_fold.append(
-            {
-                "fold": name,
-                "n_test": len(truth),
-                "wa": weighted_accuracy(truth, guess),
-                "ua": unweighted_accuracy(truth, guess),
-            }
-        )
+        shares = {
+            "wa": weighted_accuracy(truth, guess),
+            "ua": unweighted_accuracy(truth, guess),
+        }
+        measured.append(shares)
+        by_fold.append({"fold": name, "n_test": len(truth), **shares})
     mean = {}
     for key in ("wa", "ua"):
-        values = [fold[key] for fold in by_fold]
+        values = [shares[key] for shares in measured]
         mean[key] = float(np.mean(values))
         mean[f"{key}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     utt2label = {row["utt"]: row["label"] for row in rows}

@@ -88,7 +88,7 @@ def compare(model: Model, base: Model) -> Comparison:
         )
     keys = sorted(mine)
     only_base, only_model = discordant(
-        [label == prediction for label, prediction in map(other.get, keys)],
-        [label == prediction for label, prediction in map(mine.get, keys)],
+        [label == prediction for label, prediction in map(other.__getitem__, keys)],
+        [label == prediction for label, prediction in map(mine.__getitem__, keys)],
     )
     return Comparison(mcnemar_exact(only_base, only_model), seed, only_base, only_model)

@@ -114,7 +114,8 @@ def corpus_table(all_results: Iterable[dict]) -> str:
             values = [r["pooled"][key] for r in group]
             spread = f" ± {percent(np.std(values, ddof=1))}" if len(values) > 1 else ""
             cells.append(percent(np.mean(values)) + spread)
-        cells.append(interval(np.mean([r["pooled"]["ua_ci95"] for r in group], axis=0)))
+        bounds = np.mean([r["pooled"]["ua_ci95"] for r in group], axis=0)
+        cells.append(interval(bounds.tolist()))
         rows.append((encoder, -ua, cells))
     ordered = [cells for _, _, cells in sorted(rows)]
     if all_results:

@@ -332,8 +332,8 @@ class SpecAugment(AbsSpecAug):
             "time_mask_ratio": time_mask_ratio,
             "num_time_masks": num_time_masks,
         }
-        given = {name: value for name, value in given.items() if value is not None}
-        for name, value in given.items():
+        overrides = {key: value for key, value in given.items() if value is not None}
+        for name, value in overrides.items():
             if value < 0:
                 raise ValueError(f"{name} must be 0 or more, got {value}")
         if time_mask_ratio is not None and not time_mask_ratio <= 1:
@@ -345,7 +345,8 @@ class SpecAugment(AbsSpecAug):
         for name, scale in (("time_scale", time_scale), ("freq_scale", freq_scale)):
             if not 0 < scale < float("inf"):
                 raise ValueError(f"{name} must be above 0, got {scale}")
-        self.policy = POLICIES[policy]._replace(**given).scaled(time_scale, freq_scale)
+        chosen = Policy(**POLICIES[policy]._asdict() | overrides)
+        self.policy = chosen.scaled(time_scale, freq_scale)
         self.fill = fill
 
     def forward(

@@ -13,6 +13,11 @@ from espnet_sentiment.tasks.resume import is_first, keep_checkpoint
 SHOWN = ("loss", "loss_ctc", "cer_transducer", "wer_transducer")
 
 
+def _is_terminal() -> bool:
+    # A process without a console has no stderr.
+    return sys.__stderr__ is not None and sys.__stderr__.isatty()
+
+
 class RNNTTrainer(Trainer):
     """Shows a bar over the batches of an epoch, and a line at its end."""
 
@@ -31,7 +36,7 @@ class RNNTTrainer(Trainer):
             leave=False,
             disable=not is_first(distributed_option),
             file=sys.__stderr__,
-            mininterval=0.5 if sys.__stderr__.isatty() else 30,
+            mininterval=0.5 if _is_terminal() else 30,
         )
         return super().train_one_epoch(
             *args,

@@ -28,7 +28,7 @@ class SentimentTrainer(Trainer):
     sums up a confusion matrix instead.
     """
 
-    on_epoch: Callable[[], None] | None = None
+    on_epoch: Callable[[], object] | None = None
 
     @classmethod
     def train_one_epoch(cls, *args, options, distributed_option, **kwargs) -> bool:

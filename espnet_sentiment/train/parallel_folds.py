@@ -3,6 +3,7 @@
 On one machine forked processes share imports and features; a cluster has its workers.
 """
 
+import functools
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
@@ -39,10 +40,10 @@ def run_jobs(
     Raises:
         UserError: A process was killed.
     """
-    bar_options = {"total": sum(epochs), "desc": "train", "unit": "epoch"}
+    progress = functools.partial(tqdm, total=sum(epochs), desc="train", unit="epoch")
     if processes == 1:
         _one_thread()
-        with tqdm(**bar_options) as bar:
+        with progress() as bar:
             SentimentTrainer.on_epoch = bar.update
             for job in jobs:
                 job()
@@ -59,7 +60,7 @@ def run_jobs(
     with ProcessPoolExecutor(processes, fork, _start_worker) as pool:
         # The first submission forks; the bar would bring a thread, so it comes after.
         pending = {pool.submit(_run, index) for index in range(len(jobs))}
-        with tqdm(**bar_options) as bar:
+        with progress() as bar:
             try:
                 while pending:
                     done, pending = wait(pending, POLL, FIRST_COMPLETED)
