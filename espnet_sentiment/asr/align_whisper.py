@@ -39,13 +39,14 @@ class WhisperAligner:
         whisper = WhisperRecogniser(directory, device=device)
         self.model, self.extractor = whisper.model, whisper.extractor
         self.tokenizer, self.sample_rate = whisper.tokenizer, whisper.sample_rate
-        self.heads = getattr(self.model.generation_config, "alignment_heads", None)
-        if not self.heads:
+        heads = getattr(self.model.generation_config, "alignment_heads", None)
+        if not heads:
             raise DataError(
                 f"{directory / 'generation_config.json'} names no alignment_heads: "
                 "copy the file anew from where the model came, or align by another "
                 "model"
             )
+        self.heads: list[list[int]] = heads
         # Other kernels do not return attention.
         self.model.set_attn_implementation("eager")
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         # The recipe is the current folder soon.
         model = str(given.absolute())
     with open_experiment(args) as (experiment, data):
-        encoder = dict(experiment.encoder_config)
+        encoder = dict(experiment.encoder_config or {})
         if model is not None:
             encoder["encoder_conf"] = {**encoder["encoder_conf"], "model": model}
         measure_experiment(experiment, data, encoder, args)
