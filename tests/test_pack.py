@@ -363,7 +363,7 @@ def test_the_commands_pack_and_unpack(recipe, tmp_path, capsys):
     assert run(pack_command, recipe.exp, out, "--without_encoder", "--fold", 1) == 0
     said = capsys.readouterr().out
     assert str(out) in said and "fold 1, as asked for" in said
-    assert "encoder: not in it" in said and "--encoder_model" in said
+    assert "encoder: not included" in said and "--encoder_model" in said
     assert run(unpack_command, out, tmp_path / "there") == 0
     assert "every SHA-256 matches" in capsys.readouterr().out
     with pytest.raises(DataError, match="name a .zip or folder to write, or --push"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet_sentiment.asr.options import add_align_arguments
 from espnet_sentiment.cli.data_option import EPILOG, add_data_arguments, open_recipe
+from espnet_sentiment.cli.model_option import keep_place
 from espnet_sentiment.core.entry import check_gpus
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
@@ -45,10 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
     from espnet_sentiment.recipe.experiment import align_dir
 
-    config, model = Path(args.encoder).absolute(), args.encoder_model
-    if model is not None and (given := Path(model).expanduser()).exists():
-        # The recipe is the current folder soon.
-        model = str(given.absolute())
+    config, model = Path(args.encoder).absolute(), keep_place(args.encoder_model)
     with open_recipe(args) as named:
         # As the stage calls them.
         named.transcripts, named.transcripts_model = str(config), model

@@ -1,13 +1,13 @@
 """espnet-sentiment deletion: does a prediction rest where attention falls?"""
 
 import argparse
-from pathlib import Path
 
 from espnet_sentiment.cli.experiment_option import (
     EPILOG,
     add_experiment_arguments,
     open_experiment,
 )
+from espnet_sentiment.cli.model_option import keep_place
 from espnet_sentiment.core.entry import add_gpu_argument, check_gpus
 from espnet_sentiment.report.options import (
     add_deletion_arguments,
@@ -38,10 +38,7 @@ def run(args: argparse.Namespace) -> int:
     check_gpus(args.ngpu)
     from espnet_sentiment.bin.deletion import measure_experiment
 
-    model = args.encoder_model
-    if model is not None and (given := Path(model).expanduser()).exists():
-        # The recipe is the current folder soon.
-        model = str(given.absolute())
+    model = keep_place(args.encoder_model)
     with open_experiment(args) as (experiment, data):
         encoder = dict(experiment.encoder_config or {})
         if model is not None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 
@@ -31,3 +32,13 @@ def model_name(given: str | None) -> str:
             f"no model is named: give --model MODEL, or set {MODEL_VARIABLE}"
         )
     return name
+
+
+def keep_place(model: str | None) -> str | None:
+    """Return what still names a model when the current folder has changed.
+
+    A path that exists becomes absolute; a name, or None, stays.
+    """
+    if model is None or not (path := Path(model).expanduser()).exists():
+        return model
+    return str(path.absolute())
