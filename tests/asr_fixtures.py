@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import kaldiio
+import lazy
 import numpy as np
 import torch
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
@@ -13,7 +14,6 @@ from espnet_sentiment.bin import asr_inference, asr_score, make_features
 from espnet_sentiment.data.files import read_json, read_table, write_json
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.tasks.rnnt import RNNTTask
 
 UPDATES = 300
 CONF = Path(__file__).parents[1] / "conf"
@@ -82,7 +82,7 @@ def train(corpus, texts):
         sum=frames.sum(axis=0),
         sum_square=(frames**2).sum(axis=0),
     )
-    parser = RNNTTask.get_parser()
+    parser = lazy.RNNTTask.get_parser()
     stats = corpus.exp / "feats_stats.npz"
     parser.set_defaults(
         input_size=80,
@@ -100,7 +100,7 @@ def train(corpus, texts):
     )
     torch.manual_seed(0)
     args = parser.parse_args([])
-    model = RNNTTask.build_model(args)
+    model = lazy.RNNTTask.build_model(args)
     lengths = torch.tensor([len(x) for x in feats])
     labels = [torch.tensor([tokens.index(c) for c in text]) for text in texts.values()]
     batch = {

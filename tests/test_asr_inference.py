@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import kaldiio
+import lazy
 import numpy as np
 import pytest
 import torch
@@ -16,8 +17,6 @@ from asr_fixtures import UPDATES, Corpus, train, write_data
 from espnet_sentiment.data.batches import length_batches
 from espnet_sentiment.data.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
-from espnet_sentiment.tasks.decode_rnnt import decode_rnnt
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +222,9 @@ def test_an_utterance_too_short_for_the_encoder_is_named(finished, tmp_path):
     frames = {"long": np.zeros((20, 80), "f4"), "short": np.zeros((7, 80), "f4")}
     kaldiio.save_ark(str(tmp_path / "feats.ark"), frames, scp=scp)
     with pytest.raises(DataError, match=r"utterance short .* is too short: .*7 frames"):
-        decode_rnnt(load_rnnt(finished.exp), read_table(scp), [["long", "short"]])
+        lazy.decode_rnnt(
+            lazy.load_rnnt(finished.exp), read_table(scp), [["long", "short"]]
+        )
 
 
 def test_batches_hold_as_many_frames_as_they_may_the_longest_first():

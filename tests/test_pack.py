@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import lazy
 import numpy as np
 import pytest
 import torch
@@ -22,12 +23,10 @@ from espnet_sentiment.cli import unpack as unpack_command
 from espnet_sentiment.data.files import DataError, read_json, write_json
 from espnet_sentiment.encoder.reference import EncoderMismatchError
 from espnet_sentiment.model.checkpoint import load_decoder, text_to_tokens
-from espnet_sentiment.model.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.pack.find import find_model
 from espnet_sentiment.pack.pack import pack_model
 from espnet_sentiment.pack.unpack import unpack_model
 from espnet_sentiment.tasks.asr_model import find_asr_model
-from espnet_sentiment.tasks.rnnt import RNNTTask
 
 CLASSES = ["an", "cen"]
 
@@ -63,7 +62,7 @@ def write_rnnt(folder):
         sum=frames.sum(axis=0),
         sum_square=(frames**2).sum(axis=0),
     )
-    parser = RNNTTask.get_parser()
+    parser = lazy.RNNTTask.get_parser()
     parser.set_defaults(
         input_size=80,
         frontend=None,
@@ -80,7 +79,7 @@ def write_rnnt(folder):
     )
     args = parser.parse_args([])
     torch.manual_seed(0)
-    model = RNNTTask.build_model(args)
+    model = lazy.RNNTTask.build_model(args)
     torch.save(model.state_dict(), folder / "valid.cer_transducer.ave.pth")
     (folder / "config.yaml").write_text(yaml_no_alias_safe_dump(vars(args)))
     return folder
@@ -334,7 +333,12 @@ def test_an_rnnt_is_packed_with_what_it_needs_to_write(an4_wavs, tmp_path):
     model = find_asr_model(
         {"encoder": "espnet", "encoder_conf": {"model": str(found.encoder_model)}}
     )
-    assert load_rnnt(model.path).token_list == ["<blank>", "<unk>", "A", "<sos/eos>"]
+    assert lazy.load_rnnt(model.path).token_list == [
+        "<blank>",
+        "<unk>",
+        "A",
+        "<sos/eos>",
+    ]
 
 
 def test_an_interrupted_packing_leaves_the_old_archive(recipe, tmp_path, monkeypatch):

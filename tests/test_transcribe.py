@@ -4,6 +4,7 @@ import json
 import shutil
 
 import huggingface_hub
+import lazy
 import numpy as np
 import pytest
 import soundfile
@@ -18,9 +19,9 @@ from espnet_sentiment.data.asr_text import spoken_words
 from espnet_sentiment.data.batches import length_batches
 from espnet_sentiment.data.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
-from espnet_sentiment.tasks import decode_rnnt
 from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 
+DECODE_BATCH = "espnet_sentiment.tasks.decode_rnnt.decode_batch"
 RNNT = CONF / "encoder" / "rnnt.yaml"
 WHISPER = CONF / "encoder" / "whisper_base.yaml"
 PYTORCH = {"format": "pt"}
@@ -139,7 +140,7 @@ def test_a_second_run_does_nothing(finished, capsys):
 
 
 def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
-    recognise, seen = decode_rnnt.decode_batch, []
+    recognise, seen = lazy.decode_batch, []
 
     def kill(model, feats, utts, *rest):
         if len(seen) == 3:
@@ -147,7 +148,7 @@ def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
         seen.extend(utts)
         return recognise(model, feats, utts, *rest)
 
-    monkeypatch.setattr(decode_rnnt, "decode_batch", kill)
+    monkeypatch.setattr(DECODE_BATCH, kill)
     with pytest.raises(KeyboardInterrupt):
         fresh.write(RNNT, "--batch_frames", "1")
     assert not (fresh.folder() / "text").exists()
@@ -157,7 +158,7 @@ def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
         again.extend(utts)
         return recognise(model, feats, utts, *rest)
 
-    monkeypatch.setattr(decode_rnnt, "decode_batch", count)
+    monkeypatch.setattr(DECODE_BATCH, count)
     text = fresh.write(RNNT)
     assert text == read_table(finished.folder() / "text")
     assert sorted(seen + again) == sorted(text) and len(seen) == 3
@@ -165,17 +166,17 @@ def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
 
 
 def test_what_another_model_left_unfinished_is_not_kept(fresh, monkeypatch):
-    recognise = decode_rnnt.decode_batch
+    recognise = lazy.decode_batch
 
     def kill(model, feats, utts, *rest):
         if (fresh.folder() / "parts").exists():
             raise KeyboardInterrupt
         return dict.fromkeys(utts, "OF ANOTHER MODEL")
 
-    monkeypatch.setattr(decode_rnnt, "decode_batch", kill)
+    monkeypatch.setattr(DECODE_BATCH, kill)
     with pytest.raises(KeyboardInterrupt):
         fresh.write(RNNT, "--batch_frames", "1")
-    monkeypatch.setattr(decode_rnnt, "decode_batch", recognise)
+    monkeypatch.setattr(DECODE_BATCH, recognise)
     weights = fresh.exp / "valid.cer_transducer.ave.pth"
     state = torch.load(weights, weights_only=True)
     # Now it says nothing but the blank.
