@@ -2,6 +2,7 @@
 
 import importlib.resources
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -11,6 +12,43 @@ import pytest
 from browser_fixture import chromium, open_page  # noqa: F401
 
 DATA_VARIABLE = "ESPNET_SENTIMENT_TEST_DATA"
+# What asks for a fixture needs what it stands for.
+MARKS_OF_FIXTURES = {"chromium": "browser", "whisper_dir": "slow"}
+NOT_QUICK = ("espnet", "recipe", "slow", "browser")
+TASKS = "espnet2.tasks.abs_task"
+HAD_TASKS = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark a test by its fixtures; what has no other marker is quick."""
+    for item in items:
+        for fixture, mark in MARKS_OF_FIXTURES.items():
+            if fixture in item.fixturenames:
+                item.add_marker(mark)
+        if not any(map(item.get_closest_marker, NOT_QUICK)):
+            item.add_marker("quick")
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Processes end together when the longest files start first.
+        heavy = {item.path for item in items if item.get_closest_marker("recipe")}
+        items.sort(key=lambda item: item.path not in heavy)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """Note whether ESPnet's tasks were imported before."""
+    item.stash[HAD_TASKS] = TASKS in sys.modules
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """Fail a quick test that imports ESPnet's tasks, so that it gets its marker."""
+    result = yield
+    imported = TASKS in sys.modules and not item.stash[HAD_TASKS]
+    if imported and item.get_closest_marker("quick"):
+        pytest.fail("it imports ESPnet's tasks: mark it espnet", pytrace=False)
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from espnet_sentiment.data.batches import length_batches
 from espnet_sentiment.data.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
+pytestmark = pytest.mark.espnet
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):

@@ -22,6 +22,8 @@ from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 
+pytestmark = pytest.mark.espnet
+
 # Imported here, so that forked trainings begin at once.
 
 EPOCHS = 10

@@ -13,6 +13,8 @@ from recipe_fixtures import ROOT, write_configs, write_corpus
 from espnet_sentiment.cluster import archive, client, config, encode
 from espnet_sentiment.data.files import DataError, read_json
 
+pytestmark = pytest.mark.espnet
+
 LOCAL = ROOT / "conf" / "cluster" / "local.yaml"
 N_WORKERS = 2
 

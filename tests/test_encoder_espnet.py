@@ -22,6 +22,8 @@ from espnet_sentiment.data.files import DataError
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 from espnet_sentiment.encoder.fbank import fbank
 
+pytestmark = pytest.mark.espnet
+
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 SMALL = {"output_size": 16, "attention_heads": 2, "linear_units": 24, "num_blocks": 3}
 CONFORMER = {

@@ -28,6 +28,8 @@ from espnet_sentiment.pack.pack import pack_model
 from espnet_sentiment.pack.unpack import unpack_model
 from espnet_sentiment.tasks.asr_model import find_asr_model
 
+pytestmark = pytest.mark.espnet
+
 CLASSES = ["an", "cen"]
 
 

@@ -6,6 +6,8 @@ from report_experiment import EVIL_TEXT, Scored
 from espnet_sentiment.bin.score import predictions_hash
 from espnet_sentiment.data.files import write_json
 
+pytestmark = pytest.mark.browser
+
 ROW, WORD = ".rows .row", ".sentence button:not(.gap)"
 
 

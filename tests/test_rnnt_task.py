@@ -20,6 +20,8 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_sentiment.data.files import DataError
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
+pytestmark = pytest.mark.espnet
+
 N_EPOCHS = 100
 SIZES = {
     "encoder_conf": {

@@ -10,6 +10,8 @@ from recipe_fixtures import save_small_whisper
 
 from espnet_sentiment.data.files import DataError
 
+pytestmark = pytest.mark.espnet
+
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory):

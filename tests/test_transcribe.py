@@ -21,6 +21,8 @@ from espnet_sentiment.data.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
 from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 
+pytestmark = pytest.mark.espnet
+
 DECODE_BATCH = "espnet_sentiment.tasks.decode_rnnt.decode_batch"
 RNNT = CONF / "encoder" / "rnnt.yaml"
 WHISPER = CONF / "encoder" / "whisper_base.yaml"
