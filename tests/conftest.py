@@ -12,20 +12,28 @@ import pytest
 from browser_fixture import chromium, open_page  # noqa: F401
 
 DATA_VARIABLE = "ESPNET_SENTIMENT_TEST_DATA"
-# What asks for a fixture needs what it stands for.
-MARKS_OF_FIXTURES = {"chromium": "browser", "whisper_dir": "slow"}
+# Who asks for such a fixture or calls such a function gets the marker.
+MARKS_OF_NAMES = {
+    "chromium": "browser",
+    "experiment": "espnet",
+    "finished": "espnet",
+    "fold": "espnet",
+    "lazy": "espnet",
+    "run_recipe": "recipe",
+    "whisper_dir": "slow",
+}
 NOT_QUICK = ("espnet", "recipe", "slow", "browser")
 TASKS = "espnet2.tasks.abs_task"
 HAD_TASKS = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """Mark a test by its fixtures; what has no other marker is quick."""
+def pytest_collection_modifyitems(items):
+    """Mark a test by what it uses; what has no other marker is quick."""
     for item in items:
-        for fixture, mark in MARKS_OF_FIXTURES.items():
-            if fixture in item.fixturenames:
-                item.add_marker(mark)
+        for name in {*item.fixturenames, *item.function.__code__.co_names}:
+            if name in MARKS_OF_NAMES:
+                item.add_marker(MARKS_OF_NAMES[name])
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker("quick")
     if os.environ.get("PYTEST_XDIST_WORKER"):

@@ -11,6 +11,8 @@ from recipe_fixtures import Recipe
 from espnet_sentiment.bin.experiment import run
 from espnet_sentiment.data.files import DataError, read_table, write_table
 
+pytestmark = pytest.mark.espnet
+
 
 @pytest.fixture
 def recipe(tmp_path, an4_wavs) -> Recipe:

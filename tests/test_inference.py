@@ -32,6 +32,8 @@ from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
 from espnet_sentiment.scoring.results import read_predictions
 
+pytestmark = pytest.mark.espnet
+
 CLASSES = ["a", "b", "c"]
 RATE = 16000
 SMALL = {"hidden_size": 8, "n_heads": 2, "head_size": 4}

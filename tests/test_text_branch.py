@@ -107,6 +107,7 @@ class TextRecipe(Recipe):
         return path.read_text()
 
 
+@pytest.mark.espnet
 @pytest.mark.parametrize("token_type", ["word", "bpe"])
 def test_a_text_branch_runs_through_the_stages(tmp_path, an4_wavs, token_type):
     recipe = TextRecipe(tmp_path, an4_wavs[:20], token_type)
@@ -128,6 +129,7 @@ def test_a_text_branch_runs_through_the_stages(tmp_path, an4_wavs, token_type):
     assert len(tokens("it is an")) > 1
 
 
+@pytest.mark.espnet
 def test_a_text_branch_without_transcripts_names_the_option(tmp_path, an4_wavs):
     recipe = TextRecipe(tmp_path, an4_wavs[:6], "word")
     from espnet_sentiment.bin import encode
