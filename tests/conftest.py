@@ -19,6 +19,7 @@ MARKS_OF_NAMES = {
     "finished": "espnet",
     "fold": "espnet",
     "lazy": "espnet",
+    "prepared": "slow",
     "run_recipe": "recipe",
     "whisper_dir": "slow",
 }
