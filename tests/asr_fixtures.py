@@ -11,7 +11,7 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.bin import asr_inference, asr_score, make_features
-from espnet_sentiment.data.files import read_json, read_table, write_json
+from espnet_sentiment.core.files import read_json, read_table, write_json
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 

@@ -7,7 +7,7 @@ import pytest
 from recipe_fixtures import Recipe
 from test_transcribe import save_whisper
 
-from espnet_sentiment.data.files import read_json
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
 

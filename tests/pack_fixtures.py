@@ -42,9 +42,10 @@ def write_fold(folder: Path, encoder: dict, size: int, **options) -> Path:
     import torch
     from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
-    from espnet_sentiment.data.files import write_json
+    from espnet_sentiment.core.files import write_json
     from espnet_sentiment.encoder.reference import encoder_reference
-    from espnet_sentiment.model.checkpoint import CHECKPOINT, save_checkpoint
+    from espnet_sentiment.model.checkpoint import save_checkpoint
+    from espnet_sentiment.model.layout import CHECKPOINT
     from espnet_sentiment.tasks.sentiment import SentimentTask
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 
 from espnet_sentiment.bin import report
-from espnet_sentiment.data.ark import write_ark
-from espnet_sentiment.data.files import write_json, write_text
+from espnet_sentiment.core.ark import write_ark
+from espnet_sentiment.core.files import write_json, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.scoring.results import score

@@ -15,28 +15,24 @@ import yaml
 from asr_fixtures import CONF, Corpus, train, write_data
 from test_transcribe import save_whisper
 
-from espnet_sentiment.alignment import models
-from espnet_sentiment.alignment.boundaries import LEAST, REACH, spread, words_around
-from espnet_sentiment.alignment.ctc import CTCAligner, label_times
-from espnet_sentiment.alignment.formats import (
+from espnet_sentiment.asr import models
+from espnet_sentiment.asr.align_ctc import CTCAligner, label_times
+from espnet_sentiment.asr.align_whisper import WhisperAligner
+from espnet_sentiment.asr.boundaries import LEAST, REACH, spread, words_around
+from espnet_sentiment.asr.formats import (
     read_ctm,
     read_textgrid,
     write_ctm,
     write_textgrid,
 )
-from espnet_sentiment.alignment.pauses import pauses, trim
-from espnet_sentiment.alignment.spelling import spell
-from espnet_sentiment.alignment.whisper import WhisperAligner
-from espnet_sentiment.alignment.words import NotAlignedError, Word, segments
+from espnet_sentiment.asr.pauses import pauses, trim
+from espnet_sentiment.asr.spelling import spell
+from espnet_sentiment.asr.words import NotAlignedError, Word, segments
 from espnet_sentiment.bin import align, make_features, transcribe
-from espnet_sentiment.data.files import (
-    DataError,
-    read_json,
-    read_table,
-    write_table,
-)
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, write_table
+from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
-from espnet_sentiment.encoder.fbank import fbank
 from espnet_sentiment.model.rnnt_loss import rnnt_loss
 
 RATE = 16000

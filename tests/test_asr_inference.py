@@ -14,8 +14,9 @@ import torch
 import yaml
 from asr_fixtures import UPDATES, Corpus, train, write_data
 
-from espnet_sentiment.data.batches import length_batches
-from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.core.batches import length_batches
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
 pytestmark = pytest.mark.espnet

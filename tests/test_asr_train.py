@@ -16,8 +16,9 @@ from asr_fixtures import CONF, Corpus, write_data
 from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_sentiment.bin import asr_train, make_features
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data import dump
-from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_lengths, write_token_list
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint

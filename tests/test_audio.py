@@ -8,9 +8,10 @@ import soundfile
 from swbd_tree import write_sphere
 
 from espnet_sentiment.bin import make_features
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data import dump
 from espnet_sentiment.data.audio import audio_info, read_audio
-from espnet_sentiment.data.files import DataError, read_table
 from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir, write_kaldi_dir
 
 

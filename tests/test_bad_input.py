@@ -8,8 +8,9 @@ import soundfile
 import yaml
 from recipe_fixtures import Recipe
 
-from espnet_sentiment.bin.experiment import run
-from espnet_sentiment.data.files import DataError, read_table, write_table
+from espnet_sentiment.core.entry import run
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table, write_table
 
 pytestmark = pytest.mark.espnet
 

@@ -11,8 +11,9 @@ from report_experiment import Scored
 
 from espnet_sentiment.cli.main import COMMANDS, main
 from espnet_sentiment.cli.terminal import one_line
-from espnet_sentiment.data.files import DataError, write_json
-from espnet_sentiment.encoder.reference import encoder_reference, hash_file
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import hash_file, write_json
+from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.build import PARTS, build_model, part
 from espnet_sentiment.model.checkpoint import save_checkpoint
 

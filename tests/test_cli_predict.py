@@ -21,8 +21,8 @@ from demo_fixture import train_experiment
 from espnet_sentiment.cli.inputs import Input
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.cli.scoring import score
-from espnet_sentiment.cluster import archive
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.inference import archive
 from espnet_sentiment.inference.batching import WINDOW
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 

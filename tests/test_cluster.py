@@ -10,8 +10,10 @@ import pytest
 import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 
-from espnet_sentiment.cluster import archive, client, config, encode
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.cluster import client, config, encode
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
+from espnet_sentiment.inference import archive
 
 pytestmark = pytest.mark.espnet
 

@@ -6,7 +6,8 @@ import soundfile
 from recipe_fixtures import Recipe
 
 from espnet_sentiment.bin import deletion
-from espnet_sentiment.data.files import DataError, read_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.report.deletion import (
     delete,
     deletion_masks,

@@ -22,7 +22,8 @@ import soundfile
 from demo_fixture import loaded_model, trained_experiment  # noqa: F401
 
 from espnet_sentiment.cli import demo
-from espnet_sentiment.data.files import DataError, write_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import write_json
 from espnet_sentiment.demo import render
 from espnet_sentiment.demo.answer import answer
 from espnet_sentiment.demo.limits import Limits

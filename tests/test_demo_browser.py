@@ -11,7 +11,7 @@ import yaml
 from browser_fixture import launch_chromium
 from demo_fixture import loaded_model, trained_experiment  # noqa: F401
 
-from espnet_sentiment.data.files import read_json, write_json
+from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import serving
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment

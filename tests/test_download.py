@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from espnet_sentiment.data.download import download, unpack
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.download import download, unpack
+from espnet_sentiment.core.errors import DataError
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from recipe_fixtures import recipe_module
 
-from espnet_sentiment.data.files import DataError, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts

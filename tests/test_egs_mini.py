@@ -16,7 +16,8 @@ from recipe_fixtures import recipe_module
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 

@@ -6,15 +6,11 @@ import sys
 
 import pytest
 
-from espnet_sentiment.data.files import DataError
-from espnet_sentiment.encoder.choices import (
-    build_encoder,
-    encoder_choices,
-    input_kind,
-    load_encoder_config,
-)
-from espnet_sentiment.encoder.config import KEYS
-from espnet_sentiment.encoder.none import FbankEncoder
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.encoder.choices import build_encoder, encoder_choices
+from espnet_sentiment.encoder.config import KEYS, load_encoder_config
+from espnet_sentiment.encoder.fbank import FbankEncoder
+from espnet_sentiment.encoder.kinds import input_kind
 
 
 @pytest.fixture

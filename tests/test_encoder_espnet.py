@@ -18,9 +18,9 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 from espnet2.main_funcs.pack_funcs import pack
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.encoder.fbank import fbank
 
 pytestmark = pytest.mark.espnet
 

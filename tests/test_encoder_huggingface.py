@@ -14,7 +14,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
 
 # WavLM gives torch's attention two kinds of masks.

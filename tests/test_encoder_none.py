@@ -8,9 +8,9 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from torchaudio.compliance import kaldi
 
-from espnet_sentiment.encoder.fbank import FbankFrontend, fbank
-from espnet_sentiment.encoder.none import FbankEncoder
-from espnet_sentiment.encoder.subsample import mean_subsample, pad_mask
+from espnet_sentiment.data.fbank import fbank
+from espnet_sentiment.encoder.fbank import FbankEncoder, FbankFrontend
+from espnet_sentiment.layers.padding import mean_subsample, pad_mask
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import transformers
 import yaml
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder import reference
 from espnet_sentiment.encoder.reference import (
     EncoderMismatchError,

@@ -18,7 +18,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder import torchaudio_files
 from espnet_sentiment.encoder.choices import build_encoder
 from espnet_sentiment.encoder.config import KEYS, load_encoder_config

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.feature_store import (
     FeatureStore,
     FeatureViews,
@@ -10,7 +11,6 @@ from espnet_sentiment.data.feature_store import (
     feature_statistics,
     shard_path,
 )
-from espnet_sentiment.data.files import DataError
 
 SHARDS = [["a", "b"], ["c"]]
 

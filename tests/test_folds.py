@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.folds import hold_out, k_fold, leave_one_group_out
 
 

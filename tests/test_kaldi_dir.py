@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from espnet_sentiment.data.files import DataError, atomic_path, read_table, write_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import atomic_path, read_table, write_table
 from espnet_sentiment.data.folds import (
     Fold,
     leave_one_speaker_out,

@@ -2,7 +2,7 @@
 
 import torch
 
-from espnet_sentiment.model.layer_sum import WeightedLayerSum
+from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 
 
 def test_layers_start_with_equal_weights_and_are_laid_out_one_after_another():

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from recipe_fixtures import clone_recipe, recipe_module, run_recipe
 
-from espnet_sentiment.data.files import DataError, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.manifest import make_folds, read_manifest
-from espnet_sentiment.data.prepare import prepare
 from espnet_sentiment.data.records import read_records
+from espnet_sentiment.recipe.prepare import prepare
 
 RECIPE = Path(__file__).parents[1] / "egs" / "manifest"
 

@@ -18,15 +18,16 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from pack_fixtures import posteriors, write_fold
 from recipe_fixtures import Recipe, save_small_whisper
 
+from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.cli import pack as pack_command
 from espnet_sentiment.cli import unpack as unpack_command
-from espnet_sentiment.data.files import DataError, read_json, write_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.encoder.reference import EncoderMismatchError
 from espnet_sentiment.model.checkpoint import load_decoder, text_to_tokens
 from espnet_sentiment.pack.find import find_model
 from espnet_sentiment.pack.pack import pack_model
 from espnet_sentiment.pack.unpack import unpack_model
-from espnet_sentiment.tasks.asr_model import find_asr_model
 
 pytestmark = pytest.mark.espnet
 

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.pack.archive import write_zip
 from espnet_sentiment.pack.find import find_model
 from espnet_sentiment.pack.unpack import unpack_model

@@ -15,7 +15,7 @@ import yaml
 from fake_hub import REPOSITORY, fake_hub
 from test_pack_archive import FILES, members
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.reference import hash_encoder
 from espnet_sentiment.pack.archive import write_folder, write_zip
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url

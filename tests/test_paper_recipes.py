@@ -14,7 +14,7 @@ from asr_fixtures import CONF, Corpus, write_data
 from recipe_fixtures import clone_recipe, run_recipe
 
 from espnet_sentiment.bin import asr_train
-from espnet_sentiment.data.files import read_json, read_table
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import Fold, write_folds
 
 pytestmark = pytest.mark.recipe

@@ -9,8 +9,9 @@ import torch
 import yaml
 from recipe_fixtures import Recipe
 
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.data.feature_store import FeatureStore
-from espnet_sentiment.data.files import DataError, read_json
 from espnet_sentiment.model.checkpoint import load_sentiment_model, read_checkpoint
 
 pytestmark = pytest.mark.recipe

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from espnet_sentiment.data.files import read_json, write_table
+from espnet_sentiment.core.files import read_json, write_table
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 

@@ -10,8 +10,9 @@ import pytest
 import soundfile
 from recipe_fixtures import recipe_module
 
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.emobox import read_emobox
-from espnet_sentiment.data.files import DataError, read_table
 from espnet_sentiment.data.folds import read_folds
 
 RECIPE = Path(__file__).parents[1] / "egs" / "emobox"

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 from recipe_fixtures import clone_recipe, recipe_module, run_recipe
 
-from espnet_sentiment.data.files import DataError, read_json, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import read_folds
 
 RECIPE = Path(__file__).parents[1] / "egs" / "emodb"

@@ -17,7 +17,8 @@ from iemocap_tree import (
 )
 from recipe_fixtures import clone_recipe, recipe_module, run_recipe
 
-from espnet_sentiment.data.files import DataError, read_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 

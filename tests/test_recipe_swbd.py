@@ -19,9 +19,10 @@ from swbd_tree import (
     write_transcript,
 )
 
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.dump import dump_audio
-from espnet_sentiment.data.files import DataError, read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from recipe_fixtures import clone_recipe, run_recipe, save_small_whisper, write_configs
 
-from espnet_sentiment.data.files import read_json, read_table
+from espnet_sentiment.core.files import read_json, read_table
 
 pytestmark = pytest.mark.recipe
 

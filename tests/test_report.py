@@ -13,7 +13,8 @@ from PIL import Image
 from report_experiment import EVIL, EVIL_TEXT, ROOT, Scored
 
 from espnet_sentiment.bin import plot_attention
-from espnet_sentiment.data.files import DataError, write_json
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import write_json
 from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.page import embed

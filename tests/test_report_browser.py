@@ -3,8 +3,8 @@
 import pytest
 from report_experiment import EVIL_TEXT, Scored
 
-from espnet_sentiment.bin.score import predictions_hash
-from espnet_sentiment.data.files import write_json
+from espnet_sentiment.core.files import write_json
+from espnet_sentiment.recipe.experiment import predictions_hash
 
 pytestmark = pytest.mark.browser
 

@@ -17,7 +17,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
 pytestmark = pytest.mark.espnet

@@ -8,7 +8,7 @@ import soundfile
 import torch
 from recipe_fixtures import save_small_whisper
 
-from espnet_sentiment.data.files import DataError
+from espnet_sentiment.core.errors import DataError
 
 pytestmark = pytest.mark.espnet
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from espnet_sentiment.data.files import DataError, read_json, write_json
-from espnet_sentiment.data.stage import Stage, content_hash, stage_seconds, stat_hash
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, write_json
+from espnet_sentiment.recipe.stage import Stage, content_hash, stage_seconds, stat_hash
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 
 from espnet_sentiment.bin import score as score_stage
 from espnet_sentiment.bin import tables
-from espnet_sentiment.data.files import DataError, write_json, write_table, write_text
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.scoring import paper

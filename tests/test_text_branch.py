@@ -8,11 +8,13 @@ import torch
 import yaml
 from recipe_fixtures import Recipe
 
-from espnet_sentiment.data.files import DataError, read_json, read_table, write_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
-from espnet_sentiment.model.checkpoint import CHECKPOINT, text_to_tokens
+from espnet_sentiment.model.checkpoint import text_to_tokens
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.model.sentiment_model import SentimentModel
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 

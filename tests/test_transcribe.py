@@ -14,16 +14,17 @@ from asr_fixtures import CONF, Corpus, train, write_data
 from recipe_fixtures import save_small_whisper
 from safetensors.torch import load_file, save_file
 
+from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.bin import make_features, transcribe
+from espnet_sentiment.core.batches import length_batches
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import spoken_words
-from espnet_sentiment.data.batches import length_batches
-from espnet_sentiment.data.files import DataError, read_json, read_table
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
-from espnet_sentiment.tasks.transcribe_whisper import WhisperRecogniser
 
 pytestmark = pytest.mark.espnet
 
-DECODE_BATCH = "espnet_sentiment.tasks.decode_rnnt.decode_batch"
+DECODE_BATCH = "espnet_sentiment.asr.rnnt_recogniser.decode_batch"
 RNNT = CONF / "encoder" / "rnnt.yaml"
 WHISPER = CONF / "encoder" / "whisper_base.yaml"
 PYTORCH = {"format": "pt"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from espnet_sentiment.data.files import DataError, read_table, write_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_table, write_table
 from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir, write_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts
 

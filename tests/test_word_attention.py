@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from espnet_sentiment.alignment.words import Word
-from espnet_sentiment.data.files import DataError
-from espnet_sentiment.report.frames import frame_shift
-from espnet_sentiment.report.word_attention import (
+from espnet_sentiment.asr.word_attention import (
     Segment,
     bin_edges,
     quantize,
     top_words,
     word_attention,
 )
+from espnet_sentiment.asr.words import Word
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.report.frames import frame_shift
 
 # Eight frames of 0.1 s, two heads.
 ATTENTION = np.array(
