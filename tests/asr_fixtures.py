@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import kaldiio
+import lazy
 import numpy as np
 import torch
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
@@ -13,7 +14,6 @@ from espnet_sentiment.bin import asr_inference, asr_score, make_features
 from espnet_sentiment.core.files import read_json, read_table, write_json
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.tasks.rnnt import RNNTTask
 
 EPOCHS = 300
 CONF = Path(__file__).parents[1] / "conf"
@@ -98,7 +98,7 @@ def write_experiment(corpus, texts):
         sum=frames.sum(axis=0),
         sum_square=(frames**2).sum(axis=0),
     )
-    parser = RNNTTask.get_parser()
+    parser = lazy.RNNTTask.get_parser()
     parser.set_defaults(
         input_size=80,
         frontend=None,

@@ -2,6 +2,7 @@
 
 import importlib.resources
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -11,6 +12,52 @@ import pytest
 from browser_fixture import chromium, open_page  # noqa: F401
 
 DATA_VARIABLE = "ESPNET_SENTIMENT_TEST_DATA"
+# Who asks for such a fixture or calls such a function gets the marker.
+MARKS_OF_NAMES = {
+    "chromium": "browser",
+    "experiment": "espnet",
+    "finished": "espnet",
+    "fold": "espnet",
+    "lazy": "espnet",
+    "prepared": "slow",
+    "run_recipe": "recipe",
+    "whisper_dir": "slow",
+}
+NOT_QUICK = ("espnet", "recipe", "slow", "browser")
+TASKS = "espnet2.tasks.abs_task"
+HAD_TASKS = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark a test by what it uses; what has no other marker is quick."""
+    for item in items:
+        for name in {*item.fixturenames, *item.function.__code__.co_names}:
+            if name in MARKS_OF_NAMES:
+                item.add_marker(MARKS_OF_NAMES[name])
+        if not any(map(item.get_closest_marker, NOT_QUICK)):
+            item.add_marker("quick")
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Processes end together when the longest files start first.
+        heavy = {item.path for item in items if item.get_closest_marker("recipe")}
+        items.sort(key=lambda item: item.path not in heavy)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """Note whether ESPnet's tasks were imported before."""
+    item.stash[HAD_TASKS] = TASKS in sys.modules
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """Fail a quick test that imports ESPnet's tasks, so that it gets its marker."""
+    result = yield
+    imported = TASKS in sys.modules and not item.stash[HAD_TASKS]
+    if imported and item.get_closest_marker("quick"):
+        pytest.fail("it imports ESPnet's tasks: mark it espnet", pytrace=False)
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 
+import lazy
 import numpy as np
 import pytest
 import soundfile
@@ -16,7 +17,6 @@ from seed import SEED
 from test_transcribe import save_whisper
 
 from espnet_sentiment.asr.align_ctc import CTCAligner, label_times
-from espnet_sentiment.asr.align_rnnt import RNNTAligner, best_path
 from espnet_sentiment.asr.align_whisper import WhisperAligner
 from espnet_sentiment.asr.boundaries import LEAST, REACH, spread, words_around
 from espnet_sentiment.asr.formats import (
@@ -26,7 +26,6 @@ from espnet_sentiment.asr.formats import (
     write_textgrid,
 )
 from espnet_sentiment.asr.pauses import pauses, trim
-from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.asr.spelling import spell
 from espnet_sentiment.asr.words import AlignedWord, NotAlignedError, segments
 from espnet_sentiment.bin import align, make_features, transcribe
@@ -37,7 +36,6 @@ from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.model.rnnt_loss import rnnt_loss
-from espnet_sentiment.tasks.rnnt import RNNTTask
 
 RATE = 16000
 RNNT = CONF / "encoder" / "rnnt.yaml"
@@ -131,7 +129,7 @@ def test_the_best_path_is_the_best_of_all_paths():
             )
 
         paths = itertools.combinations_with_replacement(range(frames), labels)
-        assert tuple(best_path(blank, label).tolist()) == max(paths, key=score)
+        assert tuple(lazy.best_path(blank, label).tolist()) == max(paths, key=score)
 
 
 def test_the_best_path_is_a_part_of_what_the_loss_sums_over():
@@ -147,13 +145,13 @@ def test_the_best_path_is_a_part_of_what_the_loss_sums_over():
         logits[0, t, u, 0] = 30.0
     log_probs = logits.log_softmax(-1)[0]
     label = log_probs[:, :-1].gather(2, targets[0].expand(frames, -1)[..., None])
-    assert best_path(log_probs[..., 0], label[..., 0]).tolist() == at
+    assert lazy.best_path(log_probs[..., 0], label[..., 0]).tolist() == at
     loss = rnnt_loss(logits, targets, torch.tensor([frames]), torch.tensor([3]))
     assert float(loss) == pytest.approx(0.0, abs=1e-4)
 
 
 def test_one_frame_takes_all_labels():
-    assert best_path(torch.zeros(1, 4), torch.zeros(1, 3)).tolist() == [0, 0, 0]
+    assert lazy.best_path(torch.zeros(1, 4), torch.zeros(1, 3)).tolist() == [0, 0, 0]
 
 
 def test_ctc_labels_begin_where_their_spikes_are():
@@ -304,9 +302,9 @@ def test_every_word_of_real_speech_gets_its_time_in_both_formats(finished):
 
 
 def test_an_rnnt_finds_the_boundary_between_two_recordings(finished):
-    model = load_rnnt(finished.exp)
+    model = lazy.load_rnnt(finished.exp)
     wavs, text = read_table(finished.data_dir / "wav.scp"), finished.learned()
-    rnnt = RNNTAligner(model, list, 0.08)
+    rnnt = lazy.RNNTAligner(model, list, 0.08)
     errors = []
     for first, second in itertools.permutations(text, 2):
         pieces = [speech(wavs[utt]) for utt in (first, second)]
@@ -462,7 +460,7 @@ def test_pieces_and_words_are_labels_too(fresh, token_type):
     stats = {"stats_file": str(fresh.exp / "feats_stats.npz")}
     args = argparse.Namespace(**settings | {"normalize_conf": stats})
     torch.manual_seed(SEED)
-    model = RNNTTask.build_model(args)
+    model = lazy.RNNTTask.build_model(args)
     torch.save(model.state_dict(), fresh.exp / "valid.cer_transducer.ave.pth")
     ctm = fresh.align()
     assert {utt: " ".join(w.text for w in words) for utt, words in ctm.items()} == text

@@ -7,20 +7,21 @@ import subprocess
 import sys
 
 import kaldiio
+import lazy
 import numpy as np
 import pytest
 import torch
 import yaml
 from asr_fixtures import EPOCHS, Corpus, add_rnnt, write_data
 
-from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
-from espnet_sentiment.asr.rnnt_recogniser import RNNTRecogniser
 from espnet_sentiment.asr.transcribe import transcribe
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
+
+pytestmark = pytest.mark.espnet
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +224,7 @@ def test_an_utterance_without_features_or_transcript_is_named(fresh):
 
 def test_an_utterance_too_short_for_the_encoder_is_named(finished, tmp_path):
     scp = str(tmp_path / "feats.scp")
-    recogniser = RNNTRecogniser(load_rnnt(finished.exp))
+    recogniser = lazy.RNNTRecogniser(lazy.load_rnnt(finished.exp))
     frames = {"long": np.zeros((20, 80), "f4"), "short": np.zeros((7, 80), "f4")}
     kaldiio.save_ark(str(tmp_path / "feats.ark"), frames, scp=scp)
     with pytest.raises(DataError, match=r"utterance short .* is too short: .*7 frames"):

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import kaldiio
+import lazy
 import numpy as np
 import pytest
 import torch
@@ -25,9 +26,9 @@ from espnet_sentiment.data.token_list import check_token_lengths, write_token_li
 from espnet_sentiment.model.rnnt_model import RNNTModel
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 
+pytestmark = pytest.mark.espnet
+
 # Imported here, so that forked trainings begin at once.
-from espnet_sentiment.tasks.rnnt import RNNTTask
-from espnet_sentiment.train.options import task_options
 
 EPOCHS = 10
 SMALL = {
@@ -393,11 +394,13 @@ def test_a_wrong_key_or_option_is_named(corpus):
 
 @pytest.mark.parametrize("conf", sorted((CONF / "asr").glob("*.yaml")), ids=str)
 def test_every_asr_config_builds(conf, tmp_path):
-    options = task_options(RNNTTask, yaml.safe_load(conf.read_text()), conf, [], "")
+    options = lazy.task_options(
+        lazy.RNNTTask, yaml.safe_load(conf.read_text()), conf, [], ""
+    )
     options |= {"input_size": 80, "frontend": None, "normalize": None}
     options |= write_token_list(tmp_path, "char", ["A TEXT"])
     with torch.device("meta"):
-        model = RNNTTask.build_model(argparse.Namespace(**options))
+        model = lazy.RNNTTask.build_model(argparse.Namespace(**options))
     parameters = sum(p.numel() for p in model.encoder.parameters())
     # The paper's sizes and the layer norms, or a model for two CPU cores.
     assert parameters == 85_256_192 or parameters < 10_000_000

@@ -159,6 +159,7 @@ def test_an_unusable_call_is_named_once(sides, call):
     assert str(error.value).count("is compressed by shorten") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["audio", "fbank"])
 def test_processes_make_no_difference(sides, kind, monkeypatch):
     monkeypatch.setattr(dump, "UTTS_PER_ARK", 2)

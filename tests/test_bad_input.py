@@ -12,6 +12,8 @@ from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table, write_table
 
+pytestmark = pytest.mark.espnet
+
 
 @pytest.fixture
 def recipe(tmp_path, an4_wavs) -> Recipe:

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import lazy
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,6 @@ from espnet_sentiment.core.files import hash_file, write_json
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.build import CLASS_PATHS, build_model, class_of
 from espnet_sentiment.model.checkpoint import save_checkpoint
-from espnet_sentiment.tasks.sentiment import SentimentTask
 
 HEAVY = ("numpy", "torch", "torchaudio", "transformers", "espnet2", "dask", "gradio")
 CLASSES = ["bad", "good"]
@@ -23,7 +23,7 @@ CLASSES = ["bad", "good"]
 
 def training_args(**options):
     """Return a training config on features of fbank."""
-    args = SentimentTask.get_parser().parse_args([])
+    args = lazy.SentimentTask.get_parser().parse_args([])
     vars(args).update(
         token_list=CLASSES,
         input_size=80,
@@ -206,7 +206,7 @@ def test_messages_do_not_command_the_terminal():
 
 
 def test_parts_are_those_of_the_task():
-    for choices in SentimentTask.class_choices_list:
+    for choices in lazy.SentimentTask.class_choices_list:
         if choices.name == "encoder":
             continue
         ours = {
@@ -252,7 +252,7 @@ def configs(tmp_path):
 def test_model_is_the_one_that_the_task_builds(tmp_path):
     for args in configs(tmp_path):
         torch.manual_seed(SEED + 1)
-        expected = SentimentTask.build_model(args)
+        expected = lazy.SentimentTask.build_model(args)
         torch.manual_seed(SEED + 1)
         found = build_model(args)
         assert str(found) == str(expected)

@@ -16,6 +16,8 @@ from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.inference import archive
 
+pytestmark = pytest.mark.espnet
+
 LOCAL = ROOT / "conf" / "cluster" / "local.yaml"
 N_WORKERS = 2
 

@@ -112,6 +112,7 @@ def test_summary_says_whether_the_difference_is_chance():
     assert "p" not in summarize_deletions(rows(0.01))["highest"]
 
 
+@pytest.mark.espnet
 def test_program_measures_every_test_utterance_of_every_fold(
     tmp_path, an4_wavs, monkeypatch, capsys
 ):

@@ -16,6 +16,8 @@ from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import serving
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
+pytestmark = [pytest.mark.espnet, pytest.mark.browser]
+
 pytest.importorskip("gradio", reason="Gradio is not installed: there is no page")
 LIMITS = Limits(max_mb=1, max_seconds=40)
 LABEL = "[data-testid=label-output-value]"

@@ -203,6 +203,7 @@ def test_rate_pitch_and_gain_do_what_they_say(mini):
     assert pitch_of(high) > 1.2 * pitch_of(low)
 
 
+@pytest.mark.slow
 def test_every_voice_of_the_corpus_exists(mini):
     voices = [
         s.voice for p in ("train", "valid", "test") for s in mini["voices"].speakers(p)

@@ -6,25 +6,24 @@ import io
 import zipfile
 
 import huggingface_hub
+import lazy
 import numpy as np
 import pytest
 import soundfile
 import torch
 import yaml
-from espnet2.asr.decoder.transducer_decoder import TransducerDecoder
-from espnet2.asr_transducer.joint_network import JointNetwork
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
 from espnet2.main_funcs.pack_funcs import pack
-from espnet2.tasks.asr import ASRTask
-from espnet2.tasks.asr_transducer import ASRTransducerTask
 from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
+
+pytestmark = pytest.mark.espnet
 
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 SMALL = {"output_size": 16, "attention_heads": 2, "linear_units": 24, "num_blocks": 3}
@@ -47,9 +46,12 @@ BODY = {
 
 # name: task, what differs from its default configuration
 EXPERIMENTS = {
-    "conformer": (ASRTask, {"encoder": "conformer", "encoder_conf": SMALL | CONFORMER}),
+    "conformer": (
+        "ASRTask",
+        {"encoder": "conformer", "encoder_conf": SMALL | CONFORMER},
+    ),
     "transducer": (
-        ASRTask,
+        "ASRTask",
         {
             "encoder": "conformer",
             "encoder_conf": SMALL | CONFORMER,
@@ -60,7 +62,7 @@ EXPERIMENTS = {
         },
     ),
     "transducer-task": (
-        ASRTransducerTask,
+        "ASRTransducerTask",
         {
             "encoder_conf": {"input_conf": {"vgg_like": False}, "body_conf": [BODY]},
             "decoder": "rnn",
@@ -69,7 +71,7 @@ EXPERIMENTS = {
         },
     ),
     "rnn": (
-        ASRTask,
+        "ASRTask",
         {
             "encoder": "vgg_rnn",
             "encoder_conf": {"hidden_size": 8, "output_size": 16, "num_layers": 1},
@@ -78,7 +80,7 @@ EXPERIMENTS = {
         },
     ),
     "preencoder": (
-        ASRTask,
+        "ASRTask",
         {
             "encoder": "transformer",
             "encoder_conf": SMALL | {"normalize_before": False},
@@ -91,7 +93,8 @@ EXPERIMENTS = {
 
 def build(name):
     """Return a task, its configuration and a model with random weights."""
-    task, options = EXPERIMENTS[name]
+    task_name, options = EXPERIMENTS[name]
+    task = getattr(lazy, task_name)
     parser = task.get_parser()
     defaults = vars(parser.parse_args(["--token_list", "x"]))
     config = {
@@ -104,7 +107,7 @@ def build(name):
         "normalize": "global_mvn",
         "normalize_conf": {"stats_file": "exp/stats/feats_stats.npz"},
         "joint_net_conf": None,
-        "model_conf": {"ctc_weight": 1.0} if task is ASRTask else {},
+        "model_conf": {"ctc_weight": 1.0} if task_name == "ASRTask" else {},
         **options,
     }
     config = yaml.safe_load(yaml.safe_dump(config))
@@ -115,8 +118,8 @@ def build(name):
     torch.manual_seed(SEED)
     model = task.build_model(argparse.Namespace(**buildable))
     if name == "transducer":
-        model.decoder = TransducerDecoder(len(TOKENS), **config["decoder_conf"])
-        model.joint_network = JointNetwork(
+        model.decoder = lazy.TransducerDecoder(len(TOKENS), **config["decoder_conf"])
+        model.joint_network = lazy.JointNetwork(
             len(TOKENS), 16, model.decoder.dunits, **config["joint_net_conf"]
         )
     for key, value in model.named_buffers():

@@ -11,6 +11,8 @@ from seed import SEED
 from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder_dir(tmp_path_factory):

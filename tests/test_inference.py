@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import kaldiio
+import lazy
 import numpy as np
 import pytest
 import soundfile
@@ -33,7 +34,8 @@ from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.scoring.results import read_predictions
-from espnet_sentiment.tasks.sentiment import SentimentTask
+
+pytestmark = pytest.mark.espnet
 
 CLASSES = ["a", "b", "c"]
 RATE = 16000
@@ -42,7 +44,7 @@ SMALL = {"hidden_size": 8, "n_heads": 2, "head_size": 4}
 
 def save_model(folder, encoder, conf, **options):
     """Save a sentiment model whose decoder has learned nothing."""
-    args = SentimentTask.get_parser().parse_args([])
+    args = lazy.SentimentTask.get_parser().parse_args([])
     size = build_encoder(encoder, conf)
     settings = {
         "token_list": CLASSES,
@@ -56,7 +58,7 @@ def save_model(folder, encoder, conf, **options):
     }
     vars(args).update(settings | options)
     torch.manual_seed(SEED)
-    model = SentimentTask.build_model(args)
+    model = lazy.SentimentTask.build_model(args)
     for weight in model.parameters():
         # So that other speech has other posteriors.
         weight.data.mul_(3)

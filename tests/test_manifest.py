@@ -443,6 +443,7 @@ def test_the_recipe_prepares_a_corpus_once(recipe, tmp_path, rows, capsys):
     assert len(read_folds(tmp_path / "data")) == 3
 
 
+@pytest.mark.recipe
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,5 +1,6 @@
 """WA, UA, references and tables against scikit-learn and by hand."""
 
+import lazy
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,6 @@ from espnet_sentiment.scoring.metrics import (
 )
 from espnet_sentiment.scoring.results import score
 from espnet_sentiment.scoring.tables import asr_note, corpus_table
-from espnet_sentiment.tasks.sentiment_trainer import recalls_to_accuracy
 
 CLASSES = ["anger", "neutral", "sad"]
 
@@ -82,7 +82,7 @@ def test_spreads_over_folds_of_wa_and_ua_are_not_swapped():
 
 
 def test_the_trainers_wa_and_ua_are_the_scores(answers):
-    wa, ua = recalls_to_accuracy(torch.tensor(confusion(*answers, CLASSES)))
+    wa, ua = lazy.recalls_to_accuracy(torch.tensor(confusion(*answers, CLASSES)))
     assert wa.item() == pytest.approx(weighted_accuracy(*answers))
     assert ua.item() == pytest.approx(unweighted_accuracy(*answers))
 
@@ -90,7 +90,7 @@ def test_the_trainers_wa_and_ua_are_the_scores(answers):
 def test_classes_that_a_fold_lacks_do_not_lower_its_ua():
     assert unweighted_accuracy(["a", "a", "b"], ["a", "c", "b"]) == 0.75
     matrix = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 0]])
-    assert recalls_to_accuracy(matrix)[1].item() == 0.75
+    assert lazy.recalls_to_accuracy(matrix)[1].item() == 0.75
 
 
 def test_bootstrap_intervals_hold_the_score_and_shrink_with_the_corpus(answers):

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import lazy
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,6 @@ from recipe_fixtures import Recipe, save_small_whisper
 from seed import SEED
 
 from espnet_sentiment.asr.find import find_asr_model
-from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
 from espnet_sentiment.cli import pack as pack_command
 from espnet_sentiment.cli import unpack as unpack_command
 from espnet_sentiment.core.errors import DataError
@@ -29,7 +29,8 @@ from espnet_sentiment.model.checkpoint import load_decoder, text_to_tokens
 from espnet_sentiment.pack.find import find_model
 from espnet_sentiment.pack.pack import pack_model
 from espnet_sentiment.pack.unpack import unpack_model
-from espnet_sentiment.tasks.rnnt import RNNTTask
+
+pytestmark = pytest.mark.espnet
 
 CLASSES = ["an", "cen"]
 
@@ -65,7 +66,7 @@ def write_rnnt(folder):
         sum=frames.sum(axis=0),
         sum_square=(frames**2).sum(axis=0),
     )
-    parser = RNNTTask.get_parser()
+    parser = lazy.RNNTTask.get_parser()
     parser.set_defaults(
         input_size=80,
         frontend=None,
@@ -82,7 +83,7 @@ def write_rnnt(folder):
     )
     args = parser.parse_args([])
     torch.manual_seed(SEED)
-    model = RNNTTask.build_model(args)
+    model = lazy.RNNTTask.build_model(args)
     torch.save(model.state_dict(), folder / "valid.cer_transducer.ave.pth")
     (folder / "config.yaml").write_text(yaml_no_alias_safe_dump(vars(args)))
     return folder
@@ -336,7 +337,12 @@ def test_an_rnnt_is_packed_with_what_it_needs_to_write(an4_wavs, tmp_path):
     model = find_asr_model(
         {"encoder": "espnet", "encoder_conf": {"model": str(found.encoder_model)}}
     )
-    assert load_rnnt(model.path).token_list == ["<blank>", "<unk>", "A", "<sos/eos>"]
+    assert lazy.load_rnnt(model.path).token_list == [
+        "<blank>",
+        "<unk>",
+        "A",
+        "<sos/eos>",
+    ]
 
 
 def test_an_interrupted_packing_leaves_the_old_archive(recipe, tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from espnet_sentiment.bin import asr_train
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import Fold, write_folds
 
+pytestmark = pytest.mark.recipe
+
 EMODB_CODES = {"ang": "W", "exc": "F", "hap": "F", "neu": "N", "sad": "T"}
 
 

@@ -15,6 +15,8 @@ from espnet_sentiment.core.files import read_json
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.model.checkpoint import load_sentiment_model, read_checkpoint
 
+pytestmark = pytest.mark.recipe
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs) -> Recipe:

@@ -13,6 +13,8 @@ from espnet_sentiment.core.files import read_json, write_table
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
+pytestmark = pytest.mark.recipe
+
 ROOT = Path(__file__).parents[1]
 SMALL = (
     "--max_epoch 1 --encoder_conf conv_channels=8 --encoder_conf lstm_units=8 "

@@ -290,6 +290,7 @@ def test_the_real_emodb_is_prepared_from_metadata_of_its_names(
     assert all(len({utt2spk[u] for u in f.valid}) == 2 for f in folds)
 
 
+@pytest.mark.recipe
 def test_the_recipe_refuses_a_missing_data_set_at_once():
     result = subprocess.run(
         [RECIPE / "run.sh", "--emobox", "x"], capture_output=True, text=True, cwd="/"

@@ -187,6 +187,7 @@ def trained(tmp_path_factory, emodb_dir, whisper_dir):
     return clone, options, clone / "exp" / "emodb_whisper_base_quick_seed0"
 
 
+@pytest.mark.recipe
 def test_the_recipe_runs_from_wavs_to_results(trained):
     clone, options, exp = trained
     results = read_json(exp / "results.json")
@@ -198,6 +199,7 @@ def test_the_recipe_runs_from_wavs_to_results(trained):
     assert again.returncode == 0 and again.stderr.count("up to date") == 5 + 2 * 3 + 3
 
 
+@pytest.mark.recipe
 def test_its_report_is_read_and_heard_in_a_browser(trained, open_page):
     _, _, exp = trained
     page = open_page(exp / "report.html")

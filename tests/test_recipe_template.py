@@ -8,6 +8,8 @@ from recipe_fixtures import clone_recipe, run_recipe, save_small_whisper, write_
 
 from espnet_sentiment.core.files import read_json, read_table
 
+pytestmark = pytest.mark.recipe
+
 RECIPE = Path(__file__).parents[1] / "egs" / "TEMPLATE"
 
 

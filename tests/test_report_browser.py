@@ -6,6 +6,8 @@ from report_experiment import EVIL_TEXT, Scored
 from espnet_sentiment.core.files import write_json
 from espnet_sentiment.recipe.experiment import predictions_hash
 
+pytestmark = pytest.mark.browser
+
 ROW, WORD = ".rows .row", ".sentence button:not(.gap)"
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 
 import kaldiio
+import lazy
 import pytest
 import sentencepiece
 import soundfile
@@ -20,8 +21,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
-from espnet_sentiment.model.rnnt_greedy import greedy_search
-from espnet_sentiment.tasks.rnnt import RNNTTask
+
+pytestmark = pytest.mark.espnet
 
 N_EPOCHS = 20
 
@@ -55,7 +56,7 @@ def options(folder, **changed):
         (str(folder / "wav.scp"), "speech", "sound"),
         (str(folder / "text"), "text", "text"),
     ]
-    parser = RNNTTask.get_parser()
+    parser = lazy.RNNTTask.get_parser()
     parser.set_defaults(
         **SIZES,
         output_dir=str(folder / "exp"),
@@ -102,7 +103,7 @@ def train(folder, **changed):
     """Train on three utterances, the statistics of which are collected."""
     stats = folder / "stats" / "train"
     shapes = [str(stats / name) for name in ("speech_shape", "text_shape")]
-    RNNTTask.main(
+    lazy.RNNTTask.main(
         options(
             folder,
             normalize="global_mvn",
@@ -123,7 +124,9 @@ def collected(tmp_path_factory, short, an4):
     """Return a folder with the tables of three utterances and their statistics."""
     folder = tmp_path_factory.mktemp("rnnt")
     write_tables(folder, short, an4)
-    RNNTTask.main(options(folder, collect_stats=True, output_dir=str(folder / "stats")))
+    lazy.RNNTTask.main(
+        options(folder, collect_stats=True, output_dir=str(folder / "stats"))
+    )
     return folder
 
 
@@ -143,7 +146,7 @@ def trained(collected):
 
 @pytest.fixture(scope="module")
 def model(trained):
-    model, _ = RNNTTask.build_model_from_file(
+    model, _ = lazy.RNNTTask.build_model_from_file(
         trained / "exp" / "config.yaml", trained / "exp" / "known.pth"
     )
     return model.eval()
@@ -156,7 +159,7 @@ def untrained(tmp_path, an4):
 
     def build(**changed):
         torch.manual_seed(SEED)
-        return RNNTTask.build_model(options(tmp_path, **changed))
+        return lazy.RNNTTask.build_model(options(tmp_path, **changed))
 
     return build
 
@@ -197,7 +200,7 @@ def test_greedy_search_may_write_several_labels_at_one_frame(model):
     with torch.no_grad():
         joint.lin_out.bias[3] = 1e4
     frames, lengths = torch.zeros(2, 2, 32), torch.tensor([2, 1])
-    hyps = greedy_search(model.decoder, joint, frames, lengths, max_symbols=3)
+    hyps = lazy.greedy_search(model.decoder, joint, frames, lengths, max_symbols=3)
     assert hyps == [[3] * 6, [3] * 3]
 
 
@@ -230,7 +233,7 @@ def test_the_papers_sizes_are_the_defaults_and_replaced_one_by_one(untrained):
     decoder, joint = model.decoder, model.joint_network
     assert sum(p.numel() for p in model.encoder.parameters()) == 85_256_192
     assert (decoder.dunits, decoder.dlayers, decoder.dtype) == (1024, 2, "lstm")
-    args = RNNTTask.get_parser().parse_args([])
+    args = lazy.RNNTTask.get_parser().parse_args([])
     assert (args.encoder, args.token_type) == ("conv_blstm", "char")
     assert joint.lin_enc.in_features == 1536 and joint.lin_out.in_features == 32
     assert model.ctc is None
@@ -286,7 +289,7 @@ def test_stored_fbank_trains_as_audio_does(untrained, tmp_path, an4):
         (str(tmp_path / "feats.scp"), "speech", "kaldi_ark"),
         (str(tmp_path / "text"), "text", "text"),
     ]
-    RNNTTask.main(
+    lazy.RNNTTask.main(
         options(
             tmp_path,
             input_size=80,
@@ -305,7 +308,7 @@ def test_an_empty_transcript_trains_with_finite_losses(untrained, tmp_path, an4)
     table = (tmp_path / "text").read_text().splitlines()
     table[0] = table[0].split()[0]
     (tmp_path / "text").write_text("".join(f"{line}\n" for line in table))
-    RNNTTask.main(options(tmp_path, model_conf={"ctc_weight": 0.3}))
+    lazy.RNNTTask.main(options(tmp_path, model_conf={"ctc_weight": 0.3}))
     state = torch.load(tmp_path / "exp" / "1epoch.pth", weights_only=True)
     assert all(value.isfinite().all() for value in state.values())
     silent = batch_of(dict.fromkeys(an4, ""), model)
@@ -329,7 +332,7 @@ def test_a_character_outside_the_token_list_is_named(untrained, tmp_path, an4):
     text = (tmp_path / "text").read_text()
     (tmp_path / "text").write_text(text.replace(f"{utt} ", f"{utt} \u00c9"))
     with pytest.raises(DataError, match=f"utterance {utt} holds '\u00c9'.*token list"):
-        RNNTTask.main(options(tmp_path, collect_stats=True))
+        lazy.RNNTTask.main(options(tmp_path, collect_stats=True))
 
 
 def test_an_utterance_too_short_for_the_encoder_is_refused(untrained, an4):
@@ -370,8 +373,8 @@ def test_sentencepieces_can_be_the_tokens(kind, untrained, tmp_path, an4):
     (tmp_path / "tokens").write_text("".join(f"{token}\n" for token in tokens))
     bpe = {"token_type": "bpe", "bpemodel": str(tmp_path / f"{kind}.model")}
     args = options(tmp_path, **bpe)
-    model = RNNTTask.build_model(args)
-    preprocess = RNNTTask.build_preprocess_fn(args, train=True)
+    model = lazy.RNNTTask.build_model(args)
+    preprocess = lazy.RNNTTask.build_preprocess_fn(args, train=True)
     for line in an4.values():
         indices = preprocess("utt", {"text": line})["text"]
         assert indices.min() > 1 and model.to_text(indices.tolist()) == line

@@ -2,6 +2,7 @@
 
 import argparse
 
+import lazy
 import pytest
 import soundfile
 import torch
@@ -9,8 +10,8 @@ from recipe_fixtures import save_small_whisper
 from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.tasks.sentiment import SentimentTask
-from espnet_sentiment.tasks.sentiment_preprocessor import LabelToIndex
+
+pytestmark = pytest.mark.espnet
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def config(tmp_path, an4_wavs, whisper):
         (str(tmp_path / "wav.scp"), "speech", "sound"),
         (str(tmp_path / "utt2label"), "label", "text"),
     ]
-    parser = SentimentTask.get_parser()
+    parser = lazy.SentimentTask.get_parser()
     parser.set_defaults(
         output_dir=str(tmp_path / "exp"),
         token_list=str(tmp_path / "tokens"),
@@ -60,13 +61,13 @@ def config(tmp_path, an4_wavs, whisper):
 
 
 def test_training_on_audio_leaves_the_encoder_alone(config, tmp_path):
-    before = SentimentTask.build_model(config).encoder.encoder.state_dict()
-    SentimentTask.main(config)
+    before = lazy.SentimentTask.build_model(config).encoder.encoder.state_dict()
+    lazy.SentimentTask.main(config)
     trained = torch.load(tmp_path / "exp" / "2epoch.pth", weights_only=True)
     assert trained and not any("encoder" in key for key in trained)
     state = torch.load(tmp_path / "exp" / "checkpoint.pth", weights_only=True)
     n_optimised = len(state["optimizers"][0]["param_groups"][0]["params"])
-    model = SentimentTask.build_model(config)
+    model = lazy.SentimentTask.build_model(config)
     assert n_optimised == len(list(model.decoder.parameters())) + 1  # layer weights
     after = model.encoder.encoder.state_dict()
     assert all(torch.equal(after[key], before[key]) for key in before)
@@ -74,14 +75,14 @@ def test_training_on_audio_leaves_the_encoder_alone(config, tmp_path):
 
 
 def test_the_papers_optimiser_is_the_default():
-    args = SentimentTask.get_parser().parse_args([])
+    args = lazy.SentimentTask.get_parser().parse_args([])
     assert args.optim == "adam" and args.optim_conf == {"lr": 1e-4}
     assert args.grad_clip == 4.0 and args.decoder == "rnn_attention"
     assert list(map(tuple, args.best_model_criterion)) == [("valid", "ua", "max")]
 
 
 def test_specaugment_acts_in_training_only(config, an4_wavs):
-    model = SentimentTask.build_model(config)
+    model = lazy.SentimentTask.build_model(config)
     audio = torch.from_numpy(soundfile.read(an4_wavs[0], dtype="float32")[0])[None]
     lengths = torch.tensor([audio.size(1)])
     evaluated = [model.eval().encode(audio, lengths)[0] for _ in range(2)]
@@ -93,12 +94,12 @@ def test_specaugment_acts_in_training_only(config, an4_wavs):
 def test_class_weights_must_fit_the_classes(config):
     config.model_conf = {"class_weights": [1.0, 1.0, 1.0]}
     with pytest.raises(ValueError, match="3 values, but there are 2 classes: a, b"):
-        SentimentTask.build_model(config)
+        lazy.SentimentTask.build_model(config)
 
 
 def test_class_weights_and_label_smoothing_are_torchs(config, an4_wavs):
     config.model_conf = {"class_weights": [1.0, 3.0], "label_smoothing": 0.2}
-    model = SentimentTask.build_model(config).eval()
+    model = lazy.SentimentTask.build_model(config).eval()
     audio = torch.from_numpy(soundfile.read(an4_wavs[0], dtype="float32")[0])[None]
     lengths = torch.tensor([audio.size(1)])
     label = torch.tensor([[1]])
@@ -112,7 +113,7 @@ def test_class_weights_and_label_smoothing_are_torchs(config, an4_wavs):
 
 
 def test_confusion_is_summed_up_in_evaluation_and_cleared(config, an4_wavs):
-    model = SentimentTask.build_model(config)
+    model = lazy.SentimentTask.build_model(config)
     audio = torch.from_numpy(soundfile.read(an4_wavs[0], dtype="float32")[0])[None]
     batch = (audio, torch.tensor([audio.size(1)]), torch.tensor([[1]]))
     model.train()(*batch)
@@ -126,11 +127,11 @@ def test_confusion_is_summed_up_in_evaluation_and_cleared(config, an4_wavs):
 
 def test_an_unknown_label_is_named_with_the_classes():
     with pytest.raises(DataError, match="utterance u1 .* 'joy'; the classes are a, b"):
-        LabelToIndex(["a", "b"])("u1", {"label": "joy"})
+        lazy.LabelToIndex(["a", "b"])("u1", {"label": "joy"})
 
 
 def test_collect_feats_gives_what_the_decoder_reads(config, an4_wavs):
-    model = SentimentTask.build_model(config).eval()
+    model = lazy.SentimentTask.build_model(config).eval()
     audio = torch.from_numpy(soundfile.read(an4_wavs[0], dtype="float32")[0])[None]
     feats = model.collect_feats(audio, torch.tensor([audio.size(1)]))
     assert feats["feats"].shape[2] == 16
@@ -139,18 +140,18 @@ def test_collect_feats_gives_what_the_decoder_reads(config, an4_wavs):
 
 def test_help_lists_our_parts(capsys):
     with pytest.raises(SystemExit) as status:
-        SentimentTask.get_parser().parse_args(["--help"])
+        lazy.SentimentTask.get_parser().parse_args(["--help"])
     assert status.value.code == 0
     assert "rnn_attention" in capsys.readouterr().out
 
 
 def test_a_namespace_is_enough_to_build_a_model_on_stored_features():
-    args = SentimentTask.get_parser().parse_args([])
+    args = lazy.SentimentTask.get_parser().parse_args([])
     args = argparse.Namespace(
         **{**vars(args), "token_list": ["a", "b"], "input_size": 24}
     )
     args.model_conf = {"n_layers": 3}
-    model = SentimentTask.build_model(args)
+    model = lazy.SentimentTask.build_model(args)
     assert model.encoder is None
     logits, _ = model.classify(torch.randn(2, 5, 24), torch.tensor([5, 3]))
     assert logits.shape == (2, 2)

@@ -2,6 +2,7 @@
 
 import shutil
 
+import lazy
 import pytest
 import torch
 import yaml
@@ -10,7 +11,6 @@ from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
-from espnet_sentiment.data.text_tokens import TextToTokens
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
@@ -38,7 +38,7 @@ def test_words_seen_once_are_unknown_and_an_empty_transcript_has_an_end(tmp_path
     tokens = (tmp_path / "tokens.txt").read_text().split()
     assert made == {"token_list": str(tmp_path / "tokens.txt")}
     assert tokens == ["<blank>", "<unk>", "A", "<sos/eos>"]
-    to_tokens = TextToTokens("word", tokens)
+    to_tokens = lazy.TextToTokens("word", tokens)
     assert to_tokens("a, b").tolist() == [2, 1, 3]
     assert to_tokens("").tolist() == [3]
 
@@ -110,6 +110,7 @@ class TextRecipe(Recipe):
         return path.read_text()
 
 
+@pytest.mark.espnet
 @pytest.mark.parametrize("token_type", ["word", "bpe"])
 def test_a_text_branch_runs_through_the_stages(tmp_path, an4_wavs, token_type):
     recipe = TextRecipe(tmp_path, an4_wavs[:20], token_type)
@@ -131,6 +132,7 @@ def test_a_text_branch_runs_through_the_stages(tmp_path, an4_wavs, token_type):
     assert len(tokens("it is an")) > 1
 
 
+@pytest.mark.espnet
 def test_a_text_branch_without_transcripts_names_the_option(tmp_path, an4_wavs):
     recipe = TextRecipe(tmp_path, an4_wavs[:6], "word")
     from espnet_sentiment.bin import encode

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import huggingface_hub
+import lazy
 import numpy as np
 import pytest
 import soundfile
@@ -13,7 +14,6 @@ from asr_fixtures import CONF, Corpus, add_rnnt, write_data
 from recipe_fixtures import save_small_whisper
 from safetensors.torch import load_file, save_file
 
-from espnet_sentiment.asr.rnnt_recogniser import RNNTRecogniser
 from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.bin import make_features, transcribe
 from espnet_sentiment.core.batches import length_batches
@@ -23,6 +23,9 @@ from espnet_sentiment.data.asr_text import spoken_words
 from espnet_sentiment.data.dump_reader import DumpReader
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
 
+pytestmark = pytest.mark.espnet
+
+DECODE_BATCH = "espnet_sentiment.asr.rnnt_recogniser.decode_batch"
 RNNT = CONF / "encoder" / "rnnt.yaml"
 WHISPER = CONF / "encoder" / "whisper_base.yaml"
 PYTORCH = {"format": "pt"}
@@ -167,17 +170,17 @@ def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
 
 
 def test_what_another_model_left_unfinished_is_not_kept(fresh, monkeypatch):
-    recognise = RNNTRecogniser.__call__
+    recognise = lazy.RNNTRecogniser.__call__
 
     def kill(recogniser, speech):
         if (fresh.folder() / "parts").exists():
             raise KeyboardInterrupt
         return ["OF ANOTHER MODEL"] * len(speech)
 
-    monkeypatch.setattr(RNNTRecogniser, "__call__", kill)
+    monkeypatch.setattr(lazy.RNNTRecogniser, "__call__", kill)
     with pytest.raises(KeyboardInterrupt):
         fresh.write(RNNT, "--batch_frames", "1")
-    monkeypatch.setattr(RNNTRecogniser, "__call__", recognise)
+    monkeypatch.setattr(lazy.RNNTRecogniser, "__call__", recognise)
     weights = fresh.exp / "valid.cer_transducer.ave.pth"
     state = torch.load(weights, weights_only=True)
     # Now it says nothing but the blank.
