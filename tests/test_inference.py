@@ -446,7 +446,7 @@ def test_wrong_options_name_the_right_ones(whisper, model, tmp_path):
     ]:
         with pytest.raises(UserError, match=message):
             load(whisper, **options)
-    with pytest.raises(DataError, match="raise, return"):
+    with pytest.raises(UserError, match="raise, return"):
         next(model.predict([], on_error="ignore"))
     with pytest.raises(TypeError, match="input 0 is of type int"):
         next(model.predict([1]))
