@@ -9,7 +9,7 @@ import yaml
 from recipe_fixtures import Recipe
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_table, write_table
 
 pytestmark = pytest.mark.espnet
@@ -162,7 +162,7 @@ def test_a_bad_sentiment_config_is_named_before_encoding(recipe, change, message
 
 def test_unbalanced_quotes_in_sentiment_args_are_named(recipe):
     recipe.run(1, 3)
-    with pytest.raises(DataError, match="--sentiment_args .*No closing quotation"):
+    with pytest.raises(UserError, match="--sentiment_args .*No closing quotation"):
         recipe.run(4, 4, "--sentiment_args=--optim_conf 'lr=1")
 
 

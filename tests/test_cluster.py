@@ -11,7 +11,7 @@ import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 from seed import SEED
 
-from espnet_sentiment.cluster import client, config, encode
+from espnet_sentiment.cluster import client, config
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.inference import archive
@@ -41,7 +41,6 @@ def shared(cluster, monkeypatch):
         return contextlib.nullcontext(cluster)
 
     monkeypatch.setattr(client, "open_cluster", give)
-    monkeypatch.setattr(encode, "open_cluster", give)
 
 
 def double(number: int) -> int:
@@ -148,7 +147,7 @@ def test_a_wrong_cluster_file_is_named_with_the_key_and_the_remedy(
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({**GOOD, **change}))
     with (
-        pytest.raises(DataError, match=rf"(?s)mine\.yaml.*{message}"),
+        pytest.raises(UserError, match=rf"(?s)mine\.yaml.*{message}"),
         client.open_cluster(path),
     ):
         pass
