@@ -10,6 +10,7 @@ Libraries are imported by those functions alone that need them.
 """
 
 import argparse
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,15 +111,23 @@ def onednn_weight(weight: "torch.Tensor") -> "torch.Tensor":
 
 
 def onednn_linear(
-    x: "torch.Tensor", weight: "torch.Tensor", bias: "torch.Tensor | None"
-) -> "torch.Tensor":
-    """Map (..., in) to (..., out) by a weight of ``onednn_weight``.
+    weight: "torch.Tensor", bias: "torch.Tensor | None"
+) -> "Callable[[torch.Tensor], torch.Tensor]":
+    """Return what maps (..., in) to (..., out) by a weight of ``onednn_weight``.
 
-    Written for PyTorch 2.14: ``torch.ops.mkldnn._linear_pointwise``.
+    Written for PyTorch 2.14: ``torch.ops.mkldnn._linear_pointwise``, itself and no
+    function around it, since a model calls it a hundred times a batch.
     """
     import torch
 
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return functools.partial(
+        torch.ops.mkldnn._linear_pointwise,
+        W=weight,
+        B=bias,
+        attr="none",
+        scalars=[],
+        algorithm="",
+    )
 
 
 def apply_to_tensors(

@@ -32,7 +32,7 @@ from espnet_sentiment.bin import align, make_features, transcribe
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table, write_table
-from espnet_sentiment.data.dump_reader import DumpReader
+from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.model.rnnt_loss import rnnt_loss

@@ -18,7 +18,7 @@ from espnet_sentiment.asr.transcribe import transcribe
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
-from espnet_sentiment.data.dump_reader import DumpReader
+from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 
 pytestmark = pytest.mark.espnet

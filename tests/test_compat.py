@@ -147,7 +147,7 @@ def test_pytorch_multiplies_by_packed_weights(bias):
     layer, x = torch.nn.Linear(24, 40, bias=bias), torch.randn(2, 3, 24)
     with torch.inference_mode():
         packed = compat.onednn_weight(layer.weight.detach())
-        found = compat.onednn_linear(x, packed, layer.bias)
+        found = compat.onednn_linear(packed, layer.bias)(x)
         torch.testing.assert_close(found, layer(x), msg=remedy)
         torch.testing.assert_close(packed.to_dense(), layer.weight, msg=remedy)
 

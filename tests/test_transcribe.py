@@ -20,7 +20,7 @@ from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.asr_text import spoken_words
-from espnet_sentiment.data.dump_reader import DumpReader
+from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
 
 pytestmark = pytest.mark.espnet

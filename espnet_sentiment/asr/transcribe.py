@@ -8,7 +8,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShort
 from espnet_sentiment.asr.protocols import Recogniser
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.resumable import resumable_map
-from espnet_sentiment.data.dump_reader import DumpReader
+from espnet_sentiment.data.dump import DumpReader
 
 
 def transcribe(

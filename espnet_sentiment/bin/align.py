@@ -107,7 +107,7 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
     stage.start(out)
     stage.say(f"loading {model.path}")
     # Heavy imports wait until there is work to do.
-    from espnet_sentiment.data.dump_reader import DumpReader
+    from espnet_sentiment.data.dump import DumpReader
 
     aligner = model.load_aligner(device_of(args.ngpu), method)
     reader = DumpReader(features.dir, features.kind, aligner.sample_rate)

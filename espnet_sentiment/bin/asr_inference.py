@@ -128,7 +128,7 @@ def _decode(
     from espnet_sentiment.asr.rnnt_checkpoint import load_rnnt
     from espnet_sentiment.asr.rnnt_recogniser import RNNTRecogniser
     from espnet_sentiment.asr.transcribe import transcribe
-    from espnet_sentiment.data.dump_reader import DumpReader
+    from espnet_sentiment.data.dump import DumpReader
 
     device = device_of(args.ngpu)
     recogniser = RNNTRecogniser(load_rnnt(asr_exp, device), args.beam_size, device)

@@ -104,7 +104,7 @@ def write_recognised(data: KaldiDir, out: Path, args: argparse.Namespace) -> Non
     stage.say(f"loading {model.path}")
     # Heavy imports wait until there is work to do.
     from espnet_sentiment.asr.transcribe import transcribe
-    from espnet_sentiment.data.dump_reader import DumpReader
+    from espnet_sentiment.data.dump import DumpReader
 
     recogniser = model.load_recogniser(device_of(args.ngpu), args.beam_size)
     texts = transcribe(

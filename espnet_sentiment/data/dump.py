@@ -1,4 +1,7 @@
-"""Stage 1: one file or matrix an utterance, in the form that an encoder eats."""
+"""Stage 1: one file or matrix an utterance, in the form that an encoder eats.
+
+Written by ``dump_audio`` and ``dump_fbank``, read by ``DumpReader``.
+"""
 
 import functools
 import itertools
@@ -7,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import soundfile
 from tqdm import tqdm
@@ -15,8 +19,11 @@ from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.core.ark import write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
-from espnet_sentiment.data.audio import audio_info
+from espnet_sentiment.data.audio import audio_info, read_audio
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, utterance_audio
+
+if TYPE_CHECKING:
+    import torch
 
 UTTS_PER_ARK = 500  # also what a process converts at once
 
@@ -208,3 +215,30 @@ def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class DumpReader:
+    """Read stage 1's audio (N,) or fbank (T, F) by utterance id, as tensors.
+
+    Args:
+        dump: Folder that stage 1 wrote.
+        kind: ``audio`` or ``fbank``.
+        sample_rate: Rate that the audio is wanted at, in Hz.
+
+    Attributes:
+        where: The file of every utterance, for messages.
+    """
+
+    def __init__(self, dump: PathLike, kind: str, sample_rate: int):
+        self.kind, self.sample_rate = kind, sample_rate
+        table = "wav.scp" if kind == "audio" else "feats.scp"
+        self.where: dict[str, str] = read_table(Path(dump) / table)
+
+    def __call__(self, utt: str) -> "torch.Tensor":
+        """Read one utterance."""
+        import kaldiio
+        import torch
+
+        if self.kind == "audio":
+            return torch.from_numpy(read_audio(self.where[utt], self.sample_rate))
+        return torch.from_numpy(kaldiio.load_mat(self.where[utt]).copy())

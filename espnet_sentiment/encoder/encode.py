@@ -101,7 +101,7 @@ def encode(
 @functools.lru_cache(maxsize=1)
 def _load(source: Source):
     """Load the encoder and the tables once a process."""
-    from espnet_sentiment.data.dump_reader import DumpReader
+    from espnet_sentiment.data.dump import DumpReader
     from espnet_sentiment.encoder.choices import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
 

@@ -10,7 +10,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShort
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.dump_reader import DumpReader
+from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.data.feature_store import StoreWriter
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.specaug.specaugment import SpecAugment

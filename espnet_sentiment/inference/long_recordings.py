@@ -39,7 +39,7 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
     """Cut a recording into parts of at most ``max_seconds``.
 
     Args:
-        recording: What to cut; a short one is one part.
+        recording: What to cut, longer than that.
         max_seconds: The limit.
         how: ``vad``: stretches of speech between pauses, what is no speech being left
             out; ``windows``: windows of equal length that cover all of it.
@@ -47,8 +47,6 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
     Raises:
         DataError: No speech is found, or the recording cannot be read.
     """
-    if recording.duration <= max_seconds:
-        return [(0.0, recording.duration)]
     if how == "windows":
         n = math.ceil(recording.duration / max_seconds)
         edges = [recording.duration * (i / n) for i in range(n + 1)]

@@ -28,6 +28,7 @@ class PackedLinear(torch.nn.Module):
         self._packed = onednn_weight(weight)
         bias = None if linear.bias is None else linear.bias.detach().to(dtype)
         self.bias = None if bias is None else torch.nn.Parameter(bias, False)
+        self._linear = onednn_linear(self._packed, self.bias)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -40,7 +41,7 @@ class PackedLinear(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in) to (..., out), both in ``dtype``."""
-        return onednn_linear(x.to(self.dtype), self._packed, self.bias)
+        return self._linear(x.to(self.dtype))
 
 
 def can_pack(dtype: torch.dtype) -> bool:

@@ -242,6 +242,8 @@ class Speech2Sentiment:
                 yield answer
 
     def _plan(self, recording: Recording) -> list[Part]:
+        if recording.duration <= self.max_seconds:
+            return [Part(recording, (0.0, recording.duration))]
         spans = cut(recording, self.max_seconds, self.cut)
         return [Part(recording, span) for span in spans]
 

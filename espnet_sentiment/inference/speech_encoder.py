@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.probing import noise
 from espnet_sentiment.inference.packed_linear import can_pack, pack_linears
+from espnet_sentiment.layers.padding import pad
 
 DTYPES = ("float32", "float16", "bfloat16")
 # Frames of an encoder's front end; their difference is enough to tell by how many the
@@ -121,15 +121,6 @@ class SpeechEncoder:
                 memo = {id(tensor): tensor for tensor in tensors}
                 self._replicas.encoder = copy.deepcopy(self.encoder, memo)
         return self._replicas.encoder
-
-
-def pad(
-    arrays: Sequence[np.ndarray], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make arrays (T, ...) a zero-padded batch (B, T, ...) and its lengths (B,)."""
-    lengths = torch.tensor([len(array) for array in arrays], device=device)
-    batch = pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
-    return batch.to(device), lengths
 
 
 def check_device(device: str) -> None:

@@ -1,6 +1,10 @@
-"""Masks of padding and the reduction of the frame rate."""
+"""Padding, its masks, and the reduction of the frame rate."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 
 def pad_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
@@ -34,3 +38,12 @@ def mean_subsample(
     starts = torch.arange(sums.size(1), device=x.device) * factor
     counts = (lengths[:, None] - starts).clamp(1, factor)
     return sums / counts[..., None], (lengths + factor - 1) // factor
+
+
+def pad(
+    arrays: Sequence[np.ndarray], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make arrays (T, ...) a zero-padded batch (B, T, ...) and its lengths (B,)."""
+    lengths = torch.tensor([len(array) for array in arrays], device=device)
+    batch = pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
+    return batch.to(device), lengths
