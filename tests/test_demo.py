@@ -258,8 +258,8 @@ def test_the_command_serves_until_it_is_ended_and_cleans_up(
 
     def end():
         folders.append(Path(os.environ["GRADIO_TEMP_DIR"]))
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("SIGTERM ends nothing")
 
     monkeypatch.setattr(demo, "wait", end)
     with pytest.raises(SystemExit) as exit_:
