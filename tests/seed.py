@@ -9,4 +9,5 @@ it. Others are tried by what PyTorch's libraries read from the environment, for 
 
 import os
 
+KERNELS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
 SEED = int(os.environ.get("ESPNET_SENTIMENT_TEST_SEED", "0"))

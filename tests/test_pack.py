@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import yaml
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from pack_fixtures import posteriors, write_fold
 from recipe_fixtures import Recipe, save_small_whisper
-from seed import SEED
+from seed import KERNELS, SEED
 
 from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.cli import pack as pack_command
@@ -93,8 +94,10 @@ def in_empty_environment(model, wavs, out):
     """Return the posteriors that another process gives from elsewhere."""
     script = Path(__file__).with_name("pack_fixtures.py")
     threads = str(torch.get_num_threads())
+    # What these choose are other kernels, which round otherwise.
+    kept = [f"{name}={os.environ[name]}" for name in KERNELS if name in os.environ]
     subprocess.run(
-        ["env", "-i", sys.executable, script, threads, model, out, *wavs],
+        ["env", "-i", *kept, sys.executable, script, threads, model, out, *wavs],
         cwd="/",
         check=True,
     )

@@ -13,6 +13,7 @@ import yaml
 from asr_fixtures import CONF, Corpus, add_rnnt, write_data
 from recipe_fixtures import save_small_whisper
 from safetensors.torch import load_file, save_file
+from transformers import WhisperForConditionalGeneration
 
 from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.bin import make_features, transcribe
@@ -127,9 +128,18 @@ def test_batches_do_not_change_what_is_recognised(fresh, finished):
         assert fresh.write(config, "--batch_frames", "1") == before
 
 
-def test_a_beam_is_another_run(fresh):
-    greedy = fresh.write(WHISPER)
-    assert fresh.write(WHISPER, "--beam_size", "3") != greedy
+def test_a_beam_is_another_run(fresh, monkeypatch):
+    generate, beams = WhisperForConditionalGeneration.generate, []
+
+    def counted(self, *args, **kwargs):
+        beams.append(kwargs["num_beams"])
+        return generate(self, *args, **kwargs)
+
+    monkeypatch.setattr(WhisperForConditionalGeneration, "generate", counted)
+    fresh.write(WHISPER)
+    fresh.write(WHISPER, "--beam_size", "3")
+    # Whether the texts differ is chance.
+    assert set(beams) == {1, 3} and beams == sorted(beams)
     assert read_json(fresh.folder(WHISPER) / ".done.json")["inputs"]["beam_size"] == 3
 
 
