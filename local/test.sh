@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need, checks lint, format and shell, then runs the tests.
+# Installs what the tests need, checks lint, format, spelling, floors, types and shell,
+# then runs the tests.
 # Exit status 1 if any of these fails.
 #
 #   ./local/test.sh [PYTEST ARGUMENTS]            for example ./local/test.sh -k specaug
@@ -48,6 +49,9 @@ check() {
 
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
+check codespell codespell
+check "lint-imports (the floors of the house)" lint-imports
+check mypy mypy
 check shellcheck find . \( -name .venv -o -name .git -o -name downloads \) -prune -o \
   -type f \( -name '*.sh' -o -path ./.ci/run \) -exec shellcheck -x -P SCRIPTDIR {} +
 

@@ -8,5 +8,5 @@ def dask_setup(worker) -> None:
     """Leave Ctrl-C to the parent, which ends its workers and raises their errors."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("distributed.worker").setLevel(logging.CRITICAL)
-    # As bin/experiment.py does: ESPnet warns of what it does without.
+    # As core/entry.py does: ESPnet warns of what it does without.
     logging.getLogger().setLevel(logging.ERROR)
