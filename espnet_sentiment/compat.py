@@ -89,14 +89,19 @@ def whisper_token_times(
     return times[0, n_prompt:].tolist()
 
 
-def has_onednn_linear() -> bool:
-    """Tell whether this build of PyTorch has what the next two functions call."""
+def has_onednn_linear(bfloat16: bool = False) -> bool:
+    """Tell whether this PyTorch and processor have what the next two functions call.
+
+    Written for PyTorch 2.14: ``torch.ops.mkldnn._is_mkldnn_bf16_supported``. oneDNN
+    computes in bfloat16 from AVX-512 on.
+    """
     import torch
 
     return (
         torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        and (not bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )
 
 

@@ -468,6 +468,14 @@ def test_a_packed_layer_computes_what_the_layer_does(bias):
         packed = PackedLinear(layer, torch.float32)
         torch.testing.assert_close(packed(x), layer(x))
         torch.testing.assert_close(packed.weight, layer.weight)
+
+
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="oneDNN without bfloat16")
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_layer_computes_in_bfloat16_where_onednn_does(bias):
+    torch.manual_seed(SEED)
+    layer, x = torch.nn.Linear(48, 80, bias=bias), torch.randn(3, 7, 48)
+    with torch.inference_mode():
         half = PackedLinear(layer, torch.bfloat16)(x)
         expected = layer.bfloat16()(x.bfloat16())
         torch.testing.assert_close(half, expected, atol=0.02, rtol=0.02)

@@ -45,8 +45,10 @@ class PackedLinear(torch.nn.Module):
 
 
 def can_pack(dtype: torch.dtype) -> bool:
-    """Tell whether this build of PyTorch has the kernels."""
-    return dtype in (torch.float32, torch.bfloat16) and has_onednn_linear()
+    """Tell whether this PyTorch has the kernels, on this processor."""
+    if dtype not in (torch.float32, torch.bfloat16):
+        return False
+    return has_onednn_linear(bfloat16=dtype == torch.bfloat16)
 
 
 def pack_linears(module: torch.nn.Module, dtype: torch.dtype) -> None:
