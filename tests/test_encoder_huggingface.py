@@ -19,7 +19,10 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
 
 # WavLM gives torch's attention two kinds of masks.
-pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Support for mismatched key_padding"),
+]
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
 WAV2VEC2 = SMALL | {

@@ -32,6 +32,8 @@ from espnet_sentiment.encoder.reference import (
 from espnet_sentiment.encoder.torchaudio_files import bundle_urls, bundles
 from espnet_sentiment.encoder.torchaudio_models import TorchaudioEncoder
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = sorted(Path(__file__).parents[1].glob("conf/encoder/*.yaml"))
 SMALL = {
     "extractor_conv_layer_config": [(8, 10, 5), *[(8, 3, 2)] * 4, *[(8, 2, 2)] * 2],
