@@ -157,7 +157,7 @@ def test_the_page_says_what_the_model_knows(experiment, monkeypatch):
         (experiment / "results.json").unlink()
     [about] = [text for text in shown if "classes apart" in text]
     assert "of the corpus an4 &amp; co; other voices" in about
-    for name in find_model(experiment).card["classes"]:
+    for name in find_model(experiment).description["classes"]:
         assert name in about
 
 

@@ -142,10 +142,10 @@ def test_a_real_encoder_packs_and_unpacks_to_the_same_bit(
     assert packed.encoder_size > weights.stat().st_size
     alone = pack_model(fold, tmp_path / "decoder.zip", with_encoder=False)
     assert alone.path.stat().st_size < 0.05 * packed.path.stat().st_size
-    card = unpack_model(packed.path, tmp_path / "there")
+    description = unpack_model(packed.path, tmp_path / "there")
     # Whisper's transcripts need them.
     assert {"encoder/tokenizer.json", "encoder/generation_config.json"} <= set(
-        card["files"]
+        description["files"]
     )
     found = in_empty_environment(tmp_path / "there", wavs, tmp_path / "p.npy")
     np.testing.assert_array_equal(found, expected)
@@ -198,13 +198,13 @@ def test_a_pack_tells_nothing_of_the_machine(recipe, archive):
 def test_the_card_states_classes_metrics_versions_and_the_fold(recipe, archive):
     results = read_json(recipe.exp / "results.json")
     with zipfile.ZipFile(archive) as stream:
-        card = json.loads(stream.read("config.json"))
+        description = json.loads(stream.read("config.json"))
         readme = stream.read("README.md").decode()
-    assert card["classes"] == CLASSES
-    assert card["metrics"]["pooled"] == results["pooled"]
-    assert card["versions"] == results["versions"]
-    assert card["fold"] == "2"
-    assert card["fold_choice"] == "the best validation UA of 2 folds (75.00 %)"
+    assert description["classes"] == CLASSES
+    assert description["metrics"]["pooled"] == results["pooled"]
+    assert description["versions"] == results["versions"]
+    assert description["fold"] == "2"
+    assert description["fold_choice"] == "the best validation UA of 2 folds (75.00 %)"
     _, front, body = readme.split("---\n", 2)
     front = yaml.safe_load(front)
     assert front["license"] == "cc-by-4.0"
@@ -218,7 +218,7 @@ def test_the_card_states_classes_metrics_versions_and_the_fold(recipe, archive):
 
 
 def test_a_fold_is_taken_by_name_and_a_wrong_name_lists_them(recipe, tmp_path):
-    assert find_model(recipe.exp, "1").card["fold"] == "1"
+    assert find_model(recipe.exp, "1").description["fold"] == "1"
     assert find_model(recipe.exp, "fold1").model_file.parent == recipe.exp / "fold1"
     with pytest.raises(DataError, match="has no fold 7: choose one of 1, 2"):
         find_model(recipe.exp, "7")
@@ -230,7 +230,7 @@ def test_a_fold_is_taken_by_name_and_a_wrong_name_lists_them(recipe, tmp_path):
 def test_without_its_encoder_a_pack_says_how_to_give_it(recipe, an4_wavs, tmp_path):
     packed = pack_model(recipe.exp, tmp_path / "light", with_encoder=False)
     assert packed.encoder_size == 0
-    sha256 = packed.card["encoder"]["sha256"]
+    sha256 = packed.description["encoder"]["sha256"]
     with pytest.raises(DataError, match=rf"{sha256}\): give its path by --encoder_mod"):
         posteriors(tmp_path / "light", an4_wavs)
     expected = posteriors(recipe.exp / "fold2", an4_wavs[:1])
@@ -316,7 +316,10 @@ def test_a_text_branch_with_sentencepieces_is_packed_whole(tmp_path):
     expected = text_to_tokens(fold / "sentiment.pth")("HELP ME")
     weights = load_decoder(fold / "sentiment.pth")[0].state_dict()
     packed = pack_model(fold, tmp_path / "model.zip")
-    assert packed.card["encoder"]["name"] == "none" and packed.card["text_branch"]
+    assert (
+        packed.description["encoder"]["name"] == "none"
+        and packed.description["text_branch"]
+    )
     shutil.rmtree(tmp_path / "exp")
     unpack_model(tmp_path / "model.zip", tmp_path / "there")
     found = find_model(tmp_path / "there").model_file

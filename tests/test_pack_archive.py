@@ -25,7 +25,7 @@ def entry(content):
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def card(files):
+def description(files):
     return {
         "model_type": "espnet_sentiment",
         "format_version": 1,
@@ -38,7 +38,7 @@ def card(files):
 
 
 def members(contents=FILES, **changes):
-    text = json.dumps(card(contents) | changes).encode()
+    text = json.dumps(description(contents) | changes).encode()
     return contents | {"config.json": text, "README.md": b"# a model\n"}
 
 
@@ -96,7 +96,9 @@ def test_an_archive_packed_again_by_other_tools_is_unpacked(tmp_path):
         "encoder/evil\n",
     ],
 )
-@pytest.mark.parametrize("named", [True, False], ids=["in the card", "not in the card"])
+@pytest.mark.parametrize(
+    "named", [True, False], ids=["in the description", "not in the description"]
+)
 def test_names_that_leave_the_folder_are_refused(name, named, tmp_path):
     files = FILES | {name: b"evil"} if named else FILES
     contents = [*members(files).items(), *([] if named else [(name, b"evil")])]
@@ -172,7 +174,7 @@ def test_a_bomb_is_refused_though_its_card_fits(tmp_path):
 def test_a_size_that_headers_and_card_understate_is_refused(tmp_path):
     content, said = bytes(100_000), bytes(100)
     files = FILES | {"encoder/weights": content}
-    promised = card(FILES | {"encoder/weights": said})["files"]
+    promised = description(FILES | {"encoder/weights": said})["files"]
     archive = write(
         tmp_path / "model.zip",
         members(files, files=promised).items(),
@@ -223,7 +225,7 @@ def test_an_encrypted_archive_is_refused(tmp_path):
     ("changes", "match"),
     [
         ({"format_version": 2}, "format version 2.*install a newer espnet_sentiment"),
-        ({"model_type": "whisper"}, "no card of an espnet_sentiment model"),
+        ({"model_type": "whisper"}, "no description of an espnet_sentiment model"),
         ({"files": []}, "names no files"),
         ({"files": {"config.yaml": {}}}, "config.yaml has no size and SHA-256"),
         (

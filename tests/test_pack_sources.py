@@ -76,7 +76,7 @@ FIND = """
 import sys
 from espnet_sentiment.pack.find import find_model
 files = find_model(sys.argv[1])
-print(files.model_file, files.encoder_model.is_dir(), files.card["fold"])
+print(files.model_file, files.encoder_model.is_dir(), files.description["fold"])
 """
 
 
@@ -116,7 +116,7 @@ def test_a_snapshot_of_links_is_a_model_and_its_readme_may_be_edited(tmp_path):
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(tmp_path / "blobs" / name)
     (tmp_path / "blobs" / "README.md").write_text("# edited on the Hub\n")
-    assert find_model(tmp_path / "snapshot").card["name"] == "a model"
+    assert find_model(tmp_path / "snapshot").description["name"] == "a model"
     (tmp_path / "blobs" / "config.yaml").write_text("no: [settings")
     with pytest.raises(DataError, match="config.yaml is damaged or was changed"):
         find_model(tmp_path / "snapshot")

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             "the microphone",
             file=sys.stderr,
         )
-    corpus = files.card.get("corpus")
+    corpus = files.description.get("corpus")
     with serving(model, limits, args.host, args.port, name, corpus) as url:
         print(f"Open {url} (Ctrl-C ends it)", flush=True)
         wait()

@@ -49,14 +49,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(files: "ModelFiles") -> dict[str, Any]:
-    """Return the model's card with what its files tell: places, sizes, SHA-256."""
+    """Return the description and what the files tell: places, sizes, SHA-256."""
     from espnet_sentiment.core.files import hash_file
 
-    reference = files.card["encoder"]
+    reference = files.description["encoder"]
     encoder = files.encoder_model or reference.get("path")
     found = encoder is not None and Path(encoder).exists()
     return {
-        **files.card,
+        **files.description,
         "decoder_file": {
             "path": str(files.model_file),
             "size": files.model_file.stat().st_size,

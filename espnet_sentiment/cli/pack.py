@@ -57,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
         push=args.push,
         private=args.private,
     )
-    card, encoder = packed.card, packed.card["encoder"]
+    description, encoder = packed.description, packed.description["encoder"]
     for where in filter(None, (packed.path, packed.url)):
         print(f"{where}: {_megabytes(packed.size)}")
-    why = f", {card['fold_choice']}" if card.get("fold_choice") else ""
-    print(f"decoder: {card['name']}, fold {card['fold']}{why}")
+    why = f", {description['fold_choice']}" if description.get("fold_choice") else ""
+    print(f"decoder: {description['name']}, fold {description['fold']}{why}")
     if encoder["name"] == "none":
         print("encoder: none, it reads fbank")
     elif encoder["path"] is not None:

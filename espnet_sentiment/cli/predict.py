@@ -139,7 +139,7 @@ def _load(args: argparse.Namespace, files: "ModelFiles", timing: Timing):
     with quick_start():
         from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
-        import_toolkit(files.card["encoder"]["name"])
+        import_toolkit(files.description["encoder"]["name"])
         timing.lap("imports")
         encoder.wait()
         model = Speech2Sentiment(

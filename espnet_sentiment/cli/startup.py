@@ -51,7 +51,7 @@ class ReadAhead:
     """
 
     def __init__(self, files: "ModelFiles", encoder_model: str | None):
-        self._reference = files.card["encoder"]
+        self._reference = files.description["encoder"]
         self._path = encoder_model or files.encoder_model or self._reference.get("path")
         self._thread = threading.Thread(target=self._hash, daemon=True)
         self._thread.start()

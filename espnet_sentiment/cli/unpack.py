@@ -19,10 +19,10 @@ def run(args: argparse.Namespace) -> int:
     """
     from espnet_sentiment.pack.unpack import unpack_model
 
-    card = unpack_model(args.pack, args.folder)
+    description = unpack_model(args.pack, args.folder)
     print(
-        f"{args.folder}: {card['name']}, fold {card['fold']}, classes "
-        f"{', '.join(card['classes'])}; {len(card['files'])} files, every SHA-256 "
-        "matches"
+        f"{args.folder}: {description['name']}, fold {description['fold']}, classes "
+        f"{', '.join(description['classes'])}; {len(description['files'])} files, "
+        "every SHA-256 matches"
     )
     return 0

@@ -18,8 +18,8 @@ def check_name(name: Any, where: str | Path) -> None:
     """Check that a name stays in the folder that it is unpacked into.
 
     Args:
-        name: As an archive or a card has it.
-        where: The archive or card, for the message.
+        name: As an archive or a description has it.
+        where: The archive or description, for the message.
 
     Raises:
         DataError: It is absolute, empty, has ``..`` or ``.`` or an empty part, or

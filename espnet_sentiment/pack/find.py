@@ -10,14 +10,14 @@ from typing import Any
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
-from espnet_sentiment.pack.card import choose_fold, fold_card, fold_dirs
+from espnet_sentiment.pack.description import choose_fold, describe_fold, fold_dirs
 from espnet_sentiment.pack.layout import (
-    CARD,
+    DESCRIPTION,
     ENCODER,
     WEIGHTS,
     check_files,
     is_model_folder,
-    read_card,
+    read_description,
 )
 
 CACHE_VARIABLE = "ESPNET_SENTIMENT_CACHE"
@@ -39,14 +39,15 @@ class ModelFiles:
         model_file: ``sentiment.pth`` or ``model.safetensors``; its folder holds what
             else the decoder needs.
         encoder_model: The encoder that was packed with it; None: as its reference says.
-        card: What the model says of itself, as ``config.json`` of a pack: ``name``,
-            ``corpus``, ``fold``, ``classes``, ``encoder``, ``metrics``, ``versions``.
+        description: What the model says of itself, as ``config.json`` of a pack:
+            ``name``, ``corpus``, ``fold``, ``classes``, ``encoder``, ``metrics``,
+            ``versions``.
     """
 
     config_file: Path
     model_file: Path
     encoder_model: Path | None
-    card: dict[str, Any]
+    description: dict[str, Any]
 
 
 def cache_dir() -> Path:
@@ -93,23 +94,25 @@ def _find_local(path: Path, fold: str | None) -> ModelFiles:
     if fold_dirs(folder):
         chosen, why = choose_fold(folder, fold)
         files = _trained_fold(chosen, None)
-        return dataclasses.replace(files, card=files.card | {"fold_choice": why})
+        return dataclasses.replace(
+            files, description=files.description | {"fold_choice": why}
+        )
     raise DataError(f"{path} holds no trained model: {ACCEPTED}")
 
 
 def _model_folder(folder: Path, fold: str | None) -> ModelFiles:
-    card = read_card(folder / CARD)
-    _check_fold(folder, card.get("fold"), fold)
-    _check_model_files(folder, card)
-    packed = card["encoder"].get("path")
+    description = read_description(folder / DESCRIPTION)
+    _check_fold(folder, description.get("fold"), fold)
+    _check_model_files(folder, description)
+    packed = description["encoder"].get("path")
     encoder = None if packed is None else folder / packed
-    return ModelFiles(folder / CONFIG, folder / WEIGHTS, encoder, card)
+    return ModelFiles(folder / CONFIG, folder / WEIGHTS, encoder, description)
 
 
 def _trained_fold(folder: Path, fold: str | None) -> ModelFiles:
-    card = fold_card(folder)
-    _check_fold(folder, card["fold"], fold)
-    return ModelFiles(folder / CONFIG, folder / CHECKPOINT, None, card)
+    description = describe_fold(folder)
+    _check_fold(folder, description["fold"], fold)
+    return ModelFiles(folder / CONFIG, folder / CHECKPOINT, None, description)
 
 
 def _check_fold(folder: Path, found: str | None, wanted: str | None) -> None:
@@ -146,16 +149,16 @@ def unpack_once(archive: Path) -> Path:
 
 def _is_sound(folder: Path) -> bool:
     try:
-        _check_model_files(folder, read_card(folder / CARD))
+        _check_model_files(folder, read_description(folder / DESCRIPTION))
     except DataError:
         return False
     return True
 
 
-def _check_model_files(folder: Path, card: dict[str, Any]) -> None:
+def _check_model_files(folder: Path, description: dict[str, Any]) -> None:
     # The encoder is large, and checked as it is loaded.
-    names = (n for n in card["files"] if not n.startswith(f"{ENCODER}/"))
-    check_files(folder, card, names)
+    names = (n for n in description["files"] if not n.startswith(f"{ENCODER}/"))
+    check_files(folder, description, names)
 
 
 def _download(url: str) -> Path:

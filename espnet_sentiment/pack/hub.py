@@ -7,11 +7,18 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.model.layout import CONFIG, TEXT
-from espnet_sentiment.pack.layout import CARD, ENCODER, META, README, STATS, WEIGHTS
+from espnet_sentiment.pack.layout import (
+    DESCRIPTION,
+    ENCODER,
+    META,
+    README,
+    STATS,
+    WEIGHTS,
+)
 
 FOLDERS = [f"{ENCODER}/*", f"{TEXT}/*"]
 # Nothing else of a repository is asked for.
-PATTERNS = [CARD, CONFIG, WEIGHTS, STATS, META, README, *FOLDERS]
+PATTERNS = [DESCRIPTION, CONFIG, WEIGHTS, STATS, META, README, *FOLDERS]
 
 
 def push_model(folder: Path, name: str, private: bool = False) -> str:

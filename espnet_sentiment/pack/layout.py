@@ -1,8 +1,8 @@
-"""A model folder's files, its card ``config.json``, and what its sums promise.
+"""A model folder's files, its description ``config.json``, and what its sums promise.
 
 A model folder, a pack unpacked or a repository on the Hugging Face Hub, holds::
 
-    config.json         the card: classes, encoder, metrics, versions, SHA-256 of files
+    config.json         its description: classes, encoder, metrics, versions, SHA-256
     config.yaml         ESPnet's training config, paths relative to the folder
     model.safetensors   the decoder
     feats_stats.npz     what normalises the decoder's input
@@ -22,7 +22,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, read_json, sha256_of
 from espnet_sentiment.model.layout import CONFIG, check_name
 
-CARD = "config.json"
+DESCRIPTION = "config.json"
 WEIGHTS = "model.safetensors"
 STATS = "feats_stats.npz"
 ENCODER = "encoder"
@@ -37,35 +37,37 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 def is_model_folder(folder: Path) -> bool:
     """Tell whether a folder has the files without which it is no model folder."""
-    return all((folder / name).is_file() for name in (CARD, CONFIG, WEIGHTS))
+    return all((folder / name).is_file() for name in (DESCRIPTION, CONFIG, WEIGHTS))
 
 
-def read_card(path: Path) -> dict[str, Any]:
-    """Read and check a card.
+def read_description(path: Path) -> dict[str, Any]:
+    """Read and check a description.
 
     Args:
         path: A ``config.json``.
 
     Raises:
-        DataError: It is no card of this package, or of a later version.
+        DataError: It is no description of this package, or of a later version.
     """
-    return check_card(read_json(path), path)
+    return check_description(read_json(path), path)
 
 
-def check_card(card: Any, path: str | Path) -> dict[str, Any]:
-    """Check a card that came out of ``path``.
+def check_description(description: Any, path: str | Path) -> dict[str, Any]:
+    """Check a description that came out of ``path``.
 
     Raises:
-        DataError: See ``read_card``.
+        DataError: See ``read_description``.
     """
-    if not isinstance(card, dict) or card.get("model_type") != MODEL_TYPE:
-        raise DataError(f"{path} is no card of an {MODEL_TYPE} model: name another")
-    if card.get("format_version") != FORMAT_VERSION:
+    if not isinstance(description, dict) or description.get("model_type") != MODEL_TYPE:
         raise DataError(
-            f"{path} has format version {card.get('format_version')}, and this "
+            f"{path} is no description of an {MODEL_TYPE} model: name another"
+        )
+    if description.get("format_version") != FORMAT_VERSION:
+        raise DataError(
+            f"{path} has format version {description.get('format_version')}, and this "
             f"package reads {FORMAT_VERSION}: install a newer espnet_sentiment"
         )
-    files, encoder = card.get("files"), card.get("encoder")
+    files, encoder = description.get("files"), description.get("encoder")
     if not isinstance(files, dict) or not isinstance(encoder, dict):
         raise DataError(f"{path} names no files and no encoder: {REMEDY}")
     for name, entry in files.items():
@@ -77,7 +79,7 @@ def check_card(card: Any, path: str | Path) -> dict[str, Any]:
     packed = encoder.get("path")
     if packed is not None:
         check_name(packed, path)
-    return card
+    return description
 
 
 def _is_entry(entry: Any) -> bool:
@@ -90,36 +92,36 @@ def _is_entry(entry: Any) -> bool:
     )
 
 
-def check_files(folder: Path, card: Mapping, names: Iterable[str]) -> None:
-    """Check files of a model folder against the card's sizes and SHA-256.
+def check_files(folder: Path, description: Mapping, names: Iterable[str]) -> None:
+    """Check files of a model folder against the description's sizes and SHA-256.
 
     ESPnet's model zoo rewrites the paths in ``config.yaml`` as it unpacks; its
     settings are compared then.
 
     Raises:
-        DataError: A file is missing, or another than the card promises.
+        DataError: A file is missing, or another than the description promises.
     """
     for name in names:
-        path, entry = folder / name, card["files"][name]
+        path, entry = folder / name, description["files"][name]
         if not path.is_file():
             raise DataError(f"{path} is missing: {REMEDY}")
         found = hash_file(path)
         if found == entry["sha256"] and path.stat().st_size == entry["size"]:
             continue
-        if name == CONFIG and _has_settings(path, card):
+        if name == CONFIG and _has_settings(path, description):
             continue
         raise DataError(
-            f"{path} is damaged or was changed: its SHA-256 is {found}, and {CARD} "
-            f"promises {entry['sha256']}: {REMEDY}"
+            f"{path} is damaged or was changed: its SHA-256 is {found}, and "
+            f"{DESCRIPTION} promises {entry['sha256']}: {REMEDY}"
         )
 
 
-def _has_settings(path: Path, card: Mapping) -> bool:
+def _has_settings(path: Path, description: Mapping) -> bool:
     try:
         config = read_config(path)
     except DataError:
         return False
-    return settings_hash(config, card["files"]) == card.get("settings")
+    return settings_hash(config, description["files"]) == description.get("settings")
 
 
 def settings_hash(config: Mapping, names: Iterable[str]) -> str:

@@ -18,78 +18,82 @@ METRICS = {
 }
 
 
-def model_card(card: Mapping[str, Any]) -> str:
+def model_card(description: Mapping[str, Any]) -> str:
     """Write a model card.
 
     Args:
-        card: What ``config.json`` holds.
+        description: What ``config.json`` holds.
 
     Returns:
         Markdown with YAML front matter, its results as ``model-index``.
     """
     sections = [
-        _summary(card),
-        _use(card),
-        _results(card),
-        _encoder(card["encoder"]),
-        _limits(card),
-        _origin(card),
+        _summary(description),
+        _use(description),
+        _results(description),
+        _encoder(description["encoder"]),
+        _limits(description),
+        _origin(description),
     ]
     text = "\n\n".join(section for section in sections if section)
-    return f"---\n{_front_matter(card)}\n---\n\n# {card['name']}\n\n{text}\n"
+    return (
+        f"---\n{_front_matter(description)}\n---\n\n# {description['name']}\n\n{text}\n"
+    )
 
 
-def _front_matter(card: Mapping[str, Any]) -> str:
+def _front_matter(description: Mapping[str, Any]) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    encoder, pooled = card["encoder"], card["metrics"].get("pooled", {})
+    encoder, pooled = description["encoder"], description["metrics"].get("pooled", {})
     results = [
         EvalResult(
             task_type=TASK,
-            dataset_type=card["corpus"],
-            dataset_name=card["corpus"],
+            dataset_type=description["corpus"],
+            dataset_name=description["corpus"],
             metric_type=kind,
             metric_value=round(pooled[key], 4),
-            metric_name=f"{name}, {_protocol(card)}",
+            metric_name=f"{name}, {_protocol(description)}",
         )
         for key, (name, kind) in METRICS.items()
         if key in pooled
     ]
     data = ModelCardData(
-        license=card.get("licence"),
+        license=description.get("licence"),
         library_name="espnet_sentiment",
         pipeline_tag=TASK,
         tags=["espnet", TASK, "speech-emotion-recognition", "sentiment-analysis"],
         base_model=encoder.get("source") if encoder["name"] == "huggingface" else None,
-        model_name=card["name"] if results else None,
+        model_name=description["name"] if results else None,
         eval_results=results or None,
     )
     return data.to_yaml()
 
 
-def _protocol(card: Mapping[str, Any]) -> str:
-    n = len(card["metrics"].get("folds", []))
+def _protocol(description: Mapping[str, Any]) -> str:
+    n = len(description["metrics"].get("folds", []))
     return f"pooled over {n} cross-validation folds" if n > 1 else "on the test set"
 
 
-def _summary(card: Mapping[str, Any]) -> str:
-    corpus = card["corpus"] or "its corpus"
+def _summary(description: Mapping[str, Any]) -> str:
+    corpus = description["corpus"] or "its corpus"
     reads = (
-        "80-d fbank" if card["encoder"]["name"] == "none" else "a frozen ASR encoder"
+        "80-d fbank"
+        if description["encoder"]["name"] == "none"
+        else "a frozen ASR encoder"
     )
-    text = "and of its transcript " if card["text_branch"] else ""
-    classes = ", ".join(card["classes"])
+    text = "and of its transcript " if description["text_branch"] else ""
+    classes = ", ".join(description["classes"])
     return (
         f"Tells the sentiment or emotion of an utterance ({classes}) "
-        f"from speech {text}by a decoder `{card['decoder']}` on {reads}, after Lu et "
-        f"al., ICASSP 2020 ([arXiv:1911.09762]({PAPER})). Trained on {corpus} by the "
+        f"from speech {text}by a decoder `{description['decoder']}` on {reads}, after "
+        f"Lu et al., ICASSP 2020 ([arXiv:1911.09762]({PAPER})). Trained on {corpus} by the "
         "ESPnet plugin espnet_sentiment."
     )
 
 
-def _use(card: Mapping[str, Any]) -> str:
-    option = "" if _is_packed(card) else " --encoder_model ENCODER"
-    argument = "" if _is_packed(card) else ', encoder_model="ENCODER"'
+def _use(description: Mapping[str, Any]) -> str:
+    option = "" if _is_packed(description) else " --encoder_model ENCODER"
+    argument = "" if _is_packed(description) else ', encoder_model="ENCODER"'
     return f"""## Use
 
 `MODEL` is this folder, its `.zip`, or its `owner/name` on the Hugging Face Hub.
@@ -107,24 +111,24 @@ espnet-sentiment predict MODEL speech.wav{option}
 ```"""
 
 
-def _is_packed(card: Mapping[str, Any]) -> bool:
-    encoder = card["encoder"]
+def _is_packed(description: Mapping[str, Any]) -> bool:
+    encoder = description["encoder"]
     return any(encoder.get(key) for key in ("path", "source")) or (
         encoder["name"] == "none"
     )
 
 
-def _results(card: Mapping[str, Any]) -> str:
-    metrics = card["metrics"]
+def _results(description: Mapping[str, Any]) -> str:
+    metrics = description["metrics"]
     if "pooled" not in metrics:
         return "## Results\n\nNone were packed: run stage 6 (scoring) before packing."
-    return "\n".join(["## Results\n", *_result_lines(card, metrics)])
+    return "\n".join(["## Results\n", *_result_lines(description, metrics)])
 
 
-def _result_lines(card: Mapping[str, Any], metrics: Mapping) -> Iterator[str]:
+def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[str]:
     folds = metrics.get("folds", [])
-    utterances = f"{metrics['n_utterances']} utterances of {card['corpus']}"
-    yield f"{utterances}, {_protocol(card)}; 95 % intervals in brackets.\n"
+    utterances = f"{metrics['n_utterances']} utterances of {description['corpus']}"
+    yield f"{utterances}, {_protocol(description)}; 95 % intervals in brackets.\n"
     yield "| metric | % |"
     yield "| --- | ---: |"
     for key, (name, _) in METRICS.items():
@@ -136,9 +140,9 @@ def _result_lines(card: Mapping[str, Any], metrics: Mapping) -> Iterator[str]:
         yield f"| UA of always naming the most frequent class | {chance:.2f} |"
     if len(folds) > 1:
         yield (
-            f"\nThe decoder here is that of **fold {card['fold']}**"
-            f"{_why(card)}. Every fold was tested on utterances that it did not learn "
-            "from:\n"
+            f"\nThe decoder here is that of **fold {description['fold']}**"
+            f"{_why(description)}. Every fold was tested on utterances that it did not "
+            "learn from:\n"
         )
         yield "| fold | test utterances | WA (%) | UA (%) |"
         yield "| --- | ---: | ---: | ---: |"
@@ -147,8 +151,8 @@ def _result_lines(card: Mapping[str, Any], metrics: Mapping) -> Iterator[str]:
             yield f"| {fold['fold']} | {fold['n_test']} | {values} |"
 
 
-def _why(card: Mapping[str, Any]) -> str:
-    return f", {card['fold_choice']}" if card.get("fold_choice") else ""
+def _why(description: Mapping[str, Any]) -> str:
+    return f", {description['fold_choice']}" if description.get("fold_choice") else ""
 
 
 def _encoder(encoder: Mapping[str, Any]) -> str:
@@ -175,23 +179,25 @@ def _encoder(encoder: Mapping[str, Any]) -> str:
     )
 
 
-def _limits(card: Mapping[str, Any]) -> str:
+def _limits(description: Mapping[str, Any]) -> str:
     return f"""## Intended use and limits
 
 For research on speech with speakers, language, recording conditions and classes as in
-the corpus that it was trained on ({card["corpus"] or "not named"}).
+the corpus that it was trained on ({description["corpus"] or "not named"}).
 Expect less elsewhere, and measure it. Posteriors are no probabilities of what a person
 feels: acted or labelled expression was learned, not inner states. Do not decide about
 people by it, and tell those whose speech is analysed."""
 
 
-def _origin(card: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{key} {value}" for key, value in card["versions"].items())
+def _origin(description: Mapping[str, Any]) -> str:
+    versions = ", ".join(
+        f"{key} {value}" for key, value in description["versions"].items()
+    )
     lines = [
         "## Origin\n",
-        f"- training: `config.yaml`, seed {card['seed']}",
+        f"- training: `config.yaml`, seed {description['seed']}",
         f"- versions: {versions or 'not kept'}",
-        f"- licence of the decoder: {card.get('licence') or 'not stated'}",
+        f"- licence of the decoder: {description.get('licence') or 'not stated'}",
         "- files and their SHA-256: `config.json`",
     ]
     return "\n".join(lines)

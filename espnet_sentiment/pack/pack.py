@@ -18,7 +18,7 @@ from espnet_sentiment.pack.archive import Members, write_folder, write_zip
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.pack.layout import (
-    CARD,
+    DESCRIPTION,
     META,
     README,
     STATS,
@@ -57,14 +57,14 @@ class Packed:
         path: The archive or folder; None if it was pushed alone.
         size: Bytes of all files.
         encoder_size: Bytes of the encoder's among them.
-        card: What ``config.json`` holds.
+        description: What ``config.json`` holds.
         url: The repository that it was pushed to.
     """
 
     path: Path | None
     size: int
     encoder_size: int
-    card: dict[str, Any]
+    description: dict[str, Any]
     url: str | None = None
 
 
@@ -102,16 +102,18 @@ def pack_model(
     if out is None and push is None:
         raise DataError("nothing to do: name a .zip or folder to write, or --push")
     files = find_model(model, fold)
-    members, card = pack_members(
+    members, description = pack_members(
         files, with_encoder, encoder_model, encoder_source, licence
     )
     path = None if out is None else Path(out).expanduser()
     if path is not None:
         _write(members, path)
     url = None if push is None else _push(members, push, private)
-    sizes = [entry["size"] for entry in card["files"].values()]
-    encoder = [e["size"] for n, e in card["files"].items() if n.startswith("encoder/")]
-    return Packed(path, sum(sizes), sum(encoder), card, url)
+    sizes = [entry["size"] for entry in description["files"].values()]
+    encoder = [
+        e["size"] for n, e in description["files"].items() if n.startswith("encoder/")
+    ]
+    return Packed(path, sum(sizes), sum(encoder), description, url)
 
 
 def _write(members: Members, path: Path) -> None:
@@ -140,7 +142,7 @@ def pack_members(
     source: str | None,
     licence: str | None,
 ) -> tuple[dict[str, bytes | Path], dict[str, Any]]:
-    """Return the files of a model folder by name, and its card.
+    """Return the files of a model folder by name, and its description.
 
     Args:
         files: What ``find_model`` found.
@@ -181,23 +183,25 @@ def pack_members(
     text = _config_yaml(config, packed)
     members[CONFIG] = text.encode()
     members[WEIGHTS] = checkpoint_bytes(checkpoint["state_dict"], packed)
-    members[META] = _meta(files.card["versions"]).encode()
+    members[META] = _meta(files.description["versions"]).encode()
     url = source_url(packed["name"], source)
     entries = {name: _entry(members[name]) for name in sorted(members)}
-    card = files.card | {
+    description = files.description | {
         "encoder": packed
         | {
-            "model": source or files.card["encoder"].get("model"),
+            "model": source or files.description["encoder"].get("model"),
             "url": url,
             "conf": _encoder_conf(config),
         },
-        "licence": licence or files.card.get("licence"),
+        "licence": licence or files.description.get("licence"),
         "settings": settings_hash(yaml.safe_load(text), entries),
         "files": entries,
     }
-    members[CARD] = (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode()
-    members[README] = model_card(card).encode()
-    return members, card
+    members[DESCRIPTION] = (
+        json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    ).encode()
+    members[README] = model_card(description).encode()
+    return members, description
 
 
 def _encoder_conf(config: Mapping) -> dict[str, Any]:

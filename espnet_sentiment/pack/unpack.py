@@ -14,7 +14,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.model.layout import check_name
 from espnet_sentiment.pack.archive import new_folder
-from espnet_sentiment.pack.layout import CARD, README, check_card
+from espnet_sentiment.pack.layout import DESCRIPTION, README, check_description
 
 CHUNK = 1 << 20
 # Of config.json and README.md, whose sizes nothing promises.
@@ -33,24 +33,28 @@ def unpack_model(archive: PathLike, folder: PathLike) -> dict[str, Any]:
         folder: Where to, a folder that does not exist or is empty.
 
     Returns:
-        The model's card.
+        The model's description.
 
     Raises:
         DataError: The archive is no pack or broken; a name in it is absolute, has
             ``..``, or stands there twice; it holds links; a file has another size or
-            SHA-256 than the card promises; or the folder is taken.
+            SHA-256 than the description promises; or the folder is taken.
     """
     archive, folder = Path(archive), Path(folder).expanduser()
     try:
         with zipfile.ZipFile(archive) as stream:
             infos = _members(stream, archive)
-            card = _read_card(stream, infos, archive)
-            _check_contents(infos, card, archive)
+            description = _read_description(stream, infos, archive)
+            _check_contents(infos, description, archive)
             with new_folder(folder) as part:
                 _check_space(infos.values(), part, archive)
                 for name, info in infos.items():
                     _extract(
-                        stream, info, part / name, card["files"].get(name), archive
+                        stream,
+                        info,
+                        part / name,
+                        description["files"].get(name),
+                        archive,
                     )
     except FileNotFoundError:
         raise DataError(f"{archive} does not exist: name a pack") from None
@@ -68,7 +72,7 @@ def unpack_model(archive: PathLike, folder: PathLike) -> dict[str, Any]:
         raise DataError(
             f"{archive} cannot be unpacked ({reason}): pack or download it anew"
         ) from error
-    return card
+    return description
 
 
 def _members(stream: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInfo]:
@@ -92,38 +96,41 @@ def _members(stream: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
     return infos
 
 
-def _read_card(stream: zipfile.ZipFile, infos: dict, archive: Path) -> dict[str, Any]:
-    info = infos.get(CARD)
+def _read_description(
+    stream: zipfile.ZipFile, infos: dict, archive: Path
+) -> dict[str, Any]:
+    info = infos.get(DESCRIPTION)
     if info is None:
         raise DataError(
-            f"{archive} holds no {CARD}, so 'espnet-sentiment pack' did not make it: "
-            "name another"
+            f"{archive} holds no {DESCRIPTION}, so 'espnet-sentiment pack' did not "
+            "make it: name another"
         )
     if info.file_size > MOST_TEXT:
-        raise _refuse(archive, CARD, f"has {info.file_size} bytes")
+        raise _refuse(archive, DESCRIPTION, f"has {info.file_size} bytes")
     with stream.open(info) as member:
         text = member.read(MOST_TEXT + 1)
     try:
-        card = json.loads(text)
+        description = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{archive}: {CARD} is not valid JSON ({error}): pack or download it anew"
+            f"{archive}: {DESCRIPTION} is not valid JSON ({error}): pack or "
+            "download it anew"
         ) from None
-    return check_card(card, f"{archive}: {CARD}")
+    return check_description(description, f"{archive}: {DESCRIPTION}")
 
 
-def _check_contents(infos: dict, card: dict, archive: Path) -> None:
-    """Compare names and declared sizes with the card, before anything is written."""
-    promised = card["files"]
+def _check_contents(infos: dict, description: dict, archive: Path) -> None:
+    """Compare names and sizes with the description, before anything is written."""
+    promised = description["files"]
     for name, info in infos.items():
         if name in promised and info.file_size != promised[name]["size"]:
             raise DataError(
-                f"{archive}: {name} has {info.file_size} bytes, and {CARD} promises "
-                f"{promised[name]['size']}: pack or download it anew"
+                f"{archive}: {name} has {info.file_size} bytes, and {DESCRIPTION} "
+                f"promises {promised[name]['size']}: pack or download it anew"
             )
-        if name not in promised and name not in (CARD, README):
-            raise _refuse(archive, name, f"is not in its {CARD}")
-        if name in (CARD, README) and info.file_size > MOST_TEXT:
+        if name not in promised and name not in (DESCRIPTION, README):
+            raise _refuse(archive, name, f"is not in its {DESCRIPTION}")
+        if name in (DESCRIPTION, README) and info.file_size > MOST_TEXT:
             raise _refuse(archive, name, f"has {info.file_size} bytes")
     for name in promised:
         if name not in infos:
@@ -167,8 +174,8 @@ def _extract(
     if promised is not None and digest.hexdigest() != promised["sha256"]:
         raise DataError(
             f"{archive}: {info.filename} is damaged or was changed: its SHA-256 is "
-            f"{digest.hexdigest()}, and {CARD} promises {promised['sha256']}: pack or "
-            "download it anew"
+            f"{digest.hexdigest()}, and {DESCRIPTION} promises {promised['sha256']}: "
+            "pack or download it anew"
         )
 
 

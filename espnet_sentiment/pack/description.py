@@ -1,4 +1,4 @@
-"""What a trained fold says of itself: the card of a model, and which fold to take."""
+"""What a trained fold says of itself, ``config.json``, and which fold to take."""
 
 import re
 from pathlib import Path
@@ -70,14 +70,14 @@ def valid_ua(folder: Path) -> float | None:
     return max(values) if values else None
 
 
-def fold_card(folder: Path) -> dict[str, Any]:
+def describe_fold(folder: Path) -> dict[str, Any]:
     """Describe a trained fold.
 
     Args:
         folder: Fold of an experiment; ``results.json`` lies above it.
 
     Returns:
-        The card, as in a pack, but for ``files``.
+        The description, as in a pack, but for ``files``.
 
     Raises:
         DataError: A file is missing or broken.
