@@ -93,11 +93,12 @@ def test_page_has_no_english_text(name, scored_page):
     headings = [texts[key] for key in titles if key != "deletion.title"]
     assert page.locator("h2").all_text_contents() == headings
     found = sorted(shown(page), key=len)
+    own = [re.sub(r"\{\w+\}", "…", text) for text in texts.values()]
     for key, text in ENGLISH.items():
         parts = map(re.escape, re.split(r"\{\w+\}", text))
         pattern = re.compile(rf"(?<!\w){'.+?'.join(parts)}(?!\w)")
         # Words of English that the language uses itself, such as Folds, are its own.
-        if not any(map(pattern.search, texts.values())):
+        if not any(map(pattern.search, own)):
             english = next(filter(pattern.search, found), None)
             assert english is None, f"{key} is English: {english}"
 
