@@ -12,6 +12,7 @@ from espnet_sentiment.recipe.experiment import (
     fold_folders,
 )
 from espnet_sentiment.recipe.stage import Stage, content_hash, stat_hash
+from espnet_sentiment.report.languages import language_path
 from espnet_sentiment.report.options import add_report_arguments, check_report_arguments
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE
 from espnet_sentiment.report.write import ctm_path, recognised_text, write_report
@@ -51,6 +52,8 @@ def main(argv=None) -> None:
                 "page": content_hash(
                     TEMPLATE / name for name in ("page.html", "page.css", *SCRIPTS)
                 ),
+                # Its name is hashed, too.
+                "language": content_hash([language_path(args.language)]),
                 "options": [args.embed, args.min_count, args.channel],
             },
         )

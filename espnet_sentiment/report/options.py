@@ -8,6 +8,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.channels import add_channel_argument
+from espnet_sentiment.report.languages import DEFAULT, language_names
 
 
 def add_alignment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,12 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=3,
         help="rarer words are not ranked (default: 3)",
+    )
+    parser.add_argument(
+        "--language",
+        choices=language_names(),
+        default=DEFAULT,
+        help=f"language of the page's texts (default: {DEFAULT})",
     )
 
 

@@ -9,13 +9,18 @@ from pathlib import Path
 from string import Template
 
 from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.report.languages import DEFAULT, read_texts
 
 SCRIPTS = ("dom.js", "charts.js", "summary.js", "utterance.js", "browser.js")
 TEMPLATE = Path(__file__).with_name("template")
 
 
 def write_page(
-    path: Path, title: str, data: Mapping, media: Iterator[tuple[str, Mapping]]
+    path: Path,
+    title: str,
+    data: Mapping,
+    media: Iterator[tuple[str, Mapping]],
+    language: str = DEFAULT,
 ) -> None:
     """Write a report.
 
@@ -25,7 +30,9 @@ def write_page(
         data: What the page shows, JSON-like; parsed when it opens.
         media: Audio and pictures by utterance; parsed when one is looked at, and
             written one by one, so that they need not fit into memory.
+        language: That of its texts, a name of ``languages/``.
     """
+    texts = read_texts(language)
     style = _read("page.css")
     script = "".join(map(_read, SCRIPTS))
     # Only our own script runs and only the page itself is loaded, whatever a transcript
@@ -37,11 +44,14 @@ def write_page(
     )
     head, tail = (
         Template(part).substitute(
+            language=language,
             title=html.escape(title),
+            sections=html.escape(texts["page.sections"]),
+            noscript=html.escape(texts["page.noscript"]),
             policy=policy,
             style=style,
             script=script,
-            data=embed(data),
+            data=embed({"texts": texts, **data}),
         )
         for part in _read("page.html").split("<!-- media -->\n")
     )

@@ -109,7 +109,8 @@ def write_report(
     }
     media = ((u.utt, utterance_media(u)) for u in utterances if u.utt in chosen)
     outputs = [folder / "report.html"]
-    write_page(outputs[0], f"{results['corpus']}: {results['tag']}", page, media)
+    title = f"{results['corpus']}: {results['tag']}"
+    write_page(outputs[0], title, page, media, args.language)
     if summary["attention"]:
         outputs.append(folder / "words.csv")
         write_csv(

@@ -10,23 +10,25 @@ const speakers = [...new Set(utterances.map((u) => u.speaker))].sort();
 
 const choice = (label, name, options) => el("label", {}, label,
   el("select", {name}, ...options.map(([value, text]) => el("option", {value}, text))));
-const any = (names) => [["", "any"], ...names.map((name) => [name, name])];
+const any = (names) => [["", t("utterances.any")], ...names.map((name) => [name, name])];
 const number = (label, name, value) => el("label", {}, label,
   el("input", {type: "number", name, value, min: 0, max: 100, step: "any"}));
 
-const form = el("form", {role: "search", "aria-label": "Filter utterances", onsubmit: (event) => event.preventDefault()},
-  el("label", {}, "Words or id", el("input", {type: "search", name: "search"})),
-  choice("True class", "label", any(data.classes)),
-  choice("Predicted class", "pred", any(data.classes)),
-  choice("Prediction", "right", [["", "any"], ["right", "right"], ["wrong", "wrong"]]),
-  choice("Speaker", "speaker", any(speakers)),
-  number("Confidence from (%)", "low", 0),
-  number("to (%)", "high", 100),
-  choice("Sort by", "sort", [["utt", "id"], ["down", "most confident"], ["up", "least confident"]]),
-  el("label", {class: "check"}, el("input", {type: "checkbox", name: "embedded"}), "with audio in this file"));
+const form = el("form", {role: "search", "aria-label": t("utterances.filter"), onsubmit: (event) => event.preventDefault()},
+  el("label", {}, t("utterances.search"), el("input", {type: "search", name: "search"})),
+  choice(t("utterances.true"), "label", any(data.classes)),
+  choice(t("utterances.predicted"), "pred", any(data.classes)),
+  choice(t("utterances.prediction"), "right",
+    [["", t("utterances.any")], ["right", t("utterances.right")], ["wrong", t("utterances.wrong")]]),
+  choice(t("utterances.speaker"), "speaker", any(speakers)),
+  number(t("utterances.confidence_from"), "low", 0),
+  number(t("utterances.confidence_to"), "high", 100),
+  choice(t("utterances.sort"), "sort", [["utt", t("utterances.by_id")],
+    ["down", t("utterances.most_confident")], ["up", t("utterances.least_confident")]]),
+  el("label", {class: "check"}, el("input", {type: "checkbox", name: "embedded"}), t("utterances.embedded")));
 const count = el("p", {"aria-live": "polite", id: "count"});
 const list = el("ul", {class: "rows"});
-const more = el("button", {type: "button", onclick: () => drawMore()}, "Show more");
+const more = el("button", {type: "button", onclick: () => drawMore()}, t("utterances.show_more"));
 
 const ORDER = {
   utt: () => 0,
@@ -49,7 +51,7 @@ function filter() {
     (!values.embedded || embedded.has(u.utt)) &&
     u.confidence >= low && u.confidence <= high).sort(ORDER[values.sort]);
   const right = shown.filter((u) => u.right).length;
-  count.textContent = `${shown.length} of ${utterances.length} utterances, ${right} right`;
+  count.textContent = t("utterances.count", {shown: shown.length, all: utterances.length, right});
   list.replaceChildren();
   drawMore();
 }
@@ -61,17 +63,18 @@ function drawMore() {
 }
 
 function item(u) {
-  const facts = [`speaker ${u.speaker}`, u.duration === null ? "no recording" : `${u.duration.toFixed(1)} s`];
-  if (embedded.has(u.utt) && u.duration !== null) facts.push("audio");
-  const mark = el("span", {class: u.right ? "good" : "bad", title: u.right ? "right" : "wrong",
-    role: "img", "aria-label": u.right ? "right" : "wrong"}, u.right ? "✓" : "✗");
+  const facts = [t("row.speaker", {name: u.speaker}), u.duration === null ? t("row.no_recording") : `${u.duration.toFixed(1)} s`];
+  if (embedded.has(u.utt) && u.duration !== null) facts.push(t("row.audio"));
+  const verdict = t(u.right ? "utterances.right" : "utterances.wrong");
+  const mark = el("span", {class: u.right ? "good" : "bad", title: verdict, role: "img", "aria-label": verdict},
+    u.right ? "✓" : "✗");
   const button = el("button", {type: "button", class: "row", "aria-expanded": "false", onclick: () => {
     const open = button.getAttribute("aria-expanded") === "true";
     button.setAttribute("aria-expanded", String(!open));
     if (open) button.nextElementSibling.remove(); else button.after(detail(u));
   }},
   mark, el("span", {}, u.utt, el("br"), el("span", {class: "muted"}, facts.join(", "))),
-  el("span", {}, u.right ? u.label : `${u.label}, predicted ${u.pred}`),
+  el("span", {}, u.right ? u.label : t("row.predicted", {label: u.label, prediction: u.pred})),
   el("span", {}, `${percent(u.confidence)} %`), el("span", {}, ...sentence(u)));
   return el("li", {}, button);
 }
@@ -86,8 +89,8 @@ list.addEventListener("keydown", (event) => {
   next.querySelector(".row").focus();
 });
 form.addEventListener("input", filter);
-section("utterances", "Utterances", form,
-  el("p", {class: "muted"}, "Arrow keys go from row to row, Enter opens one. ␣ stands for what lies between words."),
+section("utterances", t("utterances.title"), form,
+  el("p", {class: "muted"}, t("utterances.keys")),
   count, list, more);
 new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting) && !more.hidden) drawMore();

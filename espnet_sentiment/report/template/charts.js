@@ -31,6 +31,7 @@ function chart(label, [x0, x1], [y0, y1], xLabel, yLabel, draw) {
 const path = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
 
 const LINES = {training: "0", validation: "1"};
+const PHASES = {training: t("curves.training"), validation: t("curves.validation")};
 
 // Curves by fold, thin, and their mean, thick; series: {phase: [[value by epoch], ...]}.
 function learningCurve(title, series) {
@@ -39,7 +40,7 @@ function learningCurve(title, series) {
   if (!known.length) return null;
   const epochs = Math.max(...all.map((line) => line.length));
   const range = [Math.min(...known), Math.max(...known)];
-  const plot = chart(`${title} by epoch`, [1, epochs], range, "epoch", title, (x, y) =>
+  const plot = chart(t("curves.chart", {measure: title}), [1, epochs], range, t("curves.epoch"), title, (x, y) =>
     Object.entries(series).flatMap(([phase, lines]) => {
       const curve = (values, thin) => {
         if (values.every((v) => v === null)) return null;
@@ -52,14 +53,14 @@ function learningCurve(title, series) {
       });
       return [...lines.map((line) => curve(line, "thin")), curve(average, "")];
     }));
-  const keys = Object.keys(series).map((phase) => el("span", {class: `key${LINES[phase]}`}, phase));
+  const keys = Object.keys(series).map((phase) => el("span", {class: `key${LINES[phase]}`}, PHASES[phase]));
   return el("figure", {style: {margin: 0}}, plot, el("figcaption", {class: "muted"},
     ...keys.flatMap((key) => [key, " "])));
 }
 
 function reliabilityDiagram(bins) {
   const largest = Math.max(...bins.map((bin) => bin.count));
-  return chart("Accuracy by confidence", [0, 1], [0, 1], "confidence", "accuracy", (x, y) => [
+  return chart(t("calibration.chart"), [0, 1], [0, 1], t("calibration.confidence"), t("calibration.accuracy"), (x, y) => [
     ...bins.map((bin) => svg("rect", {class: "block", x: x(bin.low), y: y(bin.accuracy),
       width: x(bin.high) - x(bin.low) - 1, height: y(0) - y(bin.accuracy)})),
     svg("line", {class: "dash", x1: x(0), y1: y(0), x2: x(1), y2: y(1)}),

@@ -3,6 +3,12 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.querySelector("main");
 
+// A text of the report's language by its key, cut where its {placeholders} take values,
+// which may be elements; t joins them.
+const pieces = (key, values = {}) => data.texts[key].split(/\{(\w+)\}/)
+  .map((piece, i) => i % 2 ? values[piece] : piece);
+const t = (key, values) => pieces(key, values).join("");
+
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);

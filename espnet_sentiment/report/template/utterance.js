@@ -18,7 +18,7 @@ function mediaOf(u) {
 
 function player(u, media) {
   if (media?.note || u.duration === null)
-    return el("p", {class: "note"}, media?.note ?? `The recording of this utterance is missing (${decodeURIComponent(u.file)}).`);
+    return el("p", {class: "note"}, media?.note ?? t("detail.no_recording", {file: decodeURIComponent(u.file)}));
   const embedded = Boolean(media);
   const end = u.start + u.duration;
   const audio = el("audio", {controls: "", preload: embedded ? "auto" : "none",
@@ -31,7 +31,7 @@ function player(u, media) {
 function waveform(peaks) {
   const upper = peaks.map((p, i) => [i, 100 - p]);
   const lower = peaks.map((p, i) => [i, 101 + p]).reverse();
-  return svg("svg", {role: "img", "aria-label": "waveform", viewBox: `0 0 ${peaks.length} 201`, preserveAspectRatio: "none"},
+  return svg("svg", {role: "img", "aria-label": t("detail.waveform"), viewBox: `0 0 ${peaks.length} 201`, preserveAspectRatio: "none"},
     svg("path", {class: "dot", d: path([...upper, ...lower])}));
 }
 
@@ -39,16 +39,16 @@ function waveform(peaks) {
 function attentionCurve(values) {
   const top = Math.max(1, ...values);
   const y = (v) => 100 * (1 - v / top);
-  const steps = values.flatMap((v, t) => [[t, y(v)], [t + 1, y(v)]]);
-  return svg("svg", {role: "img", "aria-label": `attention over time, up to ${top.toFixed(1)} times even attention`,
+  const steps = values.flatMap((v, frame) => [[frame, y(v)], [frame + 1, y(v)]]);
+  return svg("svg", {role: "img", "aria-label": t("detail.attention", {top: top.toFixed(1)}),
     viewBox: `0 0 ${values.length} 100`, preserveAspectRatio: "none"},
     svg("path", {class: "block", d: `${path([[0, 100], ...steps, [values.length, 100]])}Z`}),
     svg("line", {class: "dash", x1: 0, x2: values.length, y1: y(1), y2: y(1), "vector-effect": "non-scaling-stroke"}));
 }
 
 function posteriors(u) {
-  return table("", ["class", "posterior", "%"], data.classes.map((name, i) => {
-    const marks = [name === u.label ? "true" : null, name === u.pred ? "predicted" : null].filter(Boolean);
+  return table("", [t("column.class"), t("detail.posterior"), "%"], data.classes.map((name, i) => {
+    const marks = [name === u.label ? t("detail.true") : null, name === u.pred ? t("detail.predicted") : null].filter(Boolean);
     return [marks.length ? `${name} (${marks.join(", ")})` : name, bar(u.p[i]), percent(u.p[i])];
   }));
 }
@@ -71,7 +71,7 @@ function detail(u) {
     const box = timeline.getBoundingClientRect();
     seek(span * (event.clientX - box.left) / box.width, false);
   }});
-  const words = el("div", {class: "sentence", role: "group", "aria-label": "Words: press one to hear it"});
+  const words = el("div", {class: "sentence", role: "group", "aria-label": t("detail.words")});
   const wide = (node, seconds) => { node.style.width = css(seconds / span); return node; };
   let parts = [];
 
@@ -80,7 +80,8 @@ function detail(u) {
     parts = (u.segments ?? []).map((segment) => {
       const [start, end, word, weights] = segment;
       const style = `${segmentBin(segment, head)} ${word === null ? "gap" : ""}`;
-      const label = `${word ?? "no word"}: attention ${weights[head].toFixed(2)}, ${start.toFixed(2)} to ${end.toFixed(2)} s`;
+      const label = t("detail.word", {word: word ?? t("detail.no_word"), weight: weights[head].toFixed(2),
+        start: start.toFixed(2), end: end.toFixed(2)});
       const button = el("button", {type: "button", class: `word ${style}`, title: label,
         "aria-label": label, onclick: () => seek(start, true)}, word ?? GAP);
       track.append(el("span", {class: style, style: {left: css(start / span), width: css((end - start) / span)}}, word ?? ""));
@@ -89,16 +90,16 @@ function detail(u) {
     words.replaceChildren(...(u.segments ? parts.flatMap((part) => [part.button, " "]) : [u.text]));
     const layers = [];
     if (media?.peaks) layers.push(wide(waveform(media.peaks), u.duration));
-    if (media?.spectrogram) layers.push(wide(el("img", {src: media.spectrogram, alt: "mel spectrogram"}), u.duration));
+    if (media?.spectrogram) layers.push(wide(el("img", {src: media.spectrogram, alt: t("detail.spectrogram")}), u.duration));
     if (u.attention) layers.push(wide(attentionCurve(u.attention[head]), length || span));
     if (u.segments) layers.push(track);
     timeline.replaceChildren(...layers, cursor);
   }
 
   const nHeads = u.attention ? u.attention.length - 1 : 0;
-  const heads = nHeads < 1 ? null : el("label", {}, "Attention of ",
-    el("select", {onchange: (event) => draw(Number(event.target.value))}, el("option", {value: 0}, "all heads, averaged"),
-      ...Array.from({length: nHeads}, (_, i) => el("option", {value: i + 1}, `head ${i + 1}`))));
+  const heads = nHeads < 1 ? null : el("label", {}, t("detail.heads"), " ",
+    el("select", {onchange: (event) => draw(Number(event.target.value))}, el("option", {value: 0}, t("detail.all_heads")),
+      ...Array.from({length: nHeads}, (_, i) => el("option", {value: i + 1}, t("detail.head", {n: i + 1})))));
 
   function follow() {
     const time = audio.currentTime - audio.begin;
@@ -113,21 +114,21 @@ function detail(u) {
   if (playable) {
     for (const event of ["play", "seeked", "timeupdate"]) audio.addEventListener(event, follow);
     audio.addEventListener("error", () => audio.after(el("p", {class: "note"},
-      `The browser cannot play ${media ? "this utterance" : decodeURIComponent(u.file)}.`)));
+      media ? t("detail.not_played_here") : t("detail.not_played", {file: decodeURIComponent(u.file)}))));
   }
 
   const notes = [];
-  if (!media && playable) notes.push("Audio and pictures of this utterance are not in this file; its recording is played from ", el("a", {href: u.file}, decodeURIComponent(u.file)), ".");
-  if (!u.attention) notes.push(" This model has no attention for it.");
-  else if (!u.segments) notes.push(" It has no word times, so its words carry no attention.");
+  if (!media && playable) notes.push(...pieces("detail.linked", {file: el("a", {href: u.file}, decodeURIComponent(u.file))}));
+  if (!u.attention) notes.push(" ", t("detail.no_attention"));
+  else if (!u.segments) notes.push(" ", t("detail.no_times"));
   const names = [
-    [media?.peaks, "waveform"],
-    [media?.spectrogram, "mel spectrogram, 80 bins up to 8 kHz"],
-    [u.attention, "attention (dashed: even attention)"],
-    [u.segments, "words"],
+    [media?.peaks, t("detail.waveform")],
+    [media?.spectrogram, t("detail.layer_spectrogram")],
+    [u.attention, t("detail.layer_attention")],
+    [u.segments, t("detail.layer_words")],
   ].filter(([there]) => there).map(([, name]) => name);
   const node = el("div", {class: "detail"}, words, audio, timeline,
-    el("p", {class: "muted"}, names.length ? `From above: ${names.join("; ")}.` : ""),
+    el("p", {class: "muted"}, names.length ? t("detail.layers", {layers: names.join("; ")}) : ""),
     notes.length ? el("p", {class: "note"}, ...notes) : null,
     el("div", {class: "side"}, posteriors(u), heads));
   draw(0);
