@@ -86,8 +86,8 @@ def _summary(description: Mapping[str, Any]) -> str:
     return (
         f"Tells the sentiment or emotion of an utterance ({classes}) "
         f"from speech {text}by a decoder `{description['decoder']}` on {reads}, after "
-        f"Lu et al., ICASSP 2020 ([arXiv:1911.09762]({PAPER})). Trained on {corpus} by the "
-        "ESPnet plugin espnet_sentiment."
+        f"Lu et al., ICASSP 2020 ([arXiv:1911.09762]({PAPER})). Trained on {corpus} by "
+        "the ESPnet plugin espnet_sentiment."
     )
 
 
