@@ -28,8 +28,7 @@ from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 from espnet_sentiment.asr.formats import read_ctm
 from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.data.audio import read_audio
-from espnet_sentiment.data.dump import SAMPLE_RATE
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, read_kaldi_dir
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.scoring.tables import markdown
 

@@ -49,7 +49,7 @@ def find_transcriber(config: Mapping) -> ASRModel:
         DataError: As ``find_asr_model``, or it cannot transcribe.
     """
     model = find_asr_model(config)
-    if isinstance(model, CTCASR):
+    if not model.transcribes:
         raise DataError(f"{model.path} is a CTC model: {CAN_TRANSCRIBE}")
     return model
 

@@ -34,6 +34,7 @@ class ASRModel(ABC):
     Attributes:
         input_kind: The dump of stage 1 that it eats: ``audio`` or ``fbank``.
         method: By which of ``options.METHODS`` it aligns, unless it is told another.
+        transcribes: Whether it writes transcripts, and does not only align.
         beam_size: With which it decodes, unless it is told another.
         window: Frames of 10 ms to which it pads every utterance, and beyond which it
             recognises otherwise; None if there is no such window.
@@ -43,6 +44,7 @@ class ASRModel(ABC):
     identity: dict[str, str]
     input_kind: ClassVar[str] = "audio"
     method: ClassVar[str]
+    transcribes: ClassVar[bool] = True
     beam_size: ClassVar[int] = 1
     window: ClassVar[int | None] = None
 
@@ -96,6 +98,7 @@ class CTCASR(ASRModel):
     """A CTC model of the transformers library, in its folder: it only aligns here."""
 
     method = "ctc"
+    transcribes = False
 
     def load_recogniser(
         self, device: str = "cpu", beam_size: int | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import read_json, write_json, write_text
+from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
@@ -100,7 +101,7 @@ def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) 
     """Return the seconds of every stage's last complete run; None where none ran."""
     stamps: dict[str, list[Path]] = {
         "stage0": [experiment.data_dir / DONE],
-        "stage1": [experiment.dump / kind / experiment.corpus / DONE],
+        "stage1": [features_dir(experiment.dump, kind, experiment.corpus) / DONE],
         "stage2": [experiment.store.parent / ".encoder.json"],
         "stage3": experiment.encode_stamps,
         "stage4": [folder / DONE for folder in folders.values()],

@@ -5,16 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_sentiment.core.files import read_table
-from espnet_sentiment.data.dump import SAMPLE_RATE
-from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.dump import SIZES, features_dir
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
 from espnet_sentiment.scoring.paper import TABLE1
 from espnet_sentiment.scoring.tables import markdown, percent
 
-FRAME_RATE = 100  # frames of fbank in a second
-LENGTHS = (
-    ("audio", "utt2num_samples", SAMPLE_RATE),
-    ("fbank", "utt2num_frames", FRAME_RATE),
-)
+RATES = {"audio": SAMPLE_RATE, "fbank": 100}  # samples or frames in a second
 COLUMNS = ["source", "dataset", "utterances", "hours", "speakers", "classes"]
 NOTE = (
     "Labelled utterances. The paper counts all of IEMOCAP, and its classes among the "
@@ -32,8 +28,8 @@ def hours(data: KaldiDir, dump: Path) -> float | None:
     Returns:
         None where stage 1 has not gone over all of them.
     """
-    for kind, name, rate in LENGTHS:
-        path = dump / kind / data.path.name / name
+    for kind, rate in RATES.items():
+        path = features_dir(dump, kind, data.path.name) / SIZES[kind]
         lengths = read_table(path) if path.exists() else {}
         # The table may hold more: unlabelled utterances, and copies at other speeds.
         if data.utt2label.keys() <= lengths.keys():

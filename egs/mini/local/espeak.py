@@ -18,7 +18,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import resample
-from espnet_sentiment.data.dump import SAMPLE_RATE
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 INITIALIZE_DONT_EXIT = 1 << 15

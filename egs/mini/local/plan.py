@@ -10,7 +10,7 @@ from espeak import Manner, synthesize
 from voices import draw_manner, speakers
 
 from espnet_sentiment.core.files import atomic_path
-from espnet_sentiment.data.dump import SAMPLE_RATE
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 
 SIZES = {
     "mini_speech": {"train": 4200, "valid": 150, "test": 300},
