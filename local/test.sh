@@ -38,6 +38,8 @@ export PATH=$PWD/.venv/bin:$PATH
 # Images of containers set it. Each of the hundred processes that the tests start would
 # compile PyTorch and ESPnet again, 10 s of work.
 unset PYTHONDONTWRITEBYTECODE
+# Threads that spin while they wait slow down the other process and what it starts.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 failed=()
 check() {
