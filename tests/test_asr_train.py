@@ -80,7 +80,7 @@ class Training(Corpus):
             ]
         )
 
-    def mend(self, utt, text):
+    def fix(self, utt, text):
         table = read_table(self.data_dir / "text")
         write_table(self.data_dir / "text", {**table, utt: text})
 

@@ -182,7 +182,7 @@ def test_a_config_that_is_not_yaml_or_not_there_is_named(recipe):
     with pytest.raises(DataError, match=f"{recipe.sentiment} cannot be read as YAML"):
         recipe.run(3, 3)
     recipe.sentiment.unlink()
-    with pytest.raises(DataError, match=f"{recipe.sentiment} does not exist"):
+    with pytest.raises(DataError, match=f"{recipe.sentiment} is missing"):
         recipe.run(3, 3)
 
 
