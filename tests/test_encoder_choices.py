@@ -10,7 +10,10 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.choices import build_encoder, encoder_choices
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.fbank import FbankEncoder
-from espnet_sentiment.encoder.kinds import KINDS, input_kind
+from espnet_sentiment.encoder.kinds import KINDS, EncoderKind, input_kind
+from espnet_sentiment.encoder.reference import hash_encoder
+from espnet_sentiment.model.checkpoint import find_encoder
+from espnet_sentiment.pack.encoder import pack_encoder
 
 
 @pytest.fixture
@@ -31,11 +34,26 @@ def test_none_is_the_baseline_on_fbank(name):
 
 
 def test_an_unknown_encoder_is_refused_with_those_there_are():
-    with pytest.raises(
-        ValueError, match="'lingvo': .*espnet, huggingface, torchaudio, none"
-    ):
+    with pytest.raises(ValueError, match=f"'lingvo': .*{', '.join(KINDS)}"):
         build_encoder("lingvo", {})
-    assert encoder_choices.choices() == ("espnet", "huggingface", "torchaudio", None)
+    assert {"espnet", "huggingface", "torchaudio", "none"} <= set(KINDS)
+    assert {*encoder_choices.choices()} == {None, *KINDS} - {"none"}
+
+
+def test_a_model_on_an_encoder_of_another_version_is_refused_with_the_remedy(tmp_path):
+    for use in (
+        lambda: hash_encoder("lingvo", tmp_path),
+        lambda: find_encoder({"name": "lingvo"}, "acme/ears"),
+        lambda: pack_encoder("lingvo", tmp_path),
+    ):
+        with pytest.raises(DataError, match="encoder is 'lingvo'.*the version that"):
+            use()
+
+
+def test_an_encoder_that_cannot_be_packed_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(KINDS, "lingvo", EncoderKind("lingvo:Encoder"))
+    with pytest.raises(DataError, match="cannot be packed: .*--without_encoder"):
+        pack_encoder("lingvo", tmp_path)
 
 
 def test_the_keys_of_a_config_are_the_arguments_of_the_classes():

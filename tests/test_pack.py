@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from seed import KERNELS, SEED
 from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.cli import pack as pack_command
 from espnet_sentiment.cli import unpack as unpack_command
+from espnet_sentiment.cli.main import get_parser
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.encoder.reference import EncoderMismatchError
@@ -213,6 +215,9 @@ def test_the_card_states_classes_metrics_versions_and_the_fold(recipe, archive):
     assert found["accuracy"] == round(results["pooled"]["wa"], 4)
     assert found["recall"] == round(results["pooled"]["ua"], 4)
     assert "fold 2**, the best validation UA of 2 folds" in body
+    [command] = re.findall(r"^espnet-sentiment (predict .*)$", body, re.MULTILINE)
+    args = get_parser().parse_args(command.split())
+    assert (args.model, args.inputs) == ("MODEL", ["speech.wav"])
     for fold in results["folds"]:
         assert f"| {fold['fold']} | {fold['n_test']} | {100 * fold['wa']:.2f} |" in body
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from espnet_sentiment.asr.models import (
-    CAN_TRANSCRIBE,
+    ASR_MODELS,
     CTCASR,
     RNNTASR,
     ASRModel,
@@ -38,7 +38,7 @@ def find_asr_model(config: Mapping) -> ASRModel:
     """
     name, conf = config["encoder"], config["encoder_conf"]
     if name not in FINDERS:
-        raise DataError(f"encoder {name or 'none'} has no decoder: {CAN_TRANSCRIBE}")
+        raise DataError(f"encoder {name or 'none'} has no decoder: {ASR_MODELS}")
     return FINDERS[name](conf["model"], conf.get("download_dir"))
 
 
@@ -50,7 +50,7 @@ def find_transcriber(config: Mapping) -> ASRModel:
     """
     model = find_asr_model(config)
     if not model.transcribes:
-        raise DataError(f"{model.path} is a CTC model: {CAN_TRANSCRIBE}")
+        raise DataError(f"{model.path} is a CTC model: {ASR_MODELS}")
     return model
 
 
@@ -64,9 +64,7 @@ def _find_huggingface(model: str, download_dir: str | None) -> ASRModel:
     elif config.get("model_type") == "whisper":
         cls, tokenizer = WhisperASR, tokenizer_files(path)
     else:
-        raise DataError(
-            f"{path} is a {config.get('model_type')} model: {CAN_TRANSCRIBE}"
-        )
+        raise DataError(f"{path} is a {config.get('model_type')} model: {ASR_MODELS}")
     sha256 = hash_encoder("huggingface", path)
     return cls(path, {"sha256": sha256, "tokenizer": content_hash(tokenizer)})
 
@@ -76,7 +74,7 @@ def _find_rnnt(model: str, download_dir: str | None) -> ASRModel:
     with open_experiment(path) as experiment:
         config = experiment.config
     if config.get("model") != "rnnt" or config.get("frontend") is not None:
-        raise DataError(f"{path} is no RNN-T on fbank: {CAN_TRANSCRIBE}")
+        raise DataError(f"{path} is no RNN-T on fbank: {ASR_MODELS}")
     path = path if path.is_file() else averaged_checkpoint(path)
     return RNNTASR(path, {"sha256": hash_encoder("espnet", path)})
 

@@ -16,10 +16,9 @@ from espnet_sentiment.encoder.espnet_files import (
     open_experiment,
 )
 
-CAN_TRANSCRIBE = (
+ASR_MODELS = (
     "transcripts are written by Whisper (conf/encoder/whisper_*.yaml) and by an RNN-T "
-    "on fbank (conf/encoder/rnnt.yaml): name one by --transcripts, or 'reference' for "
-    "the corpus' own"
+    "on fbank (conf/encoder/rnnt.yaml); these and CTC models of transformers align"
 )
 
 
@@ -108,7 +107,7 @@ class CTCASR(ASRModel):
         Raises:
             DataError: Always.
         """
-        raise DataError(f"{self.path} is a CTC model: {CAN_TRANSCRIBE}")
+        raise DataError(f"{self.path} is a CTC model: {ASR_MODELS}")
 
     def load_aligner(self, device: str = "cpu", method: str | None = None) -> Aligner:
         """Load what aligns."""

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from espnet_sentiment.asr.find import find_transcriber
-from espnet_sentiment.asr.models import CAN_TRANSCRIBE
+from espnet_sentiment.asr.models import ASR_MODELS
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
@@ -26,6 +26,8 @@ from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.features import find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
+
+REMEDY = "Name one by --transcripts, or 'reference' for the corpus' own"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -59,13 +61,16 @@ def main(argv=None) -> None:
         return
     if not Path(args.transcripts).is_file():
         raise DataError(
-            f"--transcripts {args.transcripts}: there is no such file: {CAN_TRANSCRIBE}"
+            f"--transcripts {args.transcripts}: there is no such file: {ASR_MODELS}. "
+            f"{REMEDY}"
         )
     try:
         write_recognised(data, out, args)
     except DataError as error:
         # Models are found and loaded as encoders are.
         message = str(error).replace("--encoder_model", "--transcripts_model")
+        if ASR_MODELS in message:
+            message += f". {REMEDY}"
         raise DataError(message) from error
     score(data, out)
 

@@ -71,9 +71,9 @@ def describe(files: "ModelFiles") -> dict[str, Any]:
 
 def _size(kind: str, encoder: Path) -> int:
     """Return the bytes of an encoder's files."""
-    from espnet_sentiment.encoder.kinds import KINDS
+    from espnet_sentiment.encoder.kinds import kind_of
 
-    return sum(path.stat().st_size for path in KINDS[kind].model_files(encoder))
+    return sum(path.stat().st_size for path in kind_of(kind).model_files(encoder))
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,13 @@ class AbsSentimentDecoder(AbsDecoder):
     ``forward(hs_pad (B, T, D), hlens (B,)) -> logits (B, n_classes)``. ESPnet's
     classification task builds a decoder as ``cls(n_classes,
     encoder_output_size=D, **decoder_conf)``.
+
+    Attributes:
+        output: The last layer, whose outputs are the classes.
+        has_attention: Whether ``forward_with_attention`` gives weights.
     """
 
+    output: torch.nn.Linear
     has_attention = False
 
     def forward_with_attention(

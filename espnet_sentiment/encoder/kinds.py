@@ -10,6 +10,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from espnet_sentiment.core.errors import DataError
+
 PACKAGE = "espnet_sentiment.encoder."
 MODEL_KEYS = ("model", "layer", "subsample", "download_dir")
 
@@ -54,7 +56,16 @@ class EncoderKind:
         return _load(self.files)(path)
 
     def pack_layout(self, path: Path) -> tuple[list[Path], Path]:
-        """Return the files that a pack takes, and the folder above them."""
+        """Return the files that a pack takes, and the folder above them.
+
+        Raises:
+            DataError: This kind cannot be packed, or a file is missing.
+        """
+        if self.layout is None:
+            raise DataError(
+                "this kind of encoder cannot be packed: pack without it "
+                "(--without_encoder)"
+            )
         return _load(self.layout)(path)
 
     def source_of(self, path: Path) -> str | None:
@@ -100,9 +111,23 @@ KINDS = {
 def _load(target: str | None) -> Any:
     """Import what ``module:name`` stands for."""
     if target is None:
-        raise ValueError("this kind of encoder has no model")
+        raise DataError("this kind of encoder has no model of its own")
     module, name = target.split(":")
     return getattr(importlib.import_module(PACKAGE + module), name)
+
+
+def kind_of(name: str) -> EncoderKind:
+    """Return the kind that a trained model names as its encoder's.
+
+    Raises:
+        DataError: This version does not know it.
+    """
+    if name not in KINDS:
+        raise DataError(
+            f"the model's encoder is {name!r}, and this version has "
+            f"{', '.join(KINDS)}: install the version that made the model"
+        )
+    return KINDS[name]
 
 
 def encoder_name(name: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, SCALE
-from espnet_sentiment.encoder.kinds import KINDS, encoder_name
+from espnet_sentiment.encoder.kinds import KINDS, encoder_name, kind_of
 
 
 class EncoderMismatchError(DataError):
@@ -74,7 +74,7 @@ def hash_encoder(name: str, path: Path | None) -> str:
     """
     if path is None:
         return sha256_of(FBANK_OPTIONS | {"scale": SCALE})
-    files = KINDS[name].model_files(path)
+    files = kind_of(name).model_files(path)
     if len(files) == 1:
         return hash_file(files[0])
     folder = path if path.is_dir() else path.parent

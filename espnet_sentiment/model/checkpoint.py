@@ -15,7 +15,7 @@ from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, atomic_path
-from espnet_sentiment.encoder.kinds import KINDS
+from espnet_sentiment.encoder.kinds import kind_of
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
 from espnet_sentiment.model.layout import (
     CONFIG,
@@ -207,7 +207,7 @@ def find_encoder(
     if encoder_model is not None:
         given = Path(encoder_model).expanduser()
         known = given.exists() or given.is_absolute()
-        return given if known else KINDS[name].find_model(str(encoder_model))
+        return given if known else kind_of(name).find_model(str(encoder_model))
     if path is not None and (source is None or Path(path).exists()):
         return Path(path)
     what = f"the encoder was not packed with this model ({name}"
@@ -215,6 +215,6 @@ def find_encoder(
     if source is None:
         raise DataError(f"{what}: give its path by --encoder_model")
     try:
-        return KINDS[name].find_model(source)
+        return kind_of(name).find_model(source)
     except DataError as error:
         raise DataError(f"{what}; it is {source} of its hub: {error}") from None

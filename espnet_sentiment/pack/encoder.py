@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.encoder.kinds import KINDS
+from espnet_sentiment.encoder.kinds import kind_of
 from espnet_sentiment.pack.layout import ENCODER
 
 
@@ -33,7 +33,7 @@ def pack_encoder(name: str, path: Path) -> PackedEncoder:
         DataError: A file is missing, or cannot be found again in another folder.
     """
     path = path.absolute()
-    files, root = KINDS[name].pack_layout(path)
+    files, root = kind_of(name).pack_layout(path)
     found = {_name(file, root): file for file in files}
     return PackedEncoder(_name(path, root), dict(sorted(found.items())))
 
@@ -55,9 +55,9 @@ def known_source(reference: Mapping[str, Any], model: str | None) -> str | None:
     where = Path(model or "")
     if model and not where.is_absolute() and not where.exists():
         return model
-    return KINDS[reference["name"]].source_of(Path(reference.get("path") or ""))
+    return kind_of(reference["name"]).source_of(Path(reference.get("path") or ""))
 
 
 def source_url(name: str, source: str | None) -> str | None:
     """Return the page or file that a source is downloaded from."""
-    return None if source is None else KINDS[name].source_url(source)
+    return None if source is None else kind_of(name).source_url(source)

@@ -99,7 +99,7 @@ def _use(description: Mapping[str, Any]) -> str:
 `MODEL` is this folder, its `.zip`, or its `owner/name` on the Hugging Face Hub.
 
 ```python
-from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+from espnet_sentiment import Speech2Sentiment
 
 speech2sentiment = Speech2Sentiment.from_pretrained("MODEL"{argument})
 answer = speech2sentiment("speech.wav")
@@ -107,7 +107,7 @@ print(answer.label, answer.posteriors)
 ```
 
 ```sh
-espnet-sentiment predict MODEL speech.wav{option}
+espnet-sentiment predict --model MODEL speech.wav{option}
 ```"""
 
 
