@@ -12,11 +12,10 @@
 # ESPNET_SENTIMENT_TEST_DATA, a folder that holds data/emodb (EmoDB) and
 # models/whisper-base (from Hugging Face), and are skipped without it.
 #
-# Time on two idle cores of an AMD EPYC, once .venv is there:
+# Time on two idle cores of an AMD EPYC:
 #   --quick                   35 s
 #   all without real data     3 min 42 s
-#   all with real data        9 min 33 s
-# The first run compiles all of Python's modules and takes some minutes more.
+#   all with real data        9 min 33 s, in a fresh clone with its installation
 #
 # As many processes run tests as there are cores, up to four, each with about 3 GB of
 # memory. Choose another number by -n; `-n 0` takes one process, as --pdb needs.
