@@ -31,6 +31,7 @@ from espnet_sentiment.inference.batching import WINDOW
 from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.inference.workers import worker_pool
+from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.scoring.results import read_predictions
@@ -93,6 +94,19 @@ def model(whisper):
 @pytest.fixture(scope="module")
 def waves(an4_wavs):
     return [soundfile.read(path, dtype="float32")[0] for path in an4_wavs[:12]]
+
+
+def test_audio_frames_and_stored_features_are_classified_alike(model, waves):
+    classifier = model._classifier
+    expected = classifier(waves[:2])
+    encoder = classifier.encoder
+    frames = encoder.encoder.frontend(*pad(waves[:2], torch.device("cpu")))
+    feats, lengths = encoder(waves[:2])
+    stored = [x[:n].half().numpy() for x, n in zip(feats, lengths, strict=True)]
+    for found in (classifier.from_frames(*frames), classifier.from_store(stored)):
+        for row, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(row.posteriors, other.posteriors)
+            np.testing.assert_array_equal(row.attention, other.attention)
 
 
 @pytest.fixture(scope="module")

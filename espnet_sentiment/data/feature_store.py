@@ -25,12 +25,6 @@ def shard_path(root: PathLike, number: int) -> Path:
     return Path(root) / f"shard.{number:05d}.safetensors"
 
 
-def is_complete(root: PathLike, meta: Mapping) -> bool:
-    """Tell whether a store is complete and was made from ``meta``."""
-    index = Path(root) / INDEX
-    return index.exists() and read_json(index)["meta"] == meta
-
-
 class StoreWriter:
     """Write a store shard by shard; finished shards of an earlier run are kept.
 
