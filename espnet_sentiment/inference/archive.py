@@ -24,6 +24,8 @@ from espnet_sentiment.inference.entries import Entry, read_entries, survey
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
+ALGORITHM = 1
+
 SHARD_SIZE = 64
 PREDICTIONS = "predictions.jsonl"
 SHARDS = ".shards"
@@ -102,6 +104,7 @@ def score_archive(
             "transcript": transcript,
             "options": {name: str(value) for name, value in options.items()},
         },
+        ALGORITHM,
     )
     _check_folder(out, stage)
     if not stage.is_done():

@@ -37,8 +37,9 @@ def save_checkpoint(path: PathLike, state_dict: dict, reference: dict) -> None:
         state_dict: The model's parameters; a frozen encoder has none in it.
         reference: Name, path and SHA-256 of the encoder.
     """
-    with atomic_path(path) as temporary:
-        torch.save({"state_dict": state_dict, "encoder": dict(reference)}, temporary)
+    # Through a stream: into a path of its own, torch writes the path's name, too.
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        torch.save({"state_dict": state_dict, "encoder": dict(reference)}, stream)
 
 
 def checkpoint_bytes(state_dict: Mapping, reference: Mapping) -> bytes:
