@@ -18,8 +18,9 @@ from espnet2.train.distributed_utils import DistributedOption
 from seed import SEED
 
 from espnet_sentiment.bin import asr_train, make_features
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, read_table, write_table
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.data import dump
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_token_lengths, write_token_list
@@ -366,8 +367,8 @@ def test_another_encoder_can_be_the_beginning(corpus):
 def test_two_trainings_in_one_folder_are_refused(corpus):
     corpus.exp.parent.mkdir(exist_ok=True)
     with (
-        asr_train.only_process(corpus.exp),
-        pytest.raises(DataError, match="another process trains in"),
+        writing(corpus.exp),
+        pytest.raises(UserError, match="is in use by process .* since .*: wait"),
     ):
         corpus.train()
 

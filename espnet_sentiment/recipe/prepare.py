@@ -101,8 +101,9 @@ def prepare(
 
 def _code_hash(corpus: Callable[[], Corpus]) -> str:
     """Hash the code that reads a corpus: all modules of a recipe's ``local/``."""
-    module = inspect.getsourcefile(corpus if inspect.isroutine(corpus) else type(corpus))
-    return content_hash(sorted(Path(module or "").parent.glob("*.py")))
+    code = corpus if inspect.isroutine(corpus) else type(corpus)
+    module = Path(inspect.getsourcefile(code) or "")
+    return content_hash(sorted(module.parent.glob("*.py")))
 
 
 def _read(corpus: Corpus | Callable[[], Corpus], data_dir: Path) -> _Complete:
