@@ -5,10 +5,9 @@ Written by ``dump_audio`` and ``dump_fbank``, read by ``DumpReader``.
 
 import functools
 import itertools
-import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
 from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
+from espnet_sentiment.core.workers import WorkerPool
 from espnet_sentiment.data.audio import audio_info, read_audio
 from espnet_sentiment.data.kaldi_dir import (
     SAMPLE_RATE,
@@ -239,18 +239,11 @@ def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
         return
     # Spawned: a forked child may hang in the parent's thread pools. The processes fill
     # the cores with a thread each.
-    with ProcessPoolExecutor(
-        nj,
-        multiprocessing.get_context("spawn"),
-        initializer=os.putenv,
-        initargs=("OMP_NUM_THREADS", "1"),
-    ) as pool:
+    one_thread = functools.partial(os.putenv, "OMP_NUM_THREADS", "1")
+    with WorkerPool(nj, "spawn", one_thread) as pool:
         futures = [pool.submit(dump, *item) for item in enumerate(parts, 1)]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for future in as_completed(futures):
+            yield future.result()
 
 
 class DumpReader:
