@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.escape import plain_lines
 
 PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
 
@@ -60,7 +61,7 @@ def run(
     try:
         main(argv)
     except UserError as error:
-        raise SystemExit(f"error: {error}") from None
+        raise SystemExit(f"error: {plain_lines(error)}") from None
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         raise SystemExit(130) from None

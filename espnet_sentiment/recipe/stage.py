@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.files import PathLike, read_json, write_json
 
 DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
@@ -38,7 +39,7 @@ def say(name: str, message: str) -> None:
         name: The stage that speaks.
         message: What it says.
     """
-    print(f"[{name}] {message}", file=sys.stderr, flush=True)
+    print(plain_lines(f"[{name}] {message}"), file=sys.stderr, flush=True)
 
 
 class Stage:
