@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from espnet_sentiment import __version__
-from espnet_sentiment.cli.terminal import one_line
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
 COMMANDS = (
@@ -73,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with interruptible():
             return args.run(args)
     except UserError as error:
-        lines = "\n".join(map(one_line, str(error).splitlines()))
-        print(f"error: {lines}", file=sys.stderr)
+        print(f"error: {plain_lines(error)}", file=sys.stderr)
         return 2
     except Interrupted as error:
         print("\ninterrupted", file=sys.stderr)

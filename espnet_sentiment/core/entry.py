@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
 # The id of the shell that waits for this process, see local/attend.sh.
@@ -63,7 +64,7 @@ def run(
         with interruptible(ignored_too=_die_with_shell()):
             main(argv)
     except UserError as error:
-        raise SystemExit(f"error: {error}") from None
+        raise SystemExit(f"error: {plain_lines(error)}") from None
     except Interrupted as error:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         raise SystemExit(error.status) from None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.files import PathLike, sha256_of, write_json
 from espnet_sentiment.core.stamp import DONE, read_stamp, record
 from espnet_sentiment.core.versions import versions
@@ -49,7 +50,7 @@ def say(name: str, message: str) -> None:
         name: The stage that speaks.
         message: What it says.
     """
-    print(f"[{name}] {message}", file=sys.stderr, flush=True)
+    print(plain_lines(f"[{name}] {message}"), file=sys.stderr, flush=True)
 
 
 class Stage:
