@@ -16,7 +16,7 @@ import soundfile
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.core.ark import write_ark
+from espnet_sentiment.core.ark import ScpMatrices, write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
 from espnet_sentiment.data.audio import audio_info, read_audio
@@ -231,14 +231,16 @@ class DumpReader:
 
     def __init__(self, dump: PathLike, kind: str, sample_rate: int):
         self.kind, self.sample_rate = kind, sample_rate
-        table = "wav.scp" if kind == "audio" else "feats.scp"
-        self.where: dict[str, str] = read_table(Path(dump) / table)
+        if kind == "audio":
+            self.where: dict[str, str] = read_table(Path(dump) / "wav.scp")
+        else:
+            self._matrices = ScpMatrices(Path(dump) / "feats.scp")
+            self.where = {u: str(place) for u, place in self._matrices.places.items()}
 
     def __call__(self, utt: str) -> "torch.Tensor":
         """Read one utterance."""
-        import kaldiio
         import torch
 
         if self.kind == "audio":
             return torch.from_numpy(read_audio(self.where[utt], self.sample_rate))
-        return torch.from_numpy(kaldiio.load_mat(self.where[utt]).copy())
+        return torch.from_numpy(self._matrices[utt])
