@@ -17,7 +17,7 @@ from asr_fixtures import CONF, Corpus, write_data
 from espnet2.train.distributed_utils import DistributedOption
 from seed import SEED
 
-from espnet_sentiment.bin import asr_train, make_features
+from espnet_sentiment.bin import asr_train, encode, make_features
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, read_table, write_table
 from espnet_sentiment.core.lock import writing
@@ -265,6 +265,28 @@ def test_several_processes_compute_the_same_features(corpus, tmp_path, monkeypat
     assert before.keys() == after.keys()
     for utt in before:
         assert np.array_equal(before[utt], after[utt])
+
+
+def test_a_table_that_names_a_command_is_refused_by_every_stage(corpus):
+    corpus.train("--asr_args", "--max_epoch 1")
+    scp, mark = corpus.fbank / "feats.scp", corpus.root / "mark"
+    table = read_table(scp)
+    for utt in table:
+        write_table(scp, {**table, utt: f"touch {mark} |"})
+        for stage in (
+            lambda: corpus.train(exp=corpus.root / "exp" / "asr_other"),
+            lambda: corpus.decode("--part", "all"),
+            lambda: encode.main(
+                [
+                    *("--data_dir", str(corpus.data_dir), "--dump", str(corpus.dump)),
+                    *("--encoder", str(CONF / "encoder" / "fbank.yaml")),
+                    *("--sentiment", str(CONF / "sentiment" / "mlp.yaml")),
+                ]
+            ),
+        ):
+            with pytest.raises(DataError, match=f"{scp}:.*{utt}.*run stage 1 again"):
+                stage()
+        assert not mark.exists()
 
 
 def test_a_speed_that_is_not_positive_is_refused(corpus):

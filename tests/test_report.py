@@ -211,6 +211,17 @@ def test_prediction_of_an_unknown_utterance_is_refused(scored):
         scored.write_report()
 
 
+def test_attention_table_that_names_a_command_runs_nothing(scored, tmp_path):
+    scp, mark = scored.dir / "fold1" / "decode" / "attention.scp", tmp_path / "mark"
+    scp.write_text(f"{scored.names[0]} touch {mark} |\n")
+    message = f"{scp}:1: {scored.names[0]}: .*run stage 5 \\(decoding\\) again"
+    with pytest.raises(DataError, match=message):
+        scored.write_report()
+    with pytest.raises(DataError, match=message):
+        plot_attention.main(scored.options("--utt", scored.names[0]))
+    assert not mark.exists()
+
+
 def test_calibration_error_is_the_weighted_gap_of_the_bins():
     # Bins (0.5, 0.6] and (0.9, 1]: gaps |0.5 - 0.58| and |1 - 0.95|.
     bins, error = reliability([0.56, 0.6, 0.95, 0.95], [True, False, True, True])

@@ -1,12 +1,29 @@
-"""Kaldi arks, written atomically."""
+"""Kaldi arks: written atomically, and read back.
 
-from collections.abc import Mapping
+A table's line is data and nothing more: of what Kaldi allows, a command that is run
+(``cmd |``), a range, a whole file, standard input, only ``path:offset`` is read.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
-import kaldiio
 import numpy as np
 
-from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, atomic_path, read_table
+
+
+class Place(NamedTuple):
+    """Where a matrix begins; written ``path:offset`` (bytes)."""
+
+    path: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.offset}"
 
 
 def write_ark(ark: Path, matrices: Mapping[str, np.ndarray]) -> dict[str, str]:
@@ -15,10 +32,90 @@ def write_ark(ark: Path, matrices: Mapping[str, np.ndarray]) -> dict[str, str]:
     Returns:
         The rows of an scp table: ``path:offset`` of every matrix.
     """
+    import kaldiio
+
     offsets = {}
     with atomic_path(ark) as temporary, open(temporary, "wb") as stream:
         for utt in sorted(matrices):
             # kaldiio writes "<utt> " and then the matrix, where the scp points.
             offsets[utt] = stream.tell() + len(utt.encode()) + 1
             kaldiio.save_ark(stream, {utt: matrices[utt]})
-    return {utt: f"{ark}:{offset}" for utt, offset in offsets.items()}
+    return {utt: str(Place(str(ark), n)) for utt, n in offsets.items()}
+
+
+class ScpMatrices(Mapping):
+    """The matrices (rows, columns) of an scp table, read one by one.
+
+    Args:
+        scp: The table.
+        remedy: What to do where it or an ark is broken.
+        beside: Look for the arks in the table's folder, wherever it has been moved to.
+
+    Attributes:
+        places: Where every matrix is.
+
+    Raises:
+        DataError: The table is missing, or a line names no place in an ark.
+    """
+
+    def __init__(
+        self, scp: PathLike, remedy: str = "run stage 1 again", beside: bool = False
+    ):
+        self.scp, self.remedy = Path(scp), remedy
+        self.places: dict[str, Place] = {}
+        for key, value in read_table(scp).items():
+            # As Kaldi reads it, a name that begins or ends with | is a command.
+            match = re.fullmatch(r"([^|].*):(\d{1,18})", value)
+            if match is None:
+                raise self._broken(key, f"{value!r} is not of the form path:offset")
+            path = Path(match[1])
+            if beside:
+                path = self.scp.with_name(path.name)
+            self.places[key] = Place(str(path), int(match[2]))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """Read a matrix.
+
+        Raises:
+            DataError: It is not there.
+        """
+        path, offset = self.places[key]
+        try:
+            with open(path, "rb") as stream:
+                stream.seek(offset)
+                return _read_matrix(stream)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise self._broken(
+                key, f"no matrix is at {self.places[key]} ({reason})"
+            ) from None
+
+    def _broken(self, key: str, what: str) -> DataError:
+        with open(self.scp, encoding="utf-8") as lines:
+            starts = (line.split(maxsplit=1)[:1] for line in lines)
+            number = next(n for n in itertools.count(1) if next(starts) == [key])
+        return DataError(f"{self.scp}:{number}: {key}: {what}: {self.remedy}")
+
+
+def _read_matrix(stream: BinaryIO) -> np.ndarray:
+    """Read a matrix from where the file stands.
+
+    Raises:
+        ValueError: There is none, or it is cut off.
+    """
+    from kaldiio.matio import read_kaldi
+
+    try:
+        matrix = read_kaldi(stream)
+    # What it raises of other bytes depends on what they look like.
+    except Exception as error:
+        raise ValueError(str(error) or "there is something else") from None
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
+        raise ValueError("there is something else")
+    return matrix.copy()  # what was read from a buffer cannot be written to

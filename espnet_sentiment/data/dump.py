@@ -15,7 +15,7 @@ import soundfile
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.core.ark import write_ark
+from espnet_sentiment.core.ark import ScpMatrices, write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
 from espnet_sentiment.core.seal import seal, sealed
@@ -263,7 +263,11 @@ class DumpReader:
         table = Path(dump) / ("wav.scp" if kind == "audio" else "feats.scp")
         self.stamp: Stamp = need_stamp(Path(dump) / DONE, "stage 1 (features)")
         self.stamp.check(table)
-        self.where: dict[str, str] = read_table(table)
+        if kind == "audio":
+            self.where: dict[str, str] = read_table(table)
+        else:
+            self._matrices = ScpMatrices(table)
+            self.where = {u: str(place) for u, place in self._matrices.places.items()}
 
     def __call__(self, utt: str) -> "torch.Tensor":
         """Read one utterance.
@@ -271,10 +275,9 @@ class DumpReader:
         Raises:
             DataError: Its file is not as stage 1 wrote it.
         """
-        import kaldiio
         import torch
 
         self.stamp.check(self.where[utt].rsplit(":", 1)[0])
         if self.kind == "audio":
             return torch.from_numpy(read_audio(self.where[utt], self.sample_rate))
-        return torch.from_numpy(kaldiio.load_mat(self.where[utt]).copy())
+        return torch.from_numpy(self._matrices[utt])

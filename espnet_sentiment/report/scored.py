@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 
 from espnet_sentiment.asr.word_attention import WordWeight, word_attention
 from espnet_sentiment.asr.words import AlignedWord
+from espnet_sentiment.core.ark import ScpMatrices
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.kaldi_dir import KaldiDir, UtteranceAudio, utterance_audio
@@ -90,8 +90,8 @@ def read_scored(
                 )
             rows.append((fold, row))
         if (scp := folder / "decode" / "attention.scp").exists():
-            # In one go, and where the folder is now; the scp was written last.
-            attention |= kaldiio.load_ark(str(scp.with_suffix(".ark")))
+            # Where the folder is now; the scp was written last.
+            attention |= ScpMatrices(scp, "run stage 5 (decoding) again", beside=True)
     recordings = {
         row["utt"]: utterance_audio(data, row["utt"], channel) for _, row in rows
     }

@@ -5,9 +5,11 @@ import multiprocessing
 from pathlib import Path
 
 from espnet2.tasks.asr import ASRTask
+from espnet2.train.dataset import DATA_TYPES
 from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
+from espnet_sentiment.core.ark import ScpMatrices
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.core.workers import begin_worker
@@ -18,6 +20,14 @@ from espnet_sentiment.tasks.rnnt_trainer import RNNTTrainer
 # The paper's sizes, which a config may replace one by one.
 PREDICTION_NETWORK = {"rnn_type": "lstm", "num_layers": 1, "hidden_size": 1024}
 JOINT_NETWORK = {"joint_space_size": 512}
+
+# ESPnet's own kaldi_ark runs what a table's line may name: a command.
+SCP_MATRICES = "scp_matrices"
+DATA_TYPES[SCP_MATRICES] = {
+    "func": ScpMatrices,
+    "kwargs": [],
+    "help": "Kaldi's scp of matrices, lines of `key path:offset` alone",
+}
 
 
 class RNNTTask(ASRTask):

@@ -5,12 +5,12 @@ import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 from espnet2.tasks.abs_task import scheduler_classes
 from tqdm import tqdm
 from typeguard import TypeCheckError
 
+from espnet_sentiment.core.ark import ScpMatrices
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path, read_table, write_table
 from espnet_sentiment.data.folds import Fold
@@ -19,7 +19,7 @@ from espnet_sentiment.data.speed import copies
 from espnet_sentiment.data.token_list import check_token_lengths, write_token_list
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
-from espnet_sentiment.tasks.rnnt import RNNTTask
+from espnet_sentiment.tasks.rnnt import SCP_MATRICES, RNNTTask
 
 N_MELS = 80
 FRAMES_PER_HOUR = 360_000
@@ -72,7 +72,7 @@ def prepare(
         sizes = ((frames, N_MELS), (n_tokens, len(model.token_list)))
         options[f"{part}_shape_file"] = write_shapes(out, part, keys, *sizes)
         options[f"{part}_data_path_and_name_and_type"] = [
-            (str(feats / "feats.scp"), "speech", "kaldi_ark"),
+            (str(feats / "feats.scp"), "speech", SCP_MATRICES),
             (str(out / "text"), "text", "text"),
         ]
     n_training = [frames[key] for key in parts["train"]]
@@ -176,11 +176,12 @@ def write_shapes(
 
 def write_cmvn(path: Path, scp: Path, keys: Iterable[str]) -> None:
     """Write the statistics of global CMVN, as ESPnet's ``GlobalMVN`` reads them."""
-    total, squares, count = 0.0, 0.0, 0
-    matrices = kaldiio.load_scp(str(scp))
+    total, squares, count = np.zeros(N_MELS), np.zeros(N_MELS), 0
+    matrices = ScpMatrices(scp)
     for key in tqdm(keys, desc="CMVN", unit="utt", leave=False):
         feats = matrices[key].astype(np.float64)
-        total, squares = total + feats.sum(axis=0), squares + (feats**2).sum(axis=0)
+        total += feats.sum(axis=0)
+        squares += (feats**2).sum(axis=0)
         count += len(feats)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, count=count, sum=total, sum_square=squares)
