@@ -21,6 +21,7 @@ check() {
 prepare_environment() {
   attend exec "$recipe_root/local/env.sh"
   export PATH=$recipe_root/.venv/bin:$PATH
+  export ESPNET_SENTIMENT_WAIT=$wait
   # Threads that spin while they wait slow each other down on shared cores.
   export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 }

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from espnet_sentiment import __version__
+from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
@@ -82,3 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as head, has enough; nothing is left to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        message = disk_message(error)
+        if message is None:
+            raise
+        print(f"error: {plain_lines(message)}", file=sys.stderr)
+        return 2

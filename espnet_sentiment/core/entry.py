@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 
+from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
@@ -65,6 +66,11 @@ def run(
             main(argv)
     except UserError as error:
         raise SystemExit(f"error: {plain_lines(error)}") from None
+    except Exception as error:
+        message = disk_message(error)
+        if message is None:
+            raise
+        raise SystemExit(f"error: {plain_lines(message)}") from None
     except Interrupted as error:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         raise SystemExit(error.status) from None
