@@ -47,9 +47,7 @@ def test_yaml_that_would_hang_or_break_its_reader_is_refused_by_name(
     tmp_path, text, why
 ):
     path = config(tmp_path, text)
-    with pytest.raises(
-        DataError, match=f"(?s){path} cannot be read as YAML .*{why}.*: "
-    ):
+    with pytest.raises(DataError, match=rf"(?s)cannot be read as YAML .*{why}.*: "):
         read_config(path)
 
 
