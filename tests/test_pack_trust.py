@@ -118,14 +118,16 @@ class Model:
         unpack_model(MADE, folder / "whole")
         self.folder, self.encoder = folder, folder / "whole" / "encoder"
 
-    def write(self, source=None, config=None):
+    def write(self, source=None, config=None, encoder=None):
         """Write a pack without its encoder; ``config`` changes its config.yaml."""
         from espnet_sentiment.model.checkpoint import checkpoint_bytes, read_checkpoint
 
         whole = self.folder / "whole"
         description = json.loads((whole / DESCRIPTION).read_text())
         checkpoint = read_checkpoint(whole / "model.safetensors")
-        encoder = description["encoder"] | {"path": None, "source": source}
+        given = {"path": None, "source": source}
+        given |= {} if encoder is None else encoder | {"path": "encoder"}
+        encoder = description["encoder"] | given
         settings = yaml.safe_load((whole / "config.yaml").read_text())
         files = {
             "config.yaml": yaml.safe_dump(settings | (config or {})).encode(),
@@ -293,6 +295,43 @@ def test_a_config_that_leads_elsewhere_is_refused(model, change, why, tmp_path):
     with pytest.raises(DataError, match=why) as error:
         load_sentiment_model(light / "model.safetensors", model.encoder)
     assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (
+            {"frontend": "huggingface", "frontend_conf": {"model": "a/b"}},
+            "another model",
+        ),
+        ({"token_list": "/etc/passwd"}, "its token_list is a path"),
+        (
+            {"normalize": "global_mvn", "normalize_conf": {"stats_file": "STATS"}},
+            "outsi",
+        ),
+        ({"bpemodel": "STATS"}, "elsewhere.npz, which no copy"),
+        (
+            {"normalize": "global_mvn", "normalize_conf": {"stats_file": "a/b.npz"}},
+            "a/b.npz, outside of",
+        ),
+    ],
+)
+def test_an_encoder_in_a_pack_leads_to_no_other_file_or_model(
+    model, config, why, tmp_path
+):
+    from espnet_sentiment.model.checkpoint import load_sentiment_model
+
+    stats = tmp_path / "elsewhere.npz"
+    (tmp_path / "a").mkdir()
+    for file in (stats, tmp_path / "a" / "b.npz"):
+        file.write_bytes(b"")
+    light = model.write(config={"encoder": "espnet"}, encoder={"name": "espnet"})
+    text = yaml.safe_dump({"encoder": "rnn"} | config).replace("STATS", str(stats))
+    (light / "encoder").mkdir()
+    (light / "encoder" / "config.yaml").write_text(text)
+    (light / "encoder" / "valid.acc.ave.pth").write_bytes(b"")
+    with pytest.raises(DataError, match=why):
+        load_sentiment_model(light / "model.safetensors")
 
 
 def test_no_pack_is_made_with_a_source_that_is_no_name(model, tmp_path):
