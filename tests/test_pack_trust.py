@@ -307,7 +307,7 @@ def test_a_config_that_leads_elsewhere_is_refused(model, change, why, tmp_path):
         ({"token_list": "/etc/passwd"}, "its token_list is a path"),
         (
             {"normalize": "global_mvn", "normalize_conf": {"stats_file": "STATS"}},
-            "outsi",
+            "elsewhere.npz, which no copy",
         ),
         ({"bpemodel": "STATS"}, "elsewhere.npz, which no copy"),
         (
