@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     name = model_name(args.model or args.named_model)
     told = describe(find_model(name, args.fold))
     if args.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
         return 0
     colours = has_colours(sys.stdout)
     for name, value in _lines(told):

@@ -98,7 +98,7 @@ class JSONLines:
         return self._line({"path": name, "error": str(error)})
 
     def _line(self, row: dict) -> str:
-        return json.dumps(row, ensure_ascii=False) + "\n"
+        return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class CSV:

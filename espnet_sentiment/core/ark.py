@@ -21,7 +21,7 @@ from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write
 # What kaldiio writes before a matrix, see https://kaldi-asr.org/doc/io.html: binary
 # mark, type, and the sizes of rows and columns, each after its number of bytes.
 _HEADER = struct.Struct("<2s3sbibi")
-_TYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
+_TYPES: dict[bytes, np.dtype] = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
 
 
 class Place(NamedTuple):

@@ -192,7 +192,8 @@ def score_shard(
         for entry, answer in zip(part, answers, strict=True):
             failed = isinstance(answer, DataError)
             row = {"error": str(answer)} if failed else answer.as_dict()
-            out.write(json.dumps(entry.row() | row, ensure_ascii=False) + "\n")
+            line = json.dumps(entry.row() | row, ensure_ascii=False, allow_nan=False)
+            out.write(line + "\n")
     return len(part)
 
 
