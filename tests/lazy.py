@@ -9,6 +9,7 @@ import importlib
 WHERE = {
     "ASRTask": "espnet2.tasks.asr",
     "ASRTransducerTask": "espnet2.tasks.asr_transducer",
+    "Classifier": "espnet_sentiment.inference.classifier",
     "JointNetwork": "espnet2.asr_transducer.joint_network",
     "LabelToIndex": "espnet_sentiment.tasks.sentiment_preprocessor",
     "RNNTAligner": "espnet_sentiment.asr.align_rnnt",
@@ -21,6 +22,7 @@ WHERE = {
     "greedy_search": "espnet_sentiment.model.rnnt_greedy",
     "load_rnnt": "espnet_sentiment.asr.rnnt_checkpoint",
     "recalls_to_accuracy": "espnet_sentiment.tasks.sentiment_trainer",
+    "train_rnnt": "espnet_sentiment.train.train_rnnt",
     "task_options": "espnet_sentiment.train.options",
 }
 

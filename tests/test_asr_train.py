@@ -5,6 +5,8 @@ import itertools
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import kaldiio
@@ -16,6 +18,7 @@ import yaml
 from asr_fixtures import CONF, Corpus, write_data
 from espnet2.train.distributed_utils import DistributedOption
 from seed import SEED
+from torch.multiprocessing import ProcessExitedException
 
 from espnet_sentiment.bin import asr_train, encode, make_features
 from espnet_sentiment.core.errors import DataError, UserError
@@ -25,6 +28,7 @@ from espnet_sentiment.data import dump
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.token_list import check_token_lengths, write_token_list
 from espnet_sentiment.model.rnnt_model import RNNTModel
+from espnet_sentiment.tasks.failure import keep_reason
 from espnet_sentiment.tasks.resume import keep_checkpoint, recover_checkpoint
 
 pytestmark = pytest.mark.espnet
@@ -401,6 +405,56 @@ def test_an_empty_validation_transcript_keeps_two_processes_in_step(corpus):
     process = run_forked(lambda: corpus.train("--asr_args", "--max_epoch 2", nj=2))
     process.join(120)
     assert process.exitcode == 0
+
+
+@pytest.mark.parametrize("nj", ["1", "2"])
+def test_a_training_that_diverges_ends_with_one_line(corpus, nj):
+    wild = "--asr_args=--optim_conf lr=1e30 --grad_clip inf --scheduler none"
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "espnet_sentiment.bin.asr_train", wild),
+            *("--data_dir", corpus.data_dir, "--dump", corpus.dump, "--nj", nj),
+            *("--asr", corpus.asr, "--asr_exp", corpus.exp),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    (line,) = [line for line in run.stderr.splitlines() if "error" in line.lower()]
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert line.startswith(f"error: {corpus.exp}: epoch 1: ")
+    assert line.endswith('lower the learning rate: --asr_args "--optim_conf lr=1e+29"')
+    assert not list(corpus.exp.glob("*ave*.pth"))
+    corpus.train("--asr_args=--optim_conf lr=0.001 --max_epoch 1")
+    assert len(list(corpus.exp.glob("valid.*.ave.pth"))) == 1
+
+
+def test_weights_that_are_no_numbers_are_no_beginning_and_not_decoded(corpus):
+    corpus.train("--asr_args", "--max_epoch 1")
+    (checkpoint,) = corpus.exp.glob("valid.*.ave.pth")
+    weights = torch.load(checkpoint, weights_only=True)
+    weights["encoder.macro_layers.0.0.weight"] = torch.tensor([torch.nan])
+    torch.save(weights, checkpoint)
+    message = f"{checkpoint} holds weights that are not finite"
+    with pytest.raises(DataError, match=message):
+        corpus.decode("--part", "test")
+    with pytest.raises(UserError, match=message):
+        corpus.train("--init", str(corpus.exp), exp=corpus.root / "exp" / "asr_other")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_why_a_process_on_a_gpu_failed_is_told(told, tmp_path, monkeypatch):
+    def main(args):
+        if told:
+            keep_reason(tmp_path, UserError("the training has diverged"))
+        raise ProcessExitedException("process 1 ended", 1, 2, 1)
+
+    monkeypatch.setattr(lazy.RNNTTask, "main", main)
+    keep_reason(tmp_path, UserError("of an earlier training"))
+    options = {"output_dir": str(tmp_path), "dist_rank": None, "dist_launcher": None}
+    message = "^the training has diverged$" if told else "failed.*train.*log in"
+    with pytest.raises(UserError, match=message):
+        lazy.train_rnnt(options, seed=0, ngpu=2)
 
 
 def test_a_wrong_key_or_option_is_named(corpus):

@@ -32,6 +32,7 @@ from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.batching import WINDOW
 from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+from espnet_sentiment.inference.speech_encoder import SpeechEncoder
 from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import save_checkpoint
@@ -572,10 +573,17 @@ def test_one_recording_where_several_are_asked_for_is_refused_at_once(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_float32_is_the_remedy_of_other_dtypes_alone(whisper, waves, dtype):
+def test_float32_is_the_remedy_of_other_dtypes_alone(
+    whisper, waves, dtype, monkeypatch
+):
     model = load(whisper, dtype=dtype)
-    for weight in model._classifier.decoder.parameters():
-        weight.data.fill_(torch.nan)
+    encode = SpeechEncoder.from_frames
+
+    def overflow(self, feats, lengths):
+        out, lengths = encode(self, feats, lengths)
+        return out + torch.inf, lengths
+
+    monkeypatch.setattr(SpeechEncoder, "from_frames", overflow)
     with pytest.raises(DataError, match="output is not finite; look at") as error:
         model(waves[0])
     assert ("--dtype float32" in str(error.value)) == (dtype != "float32")

@@ -13,6 +13,7 @@ from espnet_sentiment.encoder.espnet_files import (
     open_experiment,
     stats_file,
 )
+from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.model.rnnt_model import RNNTModel
 
 OUTPUT_LAYER = "joint_network.lin_out.weight"
@@ -54,6 +55,13 @@ def _read_weights(path: Path) -> dict:
         raise DataError(
             f"{path} holds no {OUTPUT_LAYER}, so it is no RNN-T's checkpoint: name the "
             "folder of an RNN-T experiment"
+        )
+    name = find_nonfinite(weights.items())
+    if name is not None:
+        raise DataError(
+            f"{path} holds weights that are not finite ({name}): its training has "
+            "diverged. Train it again with a lower learning rate (--asr_args "
+            '"--optim_conf lr=..."), or ask for a sound copy'
         )
     return weights
 

@@ -129,7 +129,7 @@ def score_folder(folder: Path) -> dict:
         row: dict[str, object] = {"utt": utt, "ref": refs[utt], "hyp": hyps[utt]}
         for unit in ("words", "characters"):
             row[unit] = dataclasses.asdict(getattr(alignment, unit))
-        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
         pictures.append(f"{utt}\n{alignment.picture}\n")
     write_text(folder / "per_utt.jsonl", "".join(lines))
     write_text(folder / "result.txt", "".join(pictures))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
@@ -18,15 +18,6 @@ from espnet_sentiment.recipe.features import find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, differences
 
 ALGORITHM = 1
-
-# What the stage itself decides, by its own options and files.
-DECIDED = {
-    *("output_dir", "seed", "ngpu", "resume", "print_config", "dry_run"),
-    *("collect_stats", "input_size", "frontend", "normalize", "normalize_conf"),
-    *("token_list", "bpemodel", "use_tensorboard", "use_matplotlib", "num_att_plot"),
-    *("train_shape_file", "valid_shape_file", "train_data_path_and_name_and_type"),
-    "valid_data_path_and_name_and_type",
-}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -120,17 +111,23 @@ def train(args: argparse.Namespace) -> None:
 def _train(stage, data, fold, feats, config, extra, args) -> None:
     """Train; ESPnet's slow imports wait until there is work to do."""
     stage.say("loading ESPnet")
+    from espnet_sentiment.tasks.divergence import check_initial
     from espnet_sentiment.tasks.rnnt import RNNTTask
     from espnet_sentiment.train.options import task_options
     from espnet_sentiment.train.prepare_rnnt import prepare
+    from espnet_sentiment.train.served import RNNT, check_processes
     from espnet_sentiment.train.train_rnnt import drop_leftovers, train_rnnt
 
-    options = task_options(
-        RNNTTask, config, Path(args.asr), extra, "--asr_args", DECIDED
-    )
+    options = task_options(RNNTTask, config, Path(args.asr), extra, "--asr_args", RNNT)
+    check_processes(options, args.ngpu, args.nj)
+    if args.init and options["init_param"]:
+        raise UserError("--init is init_param of the encoder: give one of the two")
+    if not args.ngpu and (options["use_amp"] or options["num_workers"] > 1):
+        stage.say("use_amp and num_workers are for GPUs, and have no effect on a CPU")
     out = stage.stamp.parent
     if args.init:
         checkpoint = averaged_checkpoint(Path(args.init))
+        check_initial(checkpoint)
         options["init_param"] = [f"{checkpoint}:encoder:encoder"]
     options, facts = prepare(out, data, fold, feats, options)
     for fact in facts:

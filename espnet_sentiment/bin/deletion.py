@@ -165,7 +165,13 @@ def write_deletions(
         samples = resample(u.recording.read(), SAMPLE_RATE, rate)
 
         def posteriors(variants: np.ndarray) -> np.ndarray:
-            return np.stack([row.posteriors for row in classifier(list(variants))])
+            found = np.stack([row.posteriors for row in classifier(list(variants))])
+            if not np.isfinite(found).all():
+                raise DataError(
+                    f"utterance {utt}: the encoder's output is not finite: look at "
+                    f"{u.recording.path}"
+                )
+            return found
 
         return delete(samples, masks, frame_shift * rate, posteriors)
 

@@ -38,7 +38,7 @@ def plain_lines(text: object) -> str:
 
 def json_text(data: object, indent: int | None = None) -> str:
     """Return JSON that can be printed: what cannot is an escape of JSON's own."""
-    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
     return "\n".join(
         line
         if line.isprintable()

@@ -37,8 +37,13 @@ def write_text(path: PathLike, text: str) -> None:
 
 
 def write_json(path: PathLike, data) -> None:
-    """Write JSON atomically, one key a line."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    """Write JSON atomically, one key a line.
+
+    Raises:
+        ValueError: A number is not finite, which JSON cannot say.
+    """
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
 
 
 def read_json(path: PathLike):

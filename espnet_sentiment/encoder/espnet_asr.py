@@ -19,6 +19,7 @@ from espnet_sentiment.encoder.fbank import FbankFrontend
 from espnet_sentiment.encoder.layers import Layers, first_tensor, record_layers
 from espnet_sentiment.encoder.probing import measure_frame_shift, shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+from espnet_sentiment.layers.finite import find_nonfinite
 
 ENCODER_PARTS = ("frontend", "normalize", "preencoder", "encoder")
 
@@ -188,6 +189,14 @@ def load_encoder_parts(experiment: ESPnetExperiment, name: str) -> Backbone:
             f"{experiment.model_file} ({type(error).__name__}: {error}): point "
             "--encoder_model to a config.yaml and a .pth file of one ASR experiment"
         ) from error
+    for part, module in parts.items():
+        name_of_weight = find_nonfinite(module.state_dict().items())
+        if name_of_weight is not None:
+            raise DataError(
+                f"{experiment.model_file} holds weights that are not finite ({part}."
+                f"{name_of_weight}): train it again with a lower learning rate, or "
+                "copy it anew"
+            )
     fs = (config.get("frontend_conf") or {}).get("fs", 16000)
     rate = humanfriendly.parse_size(fs) if isinstance(fs, str) else fs
     return ESPnetBackbone(parts, rate, name, config.get("input_size"))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.inference.speech_encoder import SpeechEncoder, check_device
 from espnet_sentiment.layers.padding import pad
@@ -36,6 +36,7 @@ class Classifier:
         tokens: Turns a transcript into indices (U,), for a text branch.
         encoder: Frozen encoder; None classifies stored features only.
         device: Where the decoder computes, as its encoder does.
+        name: What messages call the model.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class Classifier:
         tokens: Callable[[str], np.ndarray] | None = None,
         encoder: SpeechEncoder | None = None,
         device: str = "cpu",
+        name: PathLike = "the model",
     ):
-        self.device = torch.device(device)
+        self.device, self.name = torch.device(device), name
         self.decoder, self.tokens = decoder.to(self.device), tokens
         self._encoder = encoder
 
@@ -71,7 +73,7 @@ class Classifier:
         check_device(device)
         decoder = load_sentiment_model(model_file, encoder_model)
         encoder = SpeechEncoder(decoder.detach_encoder(), device, dtype)
-        return cls(decoder, text_to_tokens(model_file), encoder, device)
+        return cls(decoder, text_to_tokens(model_file), encoder, device, model_file)
 
     @classmethod
     def of_features(
@@ -101,7 +103,7 @@ class Classifier:
                 f"{model_file} learned on the encoder {reference}, not on {features}: "
                 f"{remedy}"
             )
-        return cls(decoder, text_to_tokens(model_file), encoder, device)
+        return cls(decoder, text_to_tokens(model_file), encoder, device, model_file)
 
     @property
     def classes(self) -> list[str]:
@@ -171,6 +173,12 @@ class Classifier:
             feats: Of any floating type.
             lengths: Valid frames.
             texts: Transcripts, for a model with a text branch.
+
+        Returns:
+            Posteriors that are NaN where features are not finite in float16.
+
+        Raises:
+            UserError: Of finite features, the model makes posteriors that are not.
         """
         text: tuple[torch.Tensor, torch.Tensor] | tuple[()] = ()
         if self.tokens is not None:
@@ -179,10 +187,17 @@ class Classifier:
                 raise ValueError("the model has a text branch: give it transcripts")
             text = pad([self.tokens(line) for line in given], self.device)
         has_attention = getattr(self.decoder.decoder, "has_attention", False)
-        logits, attention = self.decoder.classify(
-            feats.half().float(), lengths, has_attention, *text
-        )
-        posteriors = logits.double().softmax(dim=-1).cpu().numpy()
+        feats = feats.half().float()
+        logits, attention = self.decoder.classify(feats, lengths, has_attention, *text)
+        probabilities = logits.double().softmax(dim=-1)
+        finite = _are_finite(feats, lengths)
+        if not probabilities[finite].isfinite().all():
+            raise UserError(
+                f"{self.name} gives posteriors that are not finite, of features that "
+                "are: train it again with a lower learning rate, or take another model"
+            )
+        probabilities[~finite] = torch.nan
+        posteriors = probabilities.cpu().numpy()
         if attention is None:
             return [Scores(row, None) for row in posteriors]
         weights = attention.float().cpu().numpy()
@@ -191,3 +206,10 @@ class Classifier:
             Scores(row, weights[i, :, :n].copy())
             for i, (row, n) in enumerate(zip(posteriors, lengths.tolist(), strict=True))
         ]
+
+
+def _are_finite(feats: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Tell which of a batch (B, T, D) are finite within their lengths (B,)."""
+    frames = feats.isfinite().all(dim=-1)
+    steps = torch.arange(feats.size(1), device=feats.device)
+    return (frames | (steps >= lengths.to(feats.device)[:, None])).all(dim=1)

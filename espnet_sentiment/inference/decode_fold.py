@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet_sentiment.core.ark import write_ark
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_table, write_text
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.inference.classifier import Classifier
@@ -55,6 +56,11 @@ def decode_fold(
             [texts[utt] for utt in batch] if texts else None,
         )
         for utt, row in zip(batch, scores, strict=True):
+            if not np.isfinite(row.posteriors).all():
+                raise DataError(
+                    f"{store.root}: the features of utterance {utt} are not finite: "
+                    "delete it and run stage 3 again"
+                )
             lines[utt] = _line(
                 utt, utt2label.get(utt), classifier.classes, row.posteriors
             )
@@ -79,4 +85,4 @@ def _line(
         "prediction": classes[int(posteriors.argmax())],
         "posteriors": {c: float(p) for c, p in zip(classes, posteriors, strict=True)},
     }
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"

@@ -320,6 +320,7 @@ class Speech2Sentiment:
                     f"{name} is too short for the encoder: {parts[index].seconds:.3f} s"
                 )
             elif not np.isfinite(row.posteriors).all():
+                self._encoder.check_weights()
                 found[index] = DataError(
                     f"{name}: the encoder's output is not finite; "
                     + self._remedy_of_infinity()

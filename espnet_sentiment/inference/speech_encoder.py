@@ -13,7 +13,12 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.probing import noise
-from espnet_sentiment.inference.packed_linear import can_pack, pack_linears
+from espnet_sentiment.inference.packed_linear import (
+    PackedLinear,
+    can_pack,
+    pack_linears,
+)
+from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.layers.padding import pad
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -107,6 +112,26 @@ class SpeechEncoder:
         ):
             out, lengths, _ = self._own(feats.to(self.device), lengths.to(self.device))
         return out, lengths
+
+    def check_weights(self) -> None:
+        """Refuse an encoder that no input makes say a number.
+
+        Raises:
+            UserError: Its weights are not finite.
+        """
+        packed = (
+            (f"{name}.weight", module.weight)
+            for name, module in self.encoder.named_modules()
+            if isinstance(module, PackedLinear)
+        )
+        name = find_nonfinite(
+            itertools.chain(self.encoder.state_dict().items(), packed)
+        )
+        if name is not None:
+            raise UserError(
+                f"the encoder {self.name} holds weights that are not finite ({name}): "
+                "download or copy it anew"
+            )
 
     @property
     def _own(self) -> AbsPretrainedEncoder:

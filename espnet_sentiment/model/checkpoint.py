@@ -18,6 +18,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, atomic_path
 from espnet_sentiment.core.untrusted import parse_json
 from espnet_sentiment.encoder.kinds import check_reference, kind_of
+from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
 from espnet_sentiment.model.layout import (
     CONFIG,
@@ -60,7 +61,8 @@ def checkpoint_bytes(state_dict: Mapping, reference: Mapping) -> bytes:
 
     # Tensors that share memory have no place in the format.
     tensors = {key: value.detach().clone() for key, value in state_dict.items()}
-    return save(tensors, {METADATA: json.dumps(dict(reference), sort_keys=True)})
+    text = json.dumps(dict(reference), sort_keys=True, allow_nan=False)
+    return save(tensors, {METADATA: text})
 
 
 def read_checkpoint(path: PathLike) -> dict:
@@ -71,10 +73,21 @@ def read_checkpoint(path: PathLike) -> dict:
 
     Raises:
         DataError: The file is missing or not a sentiment checkpoint, or names its
-            encoder by more than a name.
+            encoder by more than a name, or its weights are not finite.
     """
-    if Path(path).suffix == ".safetensors":
-        return _read_safetensors(Path(path))
+    safe = Path(path).suffix == ".safetensors"
+    checkpoint = _read_safetensors(Path(path)) if safe else _read_pth(path)
+    name = find_nonfinite(checkpoint.get("state_dict", {}).items())
+    if name is not None:
+        raise DataError(
+            f"{path} holds weights that are not finite ({name}): its training has "
+            "diverged. Train it again with a lower learning rate (--sentiment_args "
+            '"--optim_conf lr=..."), or ask for a sound copy'
+        )
+    return checkpoint
+
+
+def _read_pth(path: PathLike) -> dict:
     try:
         checkpoint = safe_torch_load(path, map_location="cpu")
     except FileNotFoundError:

@@ -209,7 +209,7 @@ def pack_members(
         "files": entries,
     }
     members[DESCRIPTION] = (
-        json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+        json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     ).encode()
     members[README] = model_card(description).encode()
     return members, description

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -25,13 +26,17 @@ def read_predictions(path: Path) -> list[dict]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line, parse_constant=_refuse_constant) for line in lines]
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run stage 5 (decoding)") from None
     except ValueError as error:
         raise DataError(
             f"{path} is broken ({error}): delete it and run stage 5"
         ) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def score(

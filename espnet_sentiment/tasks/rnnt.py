@@ -10,11 +10,12 @@ from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
 from espnet_sentiment.core.ark import ScpMatrices
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.core.workers import begin_worker
 from espnet_sentiment.data.token_list import BPE_MODES
 from espnet_sentiment.model.rnnt_model import RNNTModel
+from espnet_sentiment.tasks.failure import keep_reason
 from espnet_sentiment.tasks.rnnt_trainer import RNNTTrainer
 
 # The paper's sizes, which a config may replace one by one.
@@ -80,8 +81,15 @@ class RNNTTask(ASRTask):
         # ESPnet gives no rank to a process that a cluster's launcher started.
         rank = get_rank(args.dist_rank, args.dist_launcher) or 0
         name = f"train.rank{rank}.log" if rank else "train.log"
-        with logging_to(Path(args.output_dir) / name):
-            super().main_worker(args)
+        try:
+            with logging_to(Path(args.output_dir) / name):
+                super().main_worker(args)
+        except UserError as error:
+            # Else it is this machine's only process, or data_parallel's.
+            if not args.multiprocessing_distributed:
+                raise
+            keep_reason(args.output_dir, error)
+            raise SystemExit(1) from None
 
     @classmethod
     @typechecked

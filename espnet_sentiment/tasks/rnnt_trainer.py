@@ -1,13 +1,12 @@
-"""ESPnet's Trainer with a progress bar and checkpoints that survive a kill."""
+"""The Trainer of RNN-Ts, with a progress bar."""
 
 import sys
-from pathlib import Path
 
 from espnet2.train.reporter import aggregate
-from espnet2.train.trainer import Trainer
 from tqdm import tqdm
 
-from espnet_sentiment.tasks.resume import is_first, keep_checkpoint
+from espnet_sentiment.tasks.checked_trainer import CheckedTrainer
+from espnet_sentiment.tasks.resume import is_first
 
 # What an epoch's line says, where the model reports it.
 SHOWN = ("loss", "loss_ctc", "cer_transducer", "wer_transducer")
@@ -18,19 +17,26 @@ def _is_terminal() -> bool:
     return sys.__stderr__ is not None and sys.__stderr__.isatty()
 
 
-class RNNTTrainer(Trainer):
+class RNNTTrainer(CheckedTrainer):
     """Shows a bar over the batches of an epoch, and a line at its end."""
+
+    option = "--asr_args"
 
     @classmethod
     def train_one_epoch(
-        cls, *args, iterator, reporter, options, distributed_option, **kwargs
+        cls,
+        *args,
+        optimizers,
+        reporter,
+        options,
+        distributed_option,
+        **kwargs,
     ) -> bool:
-        """Train an epoch while the last checkpoint is safe."""
-        keep_checkpoint(Path(options.output_dir), distributed_option)
+        """Train an epoch under a bar."""
         epoch = f"epoch {reporter.get_epoch()}/{options.max_epoch}"
         # stderr itself goes to the log.
         bar = tqdm(
-            iterator,
+            kwargs.pop("iterator"),
             desc=epoch,
             unit="batch",
             leave=False,
@@ -41,6 +47,7 @@ class RNNTTrainer(Trainer):
         return super().train_one_epoch(
             *args,
             iterator=bar,
+            optimizers=optimizers,
             reporter=reporter,
             options=options,
             distributed_option=distributed_option,
@@ -48,10 +55,12 @@ class RNNTTrainer(Trainer):
         )
 
     @classmethod
-    def validate_one_epoch(cls, *args, reporter, distributed_option, **kwargs) -> None:
+    def validate_one_epoch(
+        cls, model, iterator, reporter, options, distributed_option
+    ) -> None:
         """Validate, then say how the epoch went."""
         super().validate_one_epoch(
-            *args, reporter=reporter, distributed_option=distributed_option, **kwargs
+            model, iterator, reporter, options, distributed_option
         )
         if is_first(distributed_option):
             said = [
@@ -59,5 +68,4 @@ class RNNTTrainer(Trainer):
                 for key in SHOWN
                 if key in reporter.stats
             ]
-            line = f"epoch {reporter.get_epoch()}, validation: {', '.join(said)}"
-            tqdm.write(line, file=sys.__stderr__)
+            cls.say(f"epoch {reporter.get_epoch()}, validation: {', '.join(said)}")

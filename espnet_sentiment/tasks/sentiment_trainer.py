@@ -1,12 +1,10 @@
 """ESPnet's Trainer, validated by WA and UA over the whole validation set."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from espnet2.train.trainer import Trainer
 
-from espnet_sentiment.tasks.resume import keep_checkpoint
+from espnet_sentiment.tasks.checked_trainer import CheckedTrainer
 
 
 def recalls_to_accuracy(confusion: torch.Tensor):
@@ -21,22 +19,15 @@ def recalls_to_accuracy(confusion: torch.Tensor):
     return confusion.trace() / confusion.sum(), recalls.mean()
 
 
-class SentimentTrainer(Trainer):
+class SentimentTrainer(CheckedTrainer):
     """Adds ``wa`` and ``ua`` to the validation statistics.
 
     UA is no mean over batches, so ESPnet's batch statistics cannot give it: the model
     sums up a confusion matrix instead.
     """
 
+    option = "--sentiment_args"
     on_epoch: Callable[[], object] | None = None
-
-    @classmethod
-    def train_one_epoch(cls, *args, options, distributed_option, **kwargs) -> bool:
-        """Train an epoch while the last checkpoint is safe."""
-        keep_checkpoint(Path(options.output_dir), distributed_option)
-        return super().train_one_epoch(
-            *args, options=options, distributed_option=distributed_option, **kwargs
-        )
 
     @classmethod
     @torch.no_grad()

@@ -19,6 +19,7 @@ from espnet2.tasks.abs_task import AbsTask
 
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.workers import begin_worker, signals_held
+from espnet_sentiment.tasks.failure import failure, keep_reason
 
 
 def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> None:
@@ -67,16 +68,15 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
             for child in children:
                 child.kill()
             raise
+        except UserError:
+            raise
         except RuntimeError as error:
             for child in children:
                 child.join(timeout=5)
             failed = [c.exitcode for c in children if c.exitcode]
             if failed:
-                raise UserError(
-                    f"a training process ended with status {failed[0]} ({error}): see "
-                    f"train.*log in {options['output_dir']}, then run the same command "
-                    "again"
-                ) from error
+                reason = f"a training process ended with status {failed[0]} ({error})"
+                raise failure(options["output_dir"], reason) from error
             raise
         finally:
             if torch.distributed.is_initialized():
@@ -88,4 +88,8 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
 
 def _work(task: type[AbsTask], args: argparse.Namespace) -> None:
     begin_worker()
-    task.main(args)
+    try:
+        task.main(args)
+    except UserError as error:
+        keep_reason(args.output_dir, error)
+        raise SystemExit(1) from None

@@ -20,20 +20,10 @@ from espnet_sentiment.data.token_list import check_token_lengths, write_token_li
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
 from espnet_sentiment.tasks.rnnt import SCP_MATRICES, RNNTTask
+from espnet_sentiment.train.served import RNNT, criterion_rule
 
 N_MELS = 80
 FRAMES_PER_HOUR = 360_000
-
-# What this package decides, whatever the config says.
-FIXED = {
-    "input_size": N_MELS,
-    "frontend": None,
-    "normalize": "global_mvn",
-    "use_tensorboard": False,
-    "use_matplotlib": False,
-    "num_att_plot": 0,
-    "resume": True,
-}
 
 
 def prepare(
@@ -133,7 +123,7 @@ def complete_options(options: Mapping, out: Path, stats: Path) -> dict:
     options = {
         **options,
         "output_dir": str(out),
-        **FIXED,
+        **RNNT.fixed,
         "normalize_conf": {"stats_file": str(stats)},
     }
     _default_decay(options)
@@ -247,7 +237,7 @@ def describe_parameters(model) -> str:
 
 
 def _check_criterion(options: Mapping) -> None:
-    """Refuse a criterion by which no epoch would be kept."""
+    """Refuse a criterion by which no epoch would be kept, or that nothing reports."""
     criteria = options["best_model_criterion"]
     reported = {"loss", "loss_transducer"}
     reported |= {f"{k}_transducer" for k in ("cer", "wer") if _reports(options, k)}
@@ -257,12 +247,22 @@ def _check_criterion(options: Mapping) -> None:
         len(criteria) != 1
         or criteria[0][0] != "valid"
         or criteria[0][1] not in reported
+        or criteria[0][2] not in ("min", "max")
     ):
         raise DataError(
             f"best_model_criterion is {criteria}: name one of validation, with one of "
             f"{', '.join(sorted(reported))} (cer and wer need model_conf.report_cer "
             "and report_wer)"
         )
+    losses = [name for name in reported if name.startswith("loss")]
+    known = {"train": sorted(losses), "valid": sorted(reported)}
+    for key, n_parts in (
+        ("val_scheduler_criterion", 2),
+        ("early_stopping_criterion", 3),
+    ):
+        rule = criterion_rule(known, n_parts)
+        if not rule.holds(options[key]):
+            raise DataError(f"{key} is {options[key]}: {rule.says}")
 
 
 def _reports(options: Mapping, kind: str) -> bool:

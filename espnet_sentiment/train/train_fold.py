@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from espnet2.tasks.abs_task import optim_classes
+from espnet2.tasks.abs_task import optim_classes, scheduler_classes
 from typeguard import TypeCheckError
 
 from espnet_sentiment.core.errors import DataError
@@ -20,6 +20,7 @@ from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
+from espnet_sentiment.tasks.divergence import check_kept
 from espnet_sentiment.tasks.resume import (
     KEPT,
     TRAINER_STATE,
@@ -29,26 +30,12 @@ from espnet_sentiment.tasks.resume import (
 from espnet_sentiment.tasks.sentiment import (
     SentimentTask,
     decoder_choices,
+    normalize_choices,
     specaug_choices,
     text_encoder_choices,
 )
 from espnet_sentiment.train.options import task_options
-
-# What the driver decides, because it draws its own curves and trains in one process.
-FIXED = {
-    "num_workers": 0,
-    "num_att_plot": 0,
-    "use_matplotlib": False,
-    "use_tensorboard": False,
-}
-
-
-# What the stages decide: a config with an encoder, for one, is none of a decoder.
-DECIDED = {
-    *("encoder", "encoder_conf", "encoder_reference", "input_size", "token_list"),
-    *("output_dir", "seed", "ngpu", "resume", "frontend", "frontend_conf"),
-    *("text_token_list", "text_bpemodel"),
-}
+from espnet_sentiment.train.served import SENTIMENT
 
 
 def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
@@ -63,7 +50,7 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
         DataError: A key or an option that the task does not know.
     """
     options = task_options(
-        SentimentTask, config, path, extra, "--sentiment_args", DECIDED
+        SentimentTask, config, path, extra, "--sentiment_args", SENTIMENT
     )
     _check_parts(options, path)
     return options
@@ -76,12 +63,16 @@ def _check_parts(options: Mapping, path: Path) -> None:
         "specaug": lambda cls, conf: cls(**conf),
         "text_encoder": lambda cls, conf: cls(2, **conf),
         "optim": lambda cls, conf: cls([torch.nn.Parameter(torch.zeros(1))], **conf),
+        "scheduler": lambda cls, conf: cls(_optimizer(options), **conf),
+        "normalize": lambda cls, conf: None,
     }
     classes = {
         "decoder": decoder_choices.get_class,
         "specaug": specaug_choices.get_class,
         "text_encoder": text_encoder_choices.get_class,
         "optim": optim_classes.__getitem__,
+        "scheduler": scheduler_classes.__getitem__,
+        "normalize": normalize_choices.get_class,
     }
     for part, build in builders.items():
         name, conf = options[part], options[f"{part}_conf"]
@@ -95,6 +86,11 @@ def _check_parts(options: Mapping, path: Path) -> None:
             build(cls, conf)
         except (ValueError, TypeError, TypeCheckError) as error:
             raise DataError(f"{path}: {part}_conf {conf}: {error}") from None
+
+
+def _optimizer(options: Mapping) -> torch.optim.Optimizer:
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    return optim_classes[options["optim"]](parameters, **options["optim_conf"])
 
 
 def train_fold(
@@ -129,7 +125,7 @@ def train_fold(
     out.mkdir(parents=True, exist_ok=True)
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
     recover_checkpoint(out)
-    options = {**options, **FIXED}
+    options = {**options, **SENTIMENT.fixed}
     options.update(
         output_dir=str(out),
         token_list=_write_classes(out, data.classes),
@@ -146,7 +142,6 @@ def train_fold(
         valid_shape_file=[_write_shapes(out / "valid_shape", fold.valid, store)],
         seed=seed,
         ngpu=ngpu,
-        resume=True,
     )
     if transcripts is not None:
         options |= _text_options(out / "text", read_table(transcripts), fold, options)
@@ -160,7 +155,8 @@ def train_fold(
         }
     with logging_to(out / "train.log"):
         SentimentTask.main(argparse.Namespace(**options))
-    _keep_result(out, reference)
+    (criterion,) = options["best_model_criterion"]
+    _keep_result(out, reference, criterion)
     names = (CHECKPOINT, CONFIG, "history.json", "tokens.txt", "feats_stats.npz")
     shapes = ("train_shape", "valid_shape", "text")
     return [out / name for name in (*names, *shapes) if (out / name).exists()]
@@ -222,11 +218,14 @@ def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) 
     return conf
 
 
-def _keep_result(out: Path, reference: dict[str, str]) -> None:
+def _keep_result(
+    out: Path, reference: dict[str, str], criterion: Sequence[str]
+) -> None:
     """Keep the selected weights and the curves; drop what only resuming needs."""
-    state = load_state(out / "valid.ua.ave.pth")
+    state = load_state(out / f"{criterion[0]}.{criterion[1]}.ave.pth")
     curves = load_state(out / TRAINER_STATE)["reporter"]
     write_json(out / "history.json", _history(curves["stats"]))
+    check_kept(out, state, "--sentiment_args")
     save_checkpoint(out / CHECKPOINT, state, reference)
     for pattern in ("*epoch.pth", "*.best.pth", "valid.*.pth", "train.*.pth"):
         for path in out.glob(pattern):

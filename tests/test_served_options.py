@@ -1,0 +1,218 @@
+"""Every option of the tasks is honoured by the stages, or refused by name."""
+
+import argparse
+from pathlib import Path
+
+import lazy
+import pytest
+import yaml
+from recipe_fixtures import Recipe
+
+from espnet_sentiment.core.errors import DataError, UserError
+from espnet_sentiment.train.served import RNNT, SENTIMENT, check_processes
+
+pytestmark = pytest.mark.espnet
+
+CONFIG = Path("conf.yaml")
+TASKS = {"SentimentTask": SENTIMENT, "RNNTTask": RNNT}
+
+
+def options(task, config=(), *extra):
+    task_class = getattr(lazy, task)
+    config = dict(config)
+    return lazy.task_options(task_class, config, CONFIG, extra, "--x_args", TASKS[task])
+
+
+def actions(task):
+    parser = getattr(lazy, task).get_parser()
+    return {a.dest: a for a in parser._actions if a.dest != "help"}
+
+
+def another(action, served):
+    """Return a value that differs from the served one, and how a shell says it."""
+    name = action.option_strings[-1]
+    if isinstance(action, argparse._StoreTrueAction):
+        return True, [name]
+    if type(action).__name__ == "NestedDictAction":
+        return {"x": 1}, [name, "x=1"]
+    if isinstance(action, argparse._AppendAction):
+        return ["7"], [name, "7"]
+    if action.choices is not None:
+        value = next(c for c in action.choices if c not in (served, None, "none"))
+        return value, [name, str(value)]
+    if isinstance(served, bool):
+        return not served, [name, str(not served)]
+    if action.nargs is not None:
+        return ["7"], [name, "7"]
+    if action.type in (str, None) or "str" in action.type.__name__:
+        return "7", [name, "7"]
+    value = 7 if action.type is int else action.type("7")
+    return value, [name, "7"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_option_that_a_stage_overrides_is_refused_by_name(task):
+    served, known = TASKS[task], actions(task)
+    overridden = {*served.never, *served.fixed, *served.unused}
+    assert overridden <= set(known)
+    # ESPnet refuses other models and front ends itself.
+    for key in overridden - {"model", "frontend"}:
+        standard = served.fixed.get(key, known[key].default)
+        value, said = another(known[key], standard)
+        if key == "train_data_path_and_name_and_type" or key.startswith("valid_data"):
+            said = [said[0], "a,b,text"]
+        message = f"{key} is decided by the stage: leave it out$"
+        with pytest.raises(DataError, match=f"^--x_args: {message}"):
+            options(task, {}, *said)
+        if key != "config":
+            with pytest.raises(DataError, match=f"^{CONFIG}: {message}"):
+                options(task, {key: value})
+    for key in served.fixed:
+        options(task, {key: served.fixed[key]})
+    for key in served.unused:
+        options(task, {key: known[key].default})
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_has_no_effect_without_another_option_is_refused(task):
+    for key, other in TASKS[task].needs.items():
+        value = {"views": 2}.get(key, actions(task)[key].default)
+        with pytest.raises(DataError, match=f"{key} has no effect without {other}"):
+            options(task, {key: value})
+    # Who says that there is none need not take out the rest.
+    options(task, {"specaug": None, "specaug_conf": {"policy": "LB"}})
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "--max_epoch 0",
+        "--batch_size 0",
+        "--batch_bins 0",
+        "--valid_batch_size 0",
+        "--accum_grad 0",
+        "--log_interval 0",
+        "--num_iters_per_epoch 0",
+        "--patience -1",
+        "--keep_nbest_models 0",
+        "--keep_nbest_models 3 0",
+        "--grad_clip 0",
+        "--grad_clip -1",
+        "--grad_clip nan",
+        "--init_param nothing.pth",
+        "--batch_type catbel",
+        "--batch_type folded",
+        "--fold_length 9",
+        "--max_epoch ten",
+        "--optim nothing",
+        "--config other.yaml",
+    ],
+)
+def test_values_that_no_training_takes_are_named(task, said):
+    with pytest.raises(DataError, match=f"^--x_args: .*{said.split()[0][2:]}"):
+        options(task, {}, *said.split())
+
+
+@pytest.mark.parametrize(
+    ("task", "said", "message"),
+    [
+        ("RNNTTask", "--batch_size 8", "no effect with batch_type numel: .*batch_bins"),
+        ("SentimentTask", "--batch_bins 8", "no effect with batch_type unsorted"),
+        ("RNNTTask", "--use_amp true --use_tf32 true", "exclude each other"),
+        ("SentimentTask", "--specaug none", "of your own: stage 3 makes the views"),
+        ("SentimentTask", "--views 2", "of your own: stage 3 makes the views"),
+        ("SentimentTask", "--specaug_conf policy=LD", "stage 3 makes the views"),
+        ("SentimentTask", "--text_encoder lstm", "config of your own: it needs"),
+        ("SentimentTask", "--model_conf n_layers=2", "class_weights, label_smoothing"),
+        ("SentimentTask", "--best_model_criterion train,loss,min", "valid, one of"),
+        ("SentimentTask", "--best_model_criterion valid,ua,up", "valid, one of"),
+        ("SentimentTask", "--use_tens true", "use_tensorboard is decided"),
+    ],
+)
+def test_what_a_stage_cannot_follow_is_said_with_the_remedy(task, said, message):
+    with pytest.raises(DataError, match=f"^--x_args: .*{message}"):
+        options(
+            task, {"specaug": "specaugment"} if "Sent" in task else {}, *said.split()
+        )
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"max_epoch": 1.5}, "max_epoch is 1.5: it must be a whole number"),
+        ({"max_epoch": "many"}, "max_epoch: invalid int value"),
+        ({"sort_batch": "up"}, "sort_batch is 'up': choose one of descending"),
+        ({"specaug": "specaug"}, "keeps specaugment alone"),
+        ({"required": []}, "unknown key 'required'"),
+        ({"normalize": "global_mvn", "normalize_conf": {"stats_file": "x"}}, "stage"),
+    ],
+)
+def test_a_config_is_checked_as_a_command_line_is(config, message):
+    with pytest.raises(DataError, match=f"^{CONFIG}: .*{message}"):
+        options("SentimentTask", config)
+
+
+def test_numbers_with_an_exponent_are_numbers():
+    found = options("SentimentTask", {"optim_conf": {"lr": "1e-5"}})
+    assert found["optim_conf"]["lr"] == 1e-5
+    found = options("RNNTTask", {}, "--optim_conf", "lr=2E-3", "--max_epoch", "2")
+    assert found["optim_conf"]["lr"] == 2e-3 and found["max_epoch"] == 2
+
+
+def test_distributed_options_that_the_processors_contradict_are_named():
+    found = options("RNNTTask", {}, "--dist_world_size", "2")
+    check_processes(found, ngpu=0, nj=1)
+    check_processes(found, ngpu=1, nj=2)
+    with pytest.raises(UserError, match="dist_world_size is for several .*--nj 1"):
+        check_processes(found, ngpu=0, nj=2)
+    found = options("RNNTTask", {}, "--multiprocessing_distributed", "true")
+    with pytest.raises(UserError, match="needs --ngpu 2"):
+        check_processes(found, ngpu=0, nj=1)
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory, an4_wavs) -> Recipe:
+    recipe = Recipe(tmp_path_factory.mktemp("recipe"), an4_wavs)
+    recipe.run(1, 3)
+    return recipe
+
+
+def test_what_training_is_given_is_what_was_asked_for_or_in_the_table(
+    encoded, monkeypatch
+):
+    asked = options("SentimentTask", yaml.safe_load(encoded.sentiment.read_text()))
+    given = {}
+
+    class Begun(Exception):
+        pass
+
+    def main(args):
+        given.update(vars(args))
+        raise Begun
+
+    monkeypatch.setattr(lazy.SentimentTask, "main", main)
+    with pytest.raises(Begun):
+        encoded.run(4, 4, "--nj", "1")
+    changed = {key for key in given if given[key] != asked[key]}
+    # The views hold what specaug asked for; the two others are added to.
+    allowed = {"specaug", "specaug_conf", "normalize_conf", "model_conf"}
+    assert changed <= {*SENTIMENT.never, *SENTIMENT.fixed, *allowed}
+
+
+def test_another_criterion_selects_the_weights(encoded):
+    said = "--best_model_criterion valid,loss,min --keep_nbest_models 1 2"
+    encoded.run(4, 4, "--nj", "1", f"--sentiment_args={said}")
+    assert (encoded.exp / "fold1" / "sentiment.pth").exists()
+    assert [p.name for p in encoded.exp.glob("fold1/*.pth")] == ["sentiment.pth"]
+
+
+def test_an_option_that_is_refused_is_refused_before_stage_3_encodes(encoded):
+    whole = encoded.sentiment.read_text()
+    config = yaml.safe_load(whole) | {"views": 3, "use_wandb": True}
+    encoded.sentiment.write_text(yaml.safe_dump(config))
+    message = f"{encoded.sentiment}: use_wandb is decided by the stage: leave it out"
+    with pytest.raises(DataError, match=message):
+        encoded.run(3, 3)
+    encoded.sentiment.write_text(whole)
+    assert not list(encoded.store.rglob("view3"))
