@@ -55,7 +55,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "world").mkdir()
-        world = World(root / "world", unpack_an4(root)[:10])
+        world = World(root / "world", unpack_an4(root)[:10], fbank=True)
         world.run()
         kept, whole = shutil.copytree(world.root, root / "kept"), state(world.root)
         pairs = list(itertools.product(artefacts(kept), FAULTS))[:: args.every]

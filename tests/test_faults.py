@@ -14,7 +14,7 @@ def finished(tmp_path_factory, an4_wavs):
     """Run everything once; return the world, a copy of its files, and their state."""
     root = tmp_path_factory.mktemp("faults")
     (root / "world").mkdir()
-    world = World(root / "world", an4_wavs[:10])
+    world = World(root / "world", an4_wavs[:10], fbank=True)
     world.run()
     return world, shutil.copytree(world.root, root / "kept"), state(world.root)
 

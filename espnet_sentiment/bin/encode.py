@@ -16,6 +16,7 @@ from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
+    CLEAN,
     Experiment,
     add_experiment_arguments,
     experiments,
@@ -94,7 +95,7 @@ def write_stores(
 
     for experiment in all_experiments:
         task_defaults(read_config(experiment.sentiment), experiment.sentiment, [])
-    with writing(all_experiments[0].store):
+    with writing(all_experiments[0].store / CLEAN):
         if stage.is_done():
             return
         stage.start()

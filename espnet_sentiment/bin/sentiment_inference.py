@@ -13,6 +13,7 @@ from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
+    CLEAN,
     Experiment,
     add_experiment_arguments,
     experiments,
@@ -54,7 +55,7 @@ def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> N
     folds = read_folds(args.data_dir)
     todo = []
     for experiment in all_experiments:
-        store = open_store(experiment, experiment.store / "clean")
+        store = open_store(experiment, experiment.store / CLEAN)
         texts = read_transcripts(experiment, data.utts)
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
@@ -91,7 +92,7 @@ def _decode_all(todo, data: KaldiDir, args) -> None:
         stage.start(stage.stamp.parent)
         outputs = decode_fold(
             folder=experiment.fold_dir(fold.name),
-            store=FeatureStore(experiment.store / "clean"),
+            store=FeatureStore(experiment.store / CLEAN),
             utts=fold.test,
             utt2label=data.utt2label,
             batch_size=args.decode_batch_size,

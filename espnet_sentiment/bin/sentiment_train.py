@@ -15,6 +15,7 @@ from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
+    CLEAN,
     Experiment,
     add_experiment_arguments,
     experiments,
@@ -115,7 +116,7 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
             out=out,
             fold=fold,
             data=data,
-            store=FeatureStore(experiment.store / "clean"),
+            store=FeatureStore(experiment.store / CLEAN),
             views=list(view_dirs(experiment)),
             encoder=encoder,
             options=options[experiment],

@@ -22,6 +22,7 @@ from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import read_folds
 
 PREDICTIONS = "predictions.jsonl"
+CLEAN = "clean"  # the store without SpecAugment; its lock is that of all of them
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -255,7 +256,8 @@ def used_folders(all_experiments: Iterable[Experiment]) -> list[Path]:
     """Return the folders of features and transcripts that experiments read."""
     folders = []
     for experiment in all_experiments:
-        folders.append(experiment.store)
+        # The store of an encoder called fbank shares its folder with stage 1.
+        folders += [experiment.store, experiment.store / CLEAN]
         if experiment.text is not None:
             folders.append(experiment.text.parent)
     return folders
@@ -324,7 +326,7 @@ def view_dirs(experiment: Experiment) -> dict[Path, dict]:
     The first is the clean one; the config's ``views`` SpecAugment views follow.
     """
     config = read_config(experiment.sentiment)
-    dirs: dict[Path, dict] = {experiment.store / "clean": {}}
+    dirs: dict[Path, dict] = {experiment.store / CLEAN: {}}
     if config.get("specaug") is not None:
         conf = config.get("specaug_conf", {})
         name = f"{config['specaug']}_{sha256_of(conf)[:8]}"
