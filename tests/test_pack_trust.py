@@ -317,8 +317,9 @@ def test_a_config_that_leads_elsewhere_is_refused(model, change, why, tmp_path):
     ],
 )
 def test_an_encoder_in_a_pack_leads_to_no_other_file_or_model(
-    model, config, why, tmp_path
+    model, config, why, tmp_path, monkeypatch
 ):
+    from espnet_sentiment import load_model
     from espnet_sentiment.model.checkpoint import load_sentiment_model
 
     stats = tmp_path / "elsewhere.npz"
@@ -332,6 +333,9 @@ def test_an_encoder_in_a_pack_leads_to_no_other_file_or_model(
     (light / "encoder" / "valid.acc.ave.pth").write_bytes(b"")
     with pytest.raises(DataError, match=why):
         load_sentiment_model(light / "model.safetensors")
+    monkeypatch.chdir(light.parent)
+    with pytest.raises(DataError, match=why):
+        load_model(light.name)
 
 
 def test_no_pack_is_made_with_a_source_that_is_no_name(model, tmp_path):

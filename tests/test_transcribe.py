@@ -357,7 +357,7 @@ def test_more_than_30_seconds_are_recognised_together_with_others(finished):
 def test_the_hub_is_asked_for_the_tokenizer_too(monkeypatch, tmp_path):
     asked = []
 
-    def download(model, cache_dir, allow_patterns):
+    def download(model, revision, cache_dir, allow_patterns):
         asked.append(set(allow_patterns))
         (tmp_path / "model.safetensors").touch()
         return str(tmp_path)

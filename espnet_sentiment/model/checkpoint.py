@@ -206,8 +206,9 @@ def load_sentiment_model(
     model, reference = load_decoder(path, device)
     conf = _encoder_conf(reference, Path(path).with_name(CONFIG))
     where = find_encoder(reference, encoder_model)
-    if where is not None and where.is_relative_to(Path(path).absolute().parent):
-        _check_whole(reference["name"], where, Path(path).absolute().parent)
+    folder = Path(path).absolute().parent
+    if where is not None and where.absolute().is_relative_to(folder):
+        _check_whole(reference["name"], where.absolute(), folder)
     verify_reference(reference, where)
     if where is not None:
         conf["model"] = str(where)
