@@ -486,6 +486,16 @@ def test_a_folder_of_other_things_is_left_alone(alone, tmp_path, recordings):
         archive.score_archive(alone.exp, recordings, precious)
 
 
+@pytest.mark.parametrize("name", ["list.txt", "list.scp"])
+def test_comments_of_a_list_are_no_recordings(tmp_path, name):
+    ids = ["a ", "b "] if name.endswith("scp") else ["", ""]
+    path = tmp_path / name
+    path.write_text(f"# mine\n{ids[0]}/x/a.wav\n\n  #b.wav\n{ids[1]}./#b.wav\n#\n")
+    found = [entry.path for entry in archive.read_entries(path)]
+    assert found == ["/x/a.wav", str(Path("#b.wav").absolute())]
+    assert archive.survey(path)[0] == 2
+
+
 def test_a_queue_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
@@ -499,7 +509,7 @@ def test_a_queue_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
     "name, content, message",
     [
         ("none.txt", None, "none.txt cannot be read .No such file"),
-        ("empty.txt", b"\n\n", "empty.txt names no recordings: give one path a line"),
+        ("empty.txt", b"\n# none\n", "empty.txt names no recordings: give one path a line"),
         ("latin.txt", b"gl\xfcck.wav\n", "latin.txt is not UTF-8"),
         ("wav.scp", b"a a.wav\nb\n", "wav.scp:2: 'b' names no path"),
     ],

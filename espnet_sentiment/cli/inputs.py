@@ -28,6 +28,7 @@ MAGIC = (
 HEAD = 64  # bytes; each of these formats has a NUL among them, or is SPHERE
 SPHERE = re.compile(rb"NIST_1A\n *\d+\n")
 LONGEST_LINE = 1 << 16  # bytes
+COMMENT = b"#"  # what a line begins with that names no recording
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -60,7 +61,8 @@ def list_inputs(
 
     Args:
         arguments: Files, folders, and ``-`` for ``stdin``.
-        stdin: Paths, one a line; or a recording that libsndfile reads.
+        stdin: Paths, one a line, and comments (``# ...``); or a recording that
+            libsndfile reads.
         spool: Folder that a recording from ``stdin`` is written to.
     """
     for argument in arguments:
@@ -86,7 +88,8 @@ def _from_stdin(stdin: BinaryIO, spool: Path) -> Iterator[Input]:
         return
     lines = iter(lambda: stdin.readline(LONGEST_LINE), b"")
     for line in itertools.chain(head.split(b"\n"), lines):
-        if name := line.rstrip(b"\r\n"):
+        name = line.rstrip(b"\r\n")
+        if name and not name.startswith(COMMENT):
             yield from _expand(os.fsdecode(name))
 
 

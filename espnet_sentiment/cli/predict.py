@@ -34,6 +34,8 @@ HELP = "classify recordings: label and posteriors of every file"
 EPILOG = f"""\
 Folders are searched, with their subfolders, for {" ".join(EXTENSIONS)}.
 A file that is named itself may be anything that libsndfile reads.
+In lists of paths, on standard input as well, a line that begins with # is a comment;
+a file whose name begins so is ./#name.
 
   export {MODEL_VARIABLE}=exp/emodb_whisper_base_rnn_attention_seed0
   espnet-sentiment predict a.wav recordings/

@@ -7,7 +7,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import gradio
-from gradio_client.utils import is_http_url_like
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.demo import render
@@ -53,7 +52,6 @@ def build_page(
                     # What the microphone records is sent as WAV at this rate.
                     waveform_options={"sample_rate": speech2sentiment.sample_rate},
                 )
-                _refuse_addresses(audio)
                 words = gradio.Checkbox(True, label=render.WORDS)
                 gradio.HTML(
                     f"<p>Up to {limits.max_mb:g} MB and {limits.max_seconds:g} s of "
@@ -107,16 +105,3 @@ def _handle(
                 "This recording could not be analysed: the server's log says why."
             ),
         )
-
-
-def _refuse_addresses(audio: gradio.Audio) -> None:
-    """Take files alone: Gradio also downloads what a URL names, of any size."""
-    move = audio.async_move_resource_to_block_cache
-
-    async def move_file(path):
-        if path is not None and is_http_url_like(str(path)):
-            raise gradio.Error("This page takes files, not addresses.")
-        return await move(path)
-
-    # Of this component alone: a subclass would be unknown to Gradio's JavaScript.
-    audio.async_move_resource_to_block_cache = move_file  # type: ignore[method-assign]

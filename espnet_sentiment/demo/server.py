@@ -5,14 +5,19 @@ import ipaddress
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.demo.limits import Limits
 
 if TYPE_CHECKING:
+    import gradio
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
 LOOPBACK = "127.0.0.1"
@@ -54,17 +59,13 @@ def serving(
     host = host.strip("[]")
     # Of an IPv6 address, as URLs write it.
     url_host = f"[{host}]" if ":" in host else host
-    with _private_uploads(), _no_proxy(host):
+    with _private_uploads() as folder, _no_proxy(host):
         import gradio
-        from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
 
         from espnet_sentiment.demo.page import build_page
 
         page = build_page(model, limits, name, corpus)
-        # Against pages elsewhere whose name is made to resolve to this machine.
-        trusted = [*NAMES, *_trusted(url_host)] if is_loopback(host) else ["*"]
-        guard = Middleware(TrustedHostMiddleware, allowed_hosts=trusted)
+        guards = _guards(page, limits, folder, url_host if is_loopback(host) else None)
         try:
             _, url, _ = page.launch(
                 server_name=url_host,
@@ -81,7 +82,7 @@ def serving(
                 ssr_mode=False,
                 pwa=False,
                 mcp_server=False,
-                app_kwargs={"middleware": [guard]},
+                app_kwargs={"middleware": guards, "lifespan": _only_same_origin},
                 theme=gradio.themes.Default(
                     font=("system-ui", "sans-serif"),
                     font_mono=("ui-monospace", "monospace"),
@@ -99,6 +100,39 @@ def serving(
             page.close(verbose=False)
 
 
+def _guards(
+    page: "gradio.Blocks", limits: Limits, folder: Path, loopback: str | None
+) -> list["Middleware"]:
+    """Return what stands before Gradio's routes, outermost first."""
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from espnet_sentiment.demo.calls import UPLOAD, Calls
+    from espnet_sentiment.demo.quota import Quota
+
+    # Against pages elsewhere whose name is made to resolve to this machine.
+    trusted = ["*"] if loopback is None else [*NAMES, *_trusted(loopback)]
+    return [
+        Middleware(TrustedHostMiddleware, allowed_hosts=trusted),
+        Middleware(Calls, frozenset(page.fns), folder),
+        Middleware(Quota, UPLOAD, folder, limits),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _only_same_origin(app: "Starlette") -> AsyncIterator[None]:
+    """Put ``SameOrigin`` before all of an app, Gradio's own CORS headers included.
+
+    Gradio adds those outside of the middleware that it is given. When its lifespan
+    begins the stack is built, and nothing is served yet.
+    """
+    from espnet_sentiment.demo.same_origin import SameOrigin
+
+    assert app.middleware_stack is not None
+    app.middleware_stack = SameOrigin(app.middleware_stack)
+    yield
+
+
 def _trusted(url_host: str) -> list[str]:
     # Older Starlette cuts a bracketed address at its first colon.
     return [url_host, "["] if url_host.startswith("[") else [url_host]
@@ -112,12 +146,12 @@ def wait() -> None:
 
 
 @contextlib.contextmanager
-def _private_uploads() -> Iterator[None]:
+def _private_uploads() -> Iterator[Path]:
     with (
         tempfile.TemporaryDirectory(prefix="espnet_sentiment_") as folder,
         _environment("GRADIO_TEMP_DIR", folder),
     ):
-        yield
+        yield Path(folder)
 
 
 @contextlib.contextmanager

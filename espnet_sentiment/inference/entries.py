@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
 
+COMMENT = "#"  # what a line begins with that is none
+
 
 class Entry(NamedTuple):
     """A line of a list: an id, where it has one, and an absolute path."""
@@ -21,11 +23,12 @@ class Entry(NamedTuple):
 
 
 def read_entries(path: Path) -> Iterator[Entry]:
-    """Read a list entry by entry; empty lines count for nothing.
+    """Read a list entry by entry; empty lines and comments (``# ...``) count nothing.
 
     Args:
         path: A text file with a path a line, or, where its name ends in ``.scp``,
-            Kaldi's ``id path``. Relative paths start from the current folder.
+            Kaldi's ``id path``. Relative paths start from the current folder; one that
+            begins with ``#`` is written ``./#name``.
 
     Raises:
         DataError: The list is missing, not UTF-8, or a line of a ``.scp`` lacks its
@@ -36,7 +39,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 text = line.strip()
-                if not text:
+                if not text or text.startswith(COMMENT):
                     continue
                 utt, *rest = text.split(maxsplit=1) if has_ids else (None, text)
                 if not rest:
