@@ -19,6 +19,7 @@ beam_size=1
 seed=0
 tag=
 ngpu=0
+wait=${ESPNET_SENTIMENT_WAIT:-false}
 nj=2
 
 help_text="Usage: ./run.sh [options]
@@ -47,6 +48,8 @@ Others
   --nj N                CPU processes that train together (default 2; the numbers
                         depend on it)
   --ngpu N              train on N CUDA GPUs, decode on one (default 0)
+  --wait                where another run works in the same folders, wait until it ends
+                        (default: say who works there, and end)
 
 Every sentiment recipe can then use the encoder:
   cd ../emodb && ./run.sh --encoder conf/encoder/rnnt.yaml"

@@ -17,6 +17,7 @@ if [[ ${1-} == -h || ${1-} == --help ]]; then
 fi
 extra=${1-}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. local/attend.sh
 root=$(pwd -P)
 venv=$root/.venv
 log=$venv/install.log
@@ -38,7 +39,7 @@ fail() {
 }
 
 logged() {
-  "$@" &>>"$log" && return
+  attend "$@" &>>"$log" && return
   tail -n 20 "$log" >&2
   fail "installation failed; the lines above end $log" \
     "Fix the cause and run the same command again."
@@ -94,7 +95,7 @@ make_venv() {
   rm -rf "$venv"
   mkdir "$venv"
   touch "$venv/.unfinished"
-  logged "$python" -m venv "$venv"
+  logged exec "$python" -m venv "$venv"
 }
 
 install() {
@@ -102,11 +103,11 @@ install() {
   "${pip[@]}" --version || "$venv/bin/python" -m ensurepip || return
   if ! uv --version; then
     uv=$venv/bin/uv
-    [[ -x $uv ]] || "${pip[@]}" install uv
+    [[ -x $uv ]] || attend exec "${pip[@]}" install uv
   fi
-  "$uv" pip install --python "$venv/bin/python" --editable "$target" && return
+  attend exec "$uv" pip install --python "$venv/bin/python" --editable "$target" && return
   # pip knows nothing of backends and would take the CUDA build.
-  [[ -z $backend ]] && "${pip[@]}" install --editable "$target"
+  [[ -z $backend ]] && attend exec "${pip[@]}" install --editable "$target"
 }
 
 if up_to_date; then exit; fi

@@ -27,6 +27,7 @@ seed=0
 tag=
 channel=
 ngpu=0
+wait=${ESPNET_SENTIMENT_WAIT:-false}
 nj=
 cluster=
 ablation=false
@@ -79,7 +80,9 @@ Others
                         (default: one per core)
   --cluster FILE        share stages 1, 3, 4 and 5 among Dask workers, here or in a queue's
                         jobs: conf/cluster/local.yaml, slurm.yaml or your own (same numbers)
-  --ngpu N              1: encode, train and decode on a CUDA GPU (default 0)"
+  --ngpu N              1: encode, train and decode on a CUDA GPU (default 0)
+  --wait                where another run works in the same folders, wait until it ends
+                        (default: say who works there, and end)"
 
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
 . "$recipe_root/local/parse_options.sh"

@@ -7,6 +7,9 @@
 # The physical path, so that a recipe elsewhere can link to this folder.
 recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
 
+# shellcheck source-path=SCRIPTDIR source=attend.sh
+. "$recipe_root/local/attend.sh"
+
 # check <option> <pattern> <what it must be>
 check() {
   if [[ ! ${!1} =~ ^($2)$ ]]; then
@@ -16,11 +19,15 @@ check() {
 }
 # prepare_environment: install the package, and take Python from .venv.
 prepare_environment() {
-  "$recipe_root/local/env.sh"
+  attend exec "$recipe_root/local/env.sh"
   export PATH=$recipe_root/.venv/bin:$PATH
+  export ESPNET_SENTIMENT_WAIT=$wait
   # Threads that spin while they wait slow each other down on shared cores.
   export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 }
+
+# Stages and the recipes' own scripts: a signal to run.sh ends them, too.
+python() { attend exec python "$@"; }
 
 wanted() { ((stage <= $1 && $1 <= stop_stage)); }
 

@@ -8,9 +8,10 @@ import soundfile
 
 from espnet_sentiment.bin import report
 from espnet_sentiment.core.ark import write_ark
-from espnet_sentiment.core.files import write_json, write_text
+from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.scoring.results import score
 
 ROOT = Path(__file__).parents[1]
@@ -105,16 +106,19 @@ class Scored:
                 fold / "decode" / "predictions.jsonl",
                 "".join(json.dumps(row) + "\n" for row in rows),
             )
+            files = [fold / "decode" / "predictions.jsonl"]
             scp = fold / "decode" / "attention.scp"
             scp.unlink(missing_ok=True)
             if attention:
                 by_utt = {u: self.attention(u) for u in self.names[k::2]}
-                write_ark(scp.with_suffix(".ark"), scp, by_utt)
-            write_json(fold / "decode" / ".done.json", {})
+                write_table(scp, write_ark(scp.with_suffix(".ark"), by_utt))
+                files += [scp, scp.with_suffix(".ark")]
+            stamp = fold / "decode" / DONE
+            Stage("stage 5: decoding", stamp, {}, 1).finish(None, files)
             curve = {"train_loss": [1.0, 0.5], "valid_loss": [1.1, float("nan")]}
-            write_json(
-                fold / "history.json", {**curve, "valid_wa": [0.5, 1.0], "lr": [1, 1]}
-            )
+            # As an earlier version wrote it, with what is no JSON.
+            curves = {**curve, "valid_wa": [0.5, 1.0], "lr": [1, 1]}
+            write_text(fold / "history.json", json.dumps(curves))
         write_json(
             self.dir / "results.json",
             {

@@ -317,9 +317,10 @@ def test_an_rnnt_finds_the_boundary_between_two_recordings(finished):
 
 
 def test_a_second_run_does_nothing_and_another_method_is_another_run(finished, capsys):
-    before = {p: p.stat().st_mtime_ns for p in finished.root.rglob("*")}
+    before = {p: p.stat().st_mtime_ns for p in finished.root.rglob("*[!k]")}
     finished.align()
-    assert before == {p: p.stat().st_mtime_ns for p in finished.root.rglob("*")}
+    # All but the locks.
+    assert before == {p: p.stat().st_mtime_ns for p in finished.root.rglob("*[!k]")}
     assert "[align] up to date" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"was trained without CTC \(ctc_weight 0\)"):
         finished.align(RNNT, "--method", "ctc")
@@ -545,9 +546,8 @@ def test_bad_input_names_the_remedy(fresh, tmp_path):
     with pytest.raises(DataError, match="/gone.* --transcripts_model"):
         fresh.align(model=tmp_path / "gone")
     table = fresh.fbank / "utt2num_frames"
-    first, rest = table.read_text().split("\n", 1)
-    table.write_text(rest)
-    with pytest.raises(DataError, match=f"{first.split()[0]} is not in {table}: run"):
+    table.write_text(table.read_text().split("\n", 1)[1])
+    with pytest.raises(DataError, match=f"{table} is not as .* wrote it.* run stage 1"):
         fresh.align()
     shutil.rmtree(fresh.fbank)
     with pytest.raises(DataError, match=r"run stage 1 \(features\) on fbank"):

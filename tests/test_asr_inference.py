@@ -20,6 +20,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
+from espnet_sentiment.recipe.stage import DONE, Stage
 
 pytestmark = pytest.mark.espnet
 
@@ -96,10 +97,11 @@ def test_the_averaged_checkpoint_is_an_encoder_whatever_selected_epochs(fresh):
 
 
 def test_a_second_run_does_nothing(finished, capsys):
-    before = {p: p.stat().st_mtime_ns for p in finished.root.rglob("*")}
+    before = {p: p.stat().st_mtime_ns for p in finished.root.rglob("*[!k]")}
     finished.decode("--part", "train", "test")
     finished.score()
-    assert before == {p: p.stat().st_mtime_ns for p in finished.root.rglob("*")}
+    # All but the locks.
+    assert before == {p: p.stat().st_mtime_ns for p in finished.root.rglob("*[!k]")}
     assert capsys.readouterr().err.count("up to date") == 3
 
 
@@ -227,6 +229,8 @@ def test_an_utterance_too_short_for_the_encoder_is_named(finished, tmp_path):
     recogniser = lazy.RNNTRecogniser(lazy.load_rnnt(finished.exp))
     frames = {"long": np.zeros((20, 80), "f4"), "short": np.zeros((7, 80), "f4")}
     kaldiio.save_ark(str(tmp_path / "feats.ark"), frames, scp=scp)
+    files = [tmp_path / "feats.scp", tmp_path / "feats.ark"]
+    Stage("stage 1: fbank", tmp_path / DONE, {}, 1).finish(None, files)
     with pytest.raises(DataError, match=r"utterance short .* is too short: .*7 frames"):
         transcribe(
             recogniser,
@@ -234,6 +238,7 @@ def test_an_utterance_too_short_for_the_encoder_is_named(finished, tmp_path):
             {"long": 20, "short": 7},
             60,
             tmp_path / "parts",
+            "frames",
         )
 
 

@@ -10,8 +10,8 @@ import yaml
 from seed import SEED
 
 from espnet_sentiment.cli.main import COMMANDS, main
-from espnet_sentiment.cli.terminal import one_line
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.files import hash_file, write_json
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.build import CLASS_PATHS, build_model, class_of
@@ -192,7 +192,11 @@ def test_info_says_that_the_encoder_is_not_there(fold, tmp_path, capsys):
     copy.mkdir()
     args = training_args()
     missing = str(tmp_path / "moved")
-    args.encoder_reference = {"name": "huggingface", "path": missing, "sha256": "0"}
+    args.encoder_reference = {
+        "name": "huggingface",
+        "path": missing,
+        "sha256": "0" * 64,
+    }
     (copy / "config.yaml").write_text(yaml.safe_dump(vars(args)))
     (copy / "sentiment.pth").write_bytes((fold / "sentiment.pth").read_bytes())
     assert main(["info", str(copy)]) == 0

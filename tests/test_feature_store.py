@@ -74,8 +74,13 @@ def test_a_damaged_shard_is_named(tmp_path):
     store = write(tmp_path)
     path = shard_path(tmp_path, 0)
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(DataError, match="shard.00000.safetensors cannot be read"):
+    with pytest.raises(DataError, match="shard.00000.safetensors is not as stage 3"):
         store["a"]
+    # The remedy holds: without an index stage 3 runs, and it keeps the sound shard.
+    with pytest.raises(DataError, match="not a complete feature store: run stage 3"):
+        FeatureStore(tmp_path)
+    writer = StoreWriter(tmp_path, SHARDS, {"scale": 1.0})
+    assert not writer.has(0) and writer.has(1)
 
 
 def test_views_are_drawn_evenly_and_repeat_under_a_seed(tmp_path):

@@ -1,14 +1,17 @@
 """The environment step, run for real with stand-ins for Python and uv."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 ENV_SH = Path(__file__).parents[1] / "local" / "env.sh"
-TOOLS = "bash cat cksum cp dirname env flock kill mkdir rm sed sh sleep tail touch"
+TOOLS = "bash cat cksum cp dirname env flock kill mkdir mv rm sed sh sleep tail touch"
 
 # Answers `-c` by this interpreter under another version; `-m venv` by a copy of itself.
 PYTHON = """\
@@ -46,7 +49,8 @@ class Sandbox:
         self.repo = root / "repo"
         self.venv = self.repo / ".venv"
         (self.repo / "local").mkdir(parents=True)
-        shutil.copy(ENV_SH, self.repo / "local")
+        for file in (ENV_SH, ENV_SH.with_name("attend.sh")):
+            shutil.copy(file, self.repo / "local")
         (self.repo / "setup.cfg").write_text("[metadata]\nname = x\n")
         (self.repo / "pyproject.toml").touch()
         self.bin.mkdir()
@@ -194,16 +198,38 @@ def test_a_failed_installation_shows_its_log_and_leaves_no_stamp(ready):
     assert ready.stamps() == []
 
 
-def test_a_killed_installation_is_made_anew_by_the_same_command(sandbox):
+def start_and_wait_for_uv(sandbox) -> tuple[subprocess.Popen, int]:
+    """Start an installation that does not end; return it and uv's process id."""
     sandbox.python("bin/python3.12")
     sandbox.uv()
-    sandbox.on_install("touch .venv/half; kill -9 $PPID")
-    assert sandbox.run().returncode == -9
+    sandbox.on_install("echo $$ >.venv/pid; mv .venv/pid .venv/uv; exec sleep 60")
+    process, pid = sandbox.start(), sandbox.venv / "uv"
+    while not pid.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process, int(pid.read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_an_installation_ends_uv_as_well(sandbox, number):
+    process, uv = start_and_wait_for_uv(sandbox)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == -number
+    with pytest.raises(ProcessLookupError):
+        os.kill(uv, 0)
+    assert sandbox.stamps() == []
+
+
+def test_a_killed_installation_is_made_anew_by_the_same_command(sandbox):
+    process, uv = start_and_wait_for_uv(sandbox)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    os.kill(uv, signal.SIGKILL)
     assert sandbox.stamps() == []
     sandbox.on_install("true")
     assert sandbox.run().returncode == 0
     assert sandbox.stamps() == [".ready"]
-    assert not (sandbox.venv / "half").exists()
+    assert not (sandbox.venv / "uv").exists()
 
 
 @pytest.mark.parametrize("lost", ["bin/python", "pyvenv.cfg"])

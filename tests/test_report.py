@@ -14,7 +14,7 @@ from report_experiment import EVIL, EVIL_TEXT, ROOT, Scored
 
 from espnet_sentiment.bin import plot_attention
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import write_json
+from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.page import embed
@@ -206,6 +206,7 @@ def test_errors_say_what_to_do(scored):
 def test_prediction_of_an_unknown_utterance_is_refused(scored):
     path = scored.dir / "fold1" / "decode" / "predictions.jsonl"
     path.write_text(path.read_text().replace(scored.names[0], "other"))
+    Stage("stage 5: decoding", path.with_name(DONE), {}, 1).finish(None, [path])
     with pytest.raises(DataError, match="utterance other is not in"):
         scored.write_report()
 
@@ -304,5 +305,5 @@ def test_undecoded_fold_is_named(scored):
     (scored.dir / "fold2" / "decode" / ".done.json").unlink()
     with pytest.raises(DataError, match="run stage 5"):
         scored.write_report()
-    write_json(scored.dir / "fold2" / "decode" / ".done.json", {})
+    scored.write_decoded()
     assert scored.write_report().exists()

@@ -18,52 +18,53 @@ from espnet_sentiment.recipe.stage import (
 @pytest.fixture
 def done(tmp_path):
     (tmp_path / "output").write_text("x")
-    stage = Stage("test", tmp_path / ".done.json", {"a": 1})
+    stage = Stage("test", tmp_path / ".done.json", {"a": 1}, 1)
     stage.start(tmp_path)
     stage.finish("done", [tmp_path / "output"])
     return tmp_path
 
 
 def test_a_complete_stage_with_the_same_inputs_says_so(done, capsys):
-    assert Stage("test", done / ".done.json", {"a": 1}).is_done()
+    assert Stage("test", done / ".done.json", {"a": 1}, 1).is_done()
     assert "[test] up to date" in capsys.readouterr().err
 
 
 def test_who_speaks_stands_before_what_is_said(tmp_path, capsys):
     say("test", "reading")
-    Stage("test", tmp_path / ".done.json", {}).say("reading")
+    Stage("test", tmp_path / ".done.json", {}, 1).say("reading")
     assert capsys.readouterr().err == 2 * "[test] reading\n"
     assert not list(tmp_path.iterdir())
 
 
 def test_changed_inputs_or_a_missing_output_run_it_again(done):
-    assert not Stage("test", done / ".done.json", {"a": 2}).is_done()
+    assert not Stage("test", done / ".done.json", {"a": 2}, 1).is_done()
     (done / "output").unlink()
-    assert not Stage("test", done / ".done.json", {"a": 1}).is_done()
+    assert not Stage("test", done / ".done.json", {"a": 1}, 1).is_done()
 
 
 def test_partial_outputs_survive_only_with_the_same_inputs(done):
-    Stage("test", done / ".done.json", {"a": 1}).start(done)
+    Stage("test", done / ".done.json", {"a": 1}, 1).start(done)
     assert (done / "output").exists()
-    Stage("test", done / ".done.json", {"a": 2}).start(done)
+    Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
     assert not (done / "output").exists()
 
 
 def test_a_folder_that_no_stage_filled_is_never_emptied(tmp_path):
     (tmp_path / "mine").write_text("x")
-    Stage("test", tmp_path / ".done.json", {"a": 1}).start(tmp_path)
+    Stage("test", tmp_path / ".done.json", {"a": 1}, 1).start(tmp_path)
     assert (tmp_path / "mine").exists()
 
 
 def test_a_stage_that_is_running_is_not_done(done):
-    stage = Stage("test", done / ".done.json", {"a": 1})
+    stage = Stage("test", done / ".done.json", {"a": 1}, 1)
     stage.start(done)
     assert not stage.is_done()
 
 
 def test_seconds_of_stages_that_ran_at_once_count_once(tmp_path):
     for name, begin, seconds in [("a", 0, 10), ("b", 5, 10), ("c", 20, 1)]:
-        write_json(tmp_path / name, {"begin": 100 + begin, "seconds": seconds})
+        stamp = {"inputs": {}, "outputs": {}, "begin": 100 + begin}
+        write_json(tmp_path / name, stamp | {"seconds": seconds})
     assert stage_seconds([tmp_path / name for name in "abc"]) == 16
     assert stage_seconds([tmp_path / "never"]) is None
 
@@ -71,7 +72,7 @@ def test_seconds_of_stages_that_ran_at_once_count_once(tmp_path):
 def test_a_finished_stage_knows_its_seconds(tmp_path, monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(time, "time", lambda: clock[0])
-    stage = Stage("test", tmp_path / ".done.json", {})
+    stage = Stage("test", tmp_path / ".done.json", {}, 1)
     clock[0] += 100  # what comes before the work does not count
     stage.start()
     clock[0] += 12.5

@@ -14,6 +14,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.scoring import paper
 from espnet_sentiment.scoring.models import choose_base, read_models
 from espnet_sentiment.scoring.results import score
@@ -389,7 +390,11 @@ def test_tables_read_what_the_scoring_stage_writes(corpus, capsys):
         for fold in folder.iterdir():
             write_json(fold / "history.json", history)
             write_text(fold / "config.yaml", "seed: 0\n")
-            write_json(fold / "decode" / ".done.json", {"begin": 0, "seconds": 1})
+            trained = [fold / "history.json", fold / "config.yaml"]
+            Stage("stage 4: training", fold / DONE, {}, 1).finish(None, trained)
+            decode = fold / "decode"
+            decoded = [decode / "predictions.jsonl"]
+            Stage("stage 5: decoding", decode / DONE, {}, 1).finish(None, decoded)
         options = ["--encoder", f"{conf}/encoder/{encoder}.yaml"]
         options += ["--sentiment", f"{conf}/sentiment/{sentiment}.yaml"]
         score_stage.main([*corpus.options(), *options])

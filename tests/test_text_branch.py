@@ -123,9 +123,11 @@ def test_a_text_branch_runs_through_the_stages(tmp_path, an4_wavs, token_type):
     assert results["sentiment"] == "small_reference"
     assert results["config"]["sentiment"]["text_encoder"] == "lstm"
     before = recipe.posteriors()
-    # Other words, other posteriors; the tokens of training stay.
-    recipe.write_text(lambda label: "is is")
-    recipe.run(5, 5)
+    # Other words, other posteriors, and not from a model that learned on the old ones.
+    recipe.write_text(lambda label: "it is" if label == "an" else "an")
+    with pytest.raises(DataError, match=r"other inputs \(text\): run stage 4 again"):
+        recipe.run(5, 5)
+    recipe.run(4, 5, "--nj", "1")
     assert recipe.posteriors() != before
     moved = shutil.move(recipe.exp, tmp_path / "moved")
     tokens = text_to_tokens(f"{moved}/fold1/{CHECKPOINT}")

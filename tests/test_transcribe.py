@@ -19,7 +19,8 @@ from espnet_sentiment.asr.whisper import WhisperRecogniser
 from espnet_sentiment.bin import make_features, transcribe
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json, read_table
+from espnet_sentiment.core.files import read_json, read_table, write_json
+from espnet_sentiment.core.stamp import DONE, read_stamp, record
 from espnet_sentiment.data.asr_text import spoken_words
 from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.encoder.huggingface_files import find_huggingface
@@ -144,10 +145,11 @@ def test_a_beam_is_another_run(fresh, monkeypatch):
 
 
 def test_a_second_run_does_nothing(finished, capsys):
-    before = {p: p.stat().st_mtime_ns for p in finished.root.rglob("*")}
+    before = {p: p.stat().st_mtime_ns for p in finished.root.rglob("*[!k]")}
     finished.write(RNNT)
     finished.write(WHISPER)
-    assert before == {p: p.stat().st_mtime_ns for p in finished.root.rglob("*")}
+    # All but the locks.
+    assert before == {p: p.stat().st_mtime_ns for p in finished.root.rglob("*[!k]")}
     said = capsys.readouterr().err
     assert said.count("[stage 3: transcribe] up to date") == 2
     assert "[stage 3: WER of rnnt] WER " in said and "CER" in said
@@ -173,7 +175,7 @@ def test_a_killed_run_continues_with_what_is_left(fresh, finished, monkeypatch):
         return read(reader, utt)
 
     monkeypatch.setattr(DumpReader, "__call__", count)
-    text = fresh.write(RNNT)
+    text = fresh.write(RNNT, "--batch_frames", "1")
     assert text == read_table(finished.folder() / "text")
     assert sorted(seen + again) == sorted(text) and len(seen) == 3
     assert not (fresh.folder() / "parts").exists()
@@ -264,6 +266,13 @@ def test_features_that_are_missing_name_stage_1(fresh, config, kind):
     table = next((fresh.dump / kind / "an4").glob("utt2num_[fs]*[sS]"))
     first, rest = table.read_text().split("\n", 1)
     table.write_text(rest)
+    with pytest.raises(DataError, match=f"{table} is not as .* wrote it.* run stage 1"):
+        fresh.write(config)
+    # One that stage 1 wrote of fewer utterances.
+    table.write_text(rest)
+    stamp = read_stamp(table.with_name(DONE))
+    rows = record([table.parent / key for key in stamp.outputs], table.parent)
+    write_json(stamp.path, read_json(stamp.path) | {"outputs": rows})
     with pytest.raises(DataError, match=f"{first.split()[0]} is not in {table}: run"):
         fresh.write(config)
     shutil.rmtree(fresh.dump / kind)

@@ -31,7 +31,7 @@ compare_with=conf/encoder/fbank.yaml
 recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
 
 prepare_data() {
-  python local/prepare.py
+  python local/prepare.py ${nj:+--nj "$nj"}
 }
 
 . ../../local/recipe.sh

@@ -17,6 +17,7 @@ def transcribe(
     num_frames: Mapping[str, int],
     batch_frames: int,
     parts: Path,
+    of: str,
     window: int | None = None,
 ) -> dict[str, str]:
     """Recognise utterances.
@@ -27,6 +28,7 @@ def transcribe(
         num_frames: Frames of 10 ms of every utterance.
         batch_frames: Most frames that are recognised together, padding included.
         parts: Folder of what is finished.
+        of: Hash of what all is made from.
         window: See ``ASRModel``.
 
     Returns:
@@ -57,6 +59,6 @@ def transcribe(
     for folder, frames in groups.items():
         if frames:
             texts |= resumable_map(
-                recognise, frames, batch_frames, folder, window or 1, "transcribe"
+                recognise, frames, batch_frames, folder, of, window or 1, "transcribe"
             )
     return texts

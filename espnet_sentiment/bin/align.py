@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from espnet_sentiment.asr.find import find_asr_model
 from espnet_sentiment.asr.formats import write_ctm, write_textgrid
+from espnet_sentiment.asr.models import ASRModel
 from espnet_sentiment.asr.options import add_align_arguments
 from espnet_sentiment.asr.protocols import Aligner
 from espnet_sentiment.asr.words import AlignedWord, NotAlignedError
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table, sha256_of, write_table
+from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.experiment import align_dir
-from espnet_sentiment.recipe.features import find_features
+from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 if TYPE_CHECKING:
     import torch
+
+ALGORITHM = 1
 
 # Frames of 10 ms after which what is done is kept.
 PART_FRAMES = 6000
@@ -51,14 +55,14 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
-    data = read_kaldi_dir(args.data_dir)
     if not Path(args.transcripts).is_file():
         raise DataError(
             f"--transcripts {args.transcripts}: there is no such file: name the "
             "encoder config of the model that aligns, conf/encoder/*.yaml"
         )
     try:
-        align_set(data, args)
+        with reading(args.data_dir):
+            align_set(read_kaldi_dir(args.data_dir), args)
     except DataError as error:
         # Models are found and loaded as encoders are.
         message = str(error).replace(
@@ -100,9 +104,26 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
             "input": features.inputs,
             which: sha256_of(text),
         },
+        ALGORITHM,
     )
     if stage.is_done():
         return
+    with reading(features.dir), writing(out):
+        if not stage.is_done():
+            align(stage, model, method, features, data, text, args)
+
+
+def align(
+    stage: Stage,
+    model: ASRModel,
+    method: str,
+    features: Features,
+    data: KaldiDir,
+    text: Mapping[str, str],
+    args: argparse.Namespace,
+) -> None:
+    """Align all utterances of a set and write their word times."""
+    out = stage.stamp.parent
     sizes, num_frames = features.sizes(data), features.num_frames(data)
     stage.start(out)
     stage.say(f"loading {model.path}")
@@ -116,6 +137,7 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
         num_frames,
         PART_FRAMES,
         out / "parts",
+        sha256_of(stage.inputs),
         desc="align",
     )
     durations = {utt: seconds(sizes[utt], features.kind) for utt in data.utts}

@@ -12,11 +12,15 @@ from espnet_sentiment.core.files import (
     sha256_of,
     write_table,
 )
+from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.folds import PARTS, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -71,14 +75,22 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
     check_sizes(args)
+    with reading(args.data_dir):
+        decode_parts(args)
+
+
+def decode_parts(args: argparse.Namespace) -> None:
+    """Recognise the parts of a set that are not recognised."""
     asr_exp = Path(args.asr_exp)
     data = read_kaldi_dir(args.data_dir)
+    check_training(asr_exp)
     features = find_features(args.dump, "fbank", data.path.name)
     inputs = {
         "checkpoint": hash_file(averaged_checkpoint(asr_exp)),
         "config": content_hash([asr_exp / "config.yaml"]),
         "feats": features.inputs,
         "beam_size": args.beam_size,
+        "batch_frames": args.batch_frames,
     }
     todo = []
     for part in args.part:
@@ -88,11 +100,25 @@ def main(argv=None) -> None:
             f"stage 2: {out.name}",
             out / DONE,
             {**inputs, "part": part, "ref": sha256_of(ref)},
+            ALGORITHM,
         )
         if not stage.is_done():
             todo.append((stage, ref))
     if todo:
-        _decode(todo, asr_exp, features, data, args)
+        folders = [stage.stamp.parent for stage, _ in todo]
+        with reading(features.dir), writing(*folders):
+            todo = [item for item in todo if not item[0].is_done()]
+            _decode(todo, asr_exp, features, data, args)
+
+
+def check_training(asr_exp: Path) -> None:
+    """Check that what the RNN-T's training wrote is as it was written.
+
+    Raises:
+        DataError: It was changed.
+    """
+    if (stamp := read_stamp(asr_exp / DONE)) is not None:
+        stamp.check(averaged_checkpoint(asr_exp), asr_exp / "config.yaml")
 
 
 def references(data: KaldiDir, part: str, dump: Path) -> dict[str, str]:
@@ -138,7 +164,14 @@ def _decode(
         out = stage.stamp.parent
         stage.start(out / "parts")
         frames = {utt: num_frames[utt] for utt in ref}
-        hyp = transcribe(recogniser, reader, frames, args.batch_frames, out / "parts")
+        hyp = transcribe(
+            recogniser,
+            reader,
+            frames,
+            args.batch_frames,
+            out / "parts",
+            sha256_of(stage.inputs),
+        )
         write_table(out / "text", hyp)
         write_table(out / "ref", ref)
         stage.finish(f"{len(ref)} utterances", [out / "text", out / "ref"])

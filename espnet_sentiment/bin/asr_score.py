@@ -16,9 +16,14 @@ from espnet_sentiment.core.files import (
     write_json,
     write_text,
 )
+from espnet_sentiment.core.lock import writing
+from espnet_sentiment.core.stamp import need_stamp, read_stamp
+from espnet_sentiment.core.versions import versions
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stage_seconds
 from espnet_sentiment.scoring.asr_report import asr_report, error_table
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,18 +38,24 @@ def main(argv=None) -> None:
     asr_exp = Path(get_parser().parse_args(argv).asr_exp)
     folders = decode_folders(asr_exp)
     used = [asr_exp / "history.json", asr_exp / "config.yaml", asr_exp / DONE]
+    for folder in folders:
+        stamp = need_stamp(folder / DONE, "stage 2 (decoding)")
+        stamp.check(folder / "text", folder / "ref")
     stage = Stage(
         f"stage 2: scores of {asr_exp.name}",
         asr_exp / ".score.json",
         {
             "experiment": content_hash(used),
             "decode": {f.name: content_hash([f / "text", f / "ref"]) for f in folders},
+            "seconds": {f.name: stage_seconds([f / DONE]) for f in folders},
         },
+        ALGORITHM,
     )
     if not stage.is_done():
-        stage.start()
-        outputs = score_experiment(asr_exp, folders)
-        stage.finish(f"results in {asr_exp}", outputs)
+        with writing(asr_exp):
+            stage.start()
+            outputs = score_experiment(asr_exp, folders)
+            stage.finish(f"results in {asr_exp}", outputs)
     print(error_table(read_json(asr_exp / "results.json")))
 
 
@@ -60,10 +71,10 @@ def decode_folders(asr_exp: Path) -> list[Path]:
     checkpoint = averaged_checkpoint(asr_exp)
     whole = []
     for folder in folders:
-        stamp = folder / DONE
-        if not stamp.exists():
+        stamp = read_stamp(folder / DONE)
+        if stamp is None:
             print(f"{folder} is not complete and left out", file=sys.stderr)
-        elif read_json(stamp)["inputs"]["checkpoint"] != hash_file(checkpoint):
+        elif stamp.inputs.get("checkpoint") != hash_file(checkpoint):
             print(f"{folder} is another checkpoint's and left out", file=sys.stderr)
         else:
             whole.append(folder)
@@ -77,16 +88,16 @@ def decode_folders(asr_exp: Path) -> list[Path]:
 def score_experiment(asr_exp: Path, folders: list[Path]) -> list[Path]:
     """Write all scores and return the files."""
     from espnet_sentiment.report.plots import plot_asr_learning_curve
-    from espnet_sentiment.scoring.results import versions
 
     config = read_config(asr_exp / "config.yaml")
     history = read_json(asr_exp / "history.json")
+    trained = read_stamp(asr_exp / DONE)
     stamps = {"training": asr_exp / DONE}
     stamps |= {folder.name: folder / DONE for folder in folders}
     results = {
         "asr_exp": asr_exp.name,
         "config": config,
-        "versions": versions(),
+        "versions": trained.versions if trained else versions(),
         "seed": config.get("seed"),
         # The stamp of a continued training knows its last run alone; epochs are all
         # that were trained, validation left out.

@@ -1,20 +1,23 @@
 """Stage 2: pre-train an RNN-T on public speech (paper, Section 3.1)."""
 
 import argparse
-import contextlib
-import fcntl
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError, UserError
-from espnet_sentiment.core.files import hash_file
+from espnet_sentiment.core.files import hash_file, sha256_of
+from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.stamp import read_stamp
+from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.recipe.features import find_features
-from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, differences
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -50,17 +53,24 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
+    features = features_dir(args.dump, "fbank", Path(args.data_dir).name)
+    with reading(args.data_dir, features):
+        train(args)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train the RNN-T, unless that is done."""
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     if len(folds) != 1:
         raise DataError(
             f"{args.data_dir}/folds holds {len(folds)} folds: RNN-T training takes one"
         )
+    [fold] = folds
     config = read_config(args.asr)
     extra = split_options("--asr_args", args.asr_args)
     features = find_features(args.dump, "fbank", data.path.name)
     out = Path(args.asr_exp)
-    fold_dir = data.path / "folds" / folds[0].name
     stage = Stage(
         f"stage 2: {out.name}",
         out / DONE,
@@ -70,39 +80,32 @@ def main(argv=None) -> None:
             "seed": args.seed,
             "init": args.init and hash_file(averaged_checkpoint(Path(args.init))),
             "features": features.inputs,
-            "transcripts": content_hash(
-                [data.path / "text", fold_dir / "train", fold_dir / "valid"]
-            ),
+            # In their order, which decides on batches.
+            "train": sha256_of([(utt, data.text.get(utt)) for utt in fold.train]),
+            "valid": sha256_of([(utt, data.text.get(utt)) for utt in fold.valid]),
+            "nj": args.nj if args.ngpu == 0 else None,
         },
+        ALGORITHM,
     )
     if stage.is_done():
         return
-    if stage.stamp.exists():
+    complete = read_stamp(stage.stamp)
+    if complete is not None and complete.inputs != stage.inputs:
+        other = ", ".join(differences(complete.inputs, stage.inputs))
         raise DataError(
-            f"{out} holds a complete training from other inputs (config, options, "
-            "seed, features or transcripts): give the new one a name by --tag (in a "
-            "recipe that goes on to sentiment, --asr_tag), or delete it"
+            f"{out} holds a complete training from other inputs ({other}): give the "
+            "new one a name by --tag (in a recipe that goes on to sentiment, "
+            "--asr_tag), or delete it"
         )
     empty = check_transcripts(data)
     out.mkdir(parents=True, exist_ok=True)
-    with only_process(out):
+    with writing(out):
+        if stage.is_done():
+            return
         stage.start(out)
         if empty:
             stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
-        _train(stage, data, folds[0], features.dir, config, extra, args)
-
-
-@contextlib.contextmanager
-def only_process(out: Path):
-    """Hold a lock: two trainings in one folder would overwrite each other."""
-    with open(out.with_name(f".{out.name}.lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(
-                f"another process trains in {out}: wait for it, or end it"
-            ) from None
-        yield
+        _train(stage, data, fold, features.dir, config, extra, args)
 
 
 def _train(stage, data, fold, feats, config, extra, args) -> None:
@@ -130,11 +133,21 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     for fact in facts:
         stage.say(fact)
     if train_rnnt(options, args.seed, args.ngpu, args.nj):
-        stage.finish(
-            f"RNN-T in {out}",
-            [out / "config.yaml", out / "history.json", averaged_checkpoint(out)],
-        )
+        stage.finish(f"RNN-T in {out}", kept_files(out))
         drop_leftovers(out)
+
+
+def kept_files(out: Path) -> list[Path]:
+    """Return what is kept of a complete training: no logs, no states to resume from."""
+    averaged = averaged_checkpoint(out).resolve()
+    return [
+        path
+        for path in sorted(out.iterdir())
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.suffix != ".log"
+        and (path.suffix != ".pth" or path.resolve() == averaged)
+    ]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of, write_json
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
@@ -19,6 +20,7 @@ from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
+    decoded,
     experiments,
     fold_folders,
     predictions_hash,
@@ -32,6 +34,8 @@ from espnet_sentiment.report.options import (
 if TYPE_CHECKING:
     from espnet_sentiment.inference.classifier import Classifier
     from espnet_sentiment.report.scored import ScoredUtterance
+
+ALGORITHM = 1
 
 # Frames of attention after which what is done is kept.
 PART_FRAMES = 1000
@@ -88,17 +92,21 @@ def measure_experiment(
         f"deletion test of {experiment.name}",
         experiment.dir / ".deletion.json",
         {
-            "attention": stat_hash(files),
-            "data": sha256_of(data.wav_scp),
+            "decoded": {name: decoded(f).sums() for name, f in folders.items()},
+            "data": sha256_of([data.wav_scp, data.segments, data.channels]),
+            "recordings": stat_hash(data.wav_scp.values()),
             "options": [args.share, args.n_draws, args.channel],
         },
+        ALGORITHM,
     )
     out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
     if not stage.is_done():
-        stage.start(parts)
-        write_deletions(experiment, folders, data, (out, parts), encoder, args)
-        stage.finish(f"{out}", [out])
-        shutil.rmtree(parts)
+        with writing(experiment.dir):
+            stage.start(parts)
+            of = sha256_of(stage.inputs)
+            write_deletions(experiment, folders, data, (out, parts, of), encoder, args)
+            stage.finish(f"{out}", [out])
+            shutil.rmtree(parts)
     print(table(read_json(out)))
 
 
@@ -117,11 +125,20 @@ def write_deletions(
     experiment: Experiment,
     folders: Mapping[str, Path],
     data: KaldiDir,
-    paths: tuple[Path, Path],
+    paths: tuple[Path, Path, str],
     encoder: Mapping,
     args,
 ) -> None:
-    """Write ``deletion.json``; what is finished is kept in a folder."""
+    """Write ``deletion.json``; what is finished is kept in a folder.
+
+    Args:
+        experiment: What is measured.
+        folders: Its decoded folds.
+        data: Kaldi data directory.
+        paths: ``deletion.json``, the folder, and a hash of what all is made from.
+        encoder: Its encoder's config.
+        args: See ``measure_experiment``.
+    """
     from espnet_sentiment.report.deletion import (
         delete,
         deletion_masks,
@@ -129,7 +146,7 @@ def write_deletions(
     )
     from espnet_sentiment.report.scored import read_scored
 
-    out, parts = paths
+    out, parts, of = paths
     scored = read_scored(folders, data, {}, None, args.channel)
     classifiers = load_classifiers(
         encoder,
@@ -162,6 +179,7 @@ def write_deletions(
         {u.utt: _frames(u)[0].shape[1] for u in scored},
         PART_FRAMES,
         parts,
+        of,
         desc="delete",
     )
     measured = {utt: found[utt] for utt in sorted(found)}

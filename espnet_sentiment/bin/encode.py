@@ -7,18 +7,23 @@ from pathlib import Path
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, device_of, run
-from espnet_sentiment.core.files import read_table, sha256_of
-from espnet_sentiment.data.dump import SIZES
+from espnet_sentiment.core.files import sha256_of
+from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.data.dump import features_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.recipe.experiment import (
+    Experiment,
     add_experiment_arguments,
     experiments,
     view_dirs,
 )
 from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import Stage
+
+ALGORITHM = 1
 
 PLACES = ("model", "download_dir")  # where files lie, not what they hold
 
@@ -53,6 +58,17 @@ def main(argv=None) -> None:
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
     all_experiments = list(experiments(args))
+    corpus = all_experiments[0].corpus
+    with reading(args.data_dir, features_dir(args.dump, kind, corpus)):
+        write_stores(all_experiments, config, args)
+
+
+def write_stores(
+    all_experiments: list[Experiment], config: dict, args: argparse.Namespace
+) -> None:
+    """Write the stores of all experiments, unless that is done."""
+    data = read_kaldi_dir(args.data_dir)
+    kind = input_kind(config["encoder"])
     features = find_features(args.dump, kind, all_experiments[0].corpus)
     wanted: dict[Path, dict] = {}
     for experiment in all_experiments:
@@ -61,12 +77,14 @@ def main(argv=None) -> None:
         "encoder": describe_encoder(config),
         "input": features.inputs,
         "batch_size": args.encode_batch_size,
+        "algorithm": ALGORITHM,
     }
     stage = Stage(
         "stage 3: encode",
         all_experiments[0].store
         / f"encode-{sha256_of(sorted(map(str, wanted)))[:8]}.json",
         {**meta, "views": {str(root): view for root, view in wanted.items()}},
+        ALGORITHM,
     )
     if stage.is_done():
         return
@@ -75,14 +93,18 @@ def main(argv=None) -> None:
 
     for experiment in all_experiments:
         task_defaults(read_config(experiment.sentiment), experiment.sentiment, [])
-    stage.start()
-    _encode(stage, config, features, wanted, meta, args)
+    with writing(all_experiments[0].store):
+        if stage.is_done():
+            return
+        stage.start()
+        _encode(stage, config, features, data, wanted, meta, args)
 
 
 def _encode(
     stage: Stage,
     config: dict,
     features: Features,
+    data: KaldiDir,
     views: dict[Path, dict],
     meta: dict,
     args: argparse.Namespace,
@@ -93,13 +115,10 @@ def _encode(
     source = Source(
         json.dumps(config), features.kind, features.dir, device_of(args.ngpu)
     )
-    units = {
-        utt: int(size)
-        for utt, size in read_table(features.dir / SIZES[features.kind]).items()
-    }
+    units = features.sizes(data)
     stage.say("loading the encoder")
-    encode(source, plan_shards(units), views, meta, args.cluster)
-    stage.finish(f"{len(views)} views of {len(units)} utterances", views)
+    files = encode(source, plan_shards(units), views, meta, args.cluster)
+    stage.finish(f"{len(views)} views of {len(units)} utterances", files)
 
 
 if __name__ == "__main__":

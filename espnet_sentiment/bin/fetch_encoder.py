@@ -2,13 +2,17 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_json
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.recipe.experiment import add_common_arguments
 from espnet_sentiment.recipe.stage import Stage
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,9 +29,16 @@ def main(argv=None) -> None:
     reference = encoder_reference(config["encoder"], config["encoder_conf"])
     out = Path(args.dump) / Path(args.encoder).stem
     inputs = {"config": config, "sha256": reference["sha256"]}
-    stage = Stage("stage 2: encoder", out / ".encoder.json", inputs)
+    stage = Stage("stage 2: encoder", out / ".encoder.json", inputs, ALGORITHM)
     if stage.is_done():
         return
+    with writing(out / "encoder.json"):
+        fetch(stage, config, reference)
+
+
+def fetch(stage: Stage, config: dict[str, Any], reference: dict[str, Any]) -> None:
+    """Write what the encoder is."""
+    out = stage.stamp.parent
     stage.start()
     # Heavy imports wait until there is work to do.
     from espnet_sentiment.encoder.choices import build_encoder

@@ -6,6 +6,7 @@ import os
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
+from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank, features_dir
 from espnet_sentiment.data.folds import read_folds
@@ -14,7 +15,9 @@ from espnet_sentiment.data.speed import perturbed
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.experiment import add_common_arguments
-from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -44,15 +47,21 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_cluster(args.cluster)
+    with reading(args.data_dir):
+        make_features(args)
+
+
+def make_features(args: argparse.Namespace) -> None:
+    """Write the features, unless that is done."""
     data = read_kaldi_dir(args.data_dir)
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
     out = features_dir(args.dump, kind, data.path.name)
-    tables = [data.path / "wav.scp", data.path / "segments"]
-    if data.channels:
-        tables.append(data.path / "reco2file_and_channel")
     inputs = {
-        "tables": content_hash(tables),
+        "wav.scp": sha256_of(data.wav_scp),
+        "segments": sha256_of(data.segments),
+        "channels": sha256_of(data.channels),
+        "utterances": sha256_of(data.utts),
         "recordings": stat_hash(data.wav_scp.values()),
         "channel": args.channel,
     }
@@ -61,18 +70,23 @@ def main(argv=None) -> None:
         train = sorted({utt for fold in read_folds(data.path) for utt in fold.train})
         copies = perturbed(train, args.speed_perturb_factors)
         inputs |= {"copies": sha256_of(copies)}
-    stage = Stage(f"stage 1: {kind}", out / DONE, inputs)
+    stage = Stage(f"stage 1: {kind}", out / DONE, inputs, ALGORITHM)
     if stage.is_done():
         return
-    stage.start(out)
-    check_audio(data, args.channel)
-    if kind == "audio":
-        dump_audio(data, out, args.channel, args.nj, args.cluster)
-    else:
-        dump_fbank(data, out, args.channel, copies, args.nj, args.cluster)
-    more = f" and {len(copies)} copies at other speeds" if copies else ""
-    table = "wav.scp" if kind == "audio" else "feats.scp"
-    stage.finish(f"{len(data.utts)} utterances{more} in {out}", [out / table])
+    with writing(out):
+        if stage.is_done():
+            return
+        stage.start(out)
+        check_audio(data, args.channel)
+        of = sha256_of(stage.inputs)
+        if kind == "audio":
+            files = dump_audio(data, out, args.channel, args.nj, args.cluster, of)
+        else:
+            files = dump_fbank(
+                data, out, args.channel, copies, args.nj, args.cluster, of
+            )
+        more = f" and {len(copies)} copies at other speeds" if copies else ""
+        stage.finish(f"{len(data.utts)} utterances{more} in {out}", files)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ import dataclasses
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
+    Experiment,
     add_experiment_arguments,
+    decoded,
     experiments,
     fold_folders,
 )
@@ -16,6 +19,8 @@ from espnet_sentiment.report.languages import language_path
 from espnet_sentiment.report.options import add_report_arguments, check_report_arguments
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE
 from espnet_sentiment.report.write import ctm_path, recognised_text, write_report
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,37 +35,50 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_report_arguments(args)
-    data = read_kaldi_dir(args.data_dir)
-    for experiment in experiments(args):
-        folders = fold_folders(experiment)
-        ctm = ctm_path(experiment, args.alignment)
-        decoded = [
-            folder / "decode" / name
-            for folder in folders.values()
-            for name in ("predictions.jsonl", "attention.scp")
-        ]
-        results = experiment.dir / "results.json"
-        deletion = experiment.dir / "deletion.json"
-        stage = Stage(
-            f"stage 6: report of {experiment.name}",
-            experiment.dir / ".report.json",
-            {
-                "files": stat_hash(
-                    [*decoded, results, deletion, ctm, recognised_text(experiment)]
-                ),
-                "data": sha256_of(dataclasses.asdict(data)),
-                "page": content_hash(
-                    TEMPLATE / name for name in ("page.html", "page.css", *SCRIPTS)
-                ),
-                # Its name is hashed, too.
-                "language": content_hash([language_path(args.language)]),
-                "options": [args.embed, args.min_count, args.channel],
-            },
-        )
-        if not stage.is_done():
-            stage.start()
-            outputs = write_report(experiment, folders, data, ctm, stage.say, args)
-            stage.finish(f"{outputs[0]}", outputs)
+    with reading(args.data_dir):
+        data = read_kaldi_dir(args.data_dir)
+        for experiment in experiments(args):
+            with reading(experiment.dir):
+                done = stage_of(experiment, data, args).is_done()
+            if not done:
+                with writing(experiment.dir):
+                    report(experiment, data, args)
+
+
+def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
+    """Return the stage of an experiment."""
+    folders = fold_folders(experiment)
+    ctm = ctm_path(experiment, args.alignment)
+    tables = [experiment.dir / "results.json", ctm, recognised_text(experiment)]
+    embedded = data.wav_scp.values() if args.embed else ()
+    return Stage(
+        f"stage 6: report of {experiment.name}",
+        experiment.dir / ".report.json",
+        {
+            "decoded": {name: decoded(f).sums() for name, f in folders.items()},
+            "tables": {str(path): content_hash([path]) for path in tables},
+            # Of each utterance, megabytes in all.
+            "deletion": stat_hash([experiment.dir / "deletion.json"]),
+            "recordings": stat_hash(embedded),
+            "data": sha256_of(dataclasses.asdict(data)),
+            "page": content_hash(
+                TEMPLATE / name for name in ("page.html", "page.css", *SCRIPTS)
+            ),
+            # Its name is hashed, too.
+            "language": content_hash([language_path(args.language)]),
+            "options": [args.embed, args.min_count, args.channel],
+        },
+        ALGORITHM,
+    )
+
+
+def report(experiment: Experiment, data: KaldiDir, args) -> None:
+    """Write the report of an experiment."""
+    stage, folders = stage_of(experiment, data, args), fold_folders(experiment)
+    ctm = ctm_path(experiment, args.alignment)
+    stage.start()
+    outputs = write_report(experiment, folders, data, ctm, stage.say, args)
+    stage.finish(f"{outputs[0]}", outputs)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,38 @@
 """Stage 6: WA, UA, tables, confusion matrix and learning curves."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import read_json, write_json, write_text
+from espnet_sentiment.core.files import (
+    hash_file,
+    read_json,
+    sha256_of,
+    write_json,
+    write_text,
+)
+from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.dump import features_dir
+from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.experiment import (
+    PREDICTIONS,
     Experiment,
     add_experiment_arguments,
+    decoded,
     experiments,
-    fold_folders,
+    read_transcripts,
+    trained,
 )
-from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds, stat_hash
+from espnet_sentiment.recipe.fold_inputs import decoding_inputs, tested_set
+from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,60 +45,119 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
-    data = read_kaldi_dir(args.data_dir)
-    for experiment in experiments(args):
-        folders = fold_folders(experiment)
-        predictions = [f / "decode" / "predictions.jsonl" for f in folders.values()]
-        stage = Stage(
-            f"stage 6: {experiment.name}",
-            experiment.dir / ".score.json",
-            {"predictions": stat_hash(predictions)},
+    all_experiments = list(experiments(args))
+    with reading(args.data_dir):
+        data, folds = read_kaldi_dir(args.data_dir), read_folds(args.data_dir)
+        for experiment in all_experiments:
+            with reading(experiment.dir):
+                done = stage_of(experiment, data, folds, args).is_done()
+            if not done:
+                with writing(experiment.dir):
+                    stage = stage_of(experiment, data, folds, args)
+                    stage.start()
+                    outputs = score_experiment(experiment, data, folds, stage.inputs)
+                    stage.finish(f"results in {experiment.dir}", outputs)
+        write_corpus_table(Path(args.exp), data.path.name, tested_set(data, folds))
+
+
+def stage_of(
+    experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], args
+) -> Stage:
+    """Return the stage of an experiment."""
+    return Stage(
+        f"stage 6: {experiment.name}",
+        experiment.dir / ".score.json",
+        gather(experiment, data, folds, args),
+        ALGORITHM,
+    )
+
+
+def gather(
+    experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], args
+) -> dict[str, Any]:
+    """Gather all that ``results.json`` is made from.
+
+    Raises:
+        DataError: A fold is not decoded, or from other inputs than there are now.
+    """
+    folders = [experiment.fold_dir(fold.name) for fold in folds]
+    texts = read_transcripts(experiment, data.utts)
+    predictions, trainings, made = {}, {}, {}
+    for fold, folder in zip(folds, folders, strict=True):
+        training, decoding = trained(experiment, fold.name), decoded(folder)
+        decoding.expect(
+            {"training": training.sums(), **decoding_inputs(data, fold, texts)}
         )
-        if not stage.is_done():
-            stage.start()
-            score_experiment(experiment, folders, data, args)
-            outputs = [experiment.dir / n for n in ("results.json", "RESULTS.md")]
-            stage.finish(f"results in {experiment.dir}", outputs)
-    write_corpus_table(Path(args.exp), data.path.name)
+        predictions[fold.name] = hash_file(folder / "decode" / PREDICTIONS)
+        trainings[fold.name] = training.sums()
+        made[fold.name] = training.versions
+    encoder = load_encoder_config(args.encoder, args.encoder_model)
+    return {
+        "predictions": predictions,
+        "trainings": trainings,
+        "tested_set": tested_set(data, folds),
+        "classes": data.classes,
+        "votes": sha256_of(data.utt2votes),
+        "config": {
+            "encoder": encoder,
+            "sentiment": read_config(experiment.sentiment),
+        },
+        "asr": asr_rates(encoder),
+        "versions": made,
+        "seconds": stages_seconds(experiment, folders, input_kind(encoder["encoder"])),
+    }
 
 
 def score_experiment(
-    experiment: Experiment, folders: dict[str, Path], data: KaldiDir, args
-) -> None:
-    """Write an experiment's ``results.json``, ``RESULTS.md`` and plots."""
+    experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], facts: Mapping
+) -> list[Path]:
+    """Write an experiment's ``results.json``, ``RESULTS.md`` and plots; return them.
+
+    Args:
+        experiment: Decoded.
+        data: Labels and votes.
+        folds: The set's folds.
+        facts: What ``gather`` returned.
+    """
     from espnet_sentiment.report.plots import plot_confusion, plot_learning_curves
-    from espnet_sentiment.scoring.results import read_predictions, score, versions
+    from espnet_sentiment.scoring.results import (
+        check_predictions,
+        common_versions,
+        read_predictions,
+        score,
+    )
     from espnet_sentiment.scoring.tables import experiment_report
 
-    by_fold = {
-        name: read_predictions(folder / "decode" / "predictions.jsonl")
-        for name, folder in folders.items()
-    }
-    encoder = load_encoder_config(args.encoder, args.encoder_model)
-    first = next(iter(folders.values()))
+    folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
+    by_fold = {}
+    for fold in folds:
+        path = folders[fold.name] / "decode" / PREDICTIONS
+        by_fold[fold.name] = read_predictions(path)
+        check_predictions(path, by_fold[fold.name], fold.test, data.utt2label)
     results = {
         "corpus": experiment.corpus,
         "tag": experiment.name,
         "encoder": experiment.encoder.stem,
         "sentiment": experiment.label,
         **score(by_fold, data.classes, data.utt2votes),
-        "seconds": stages_seconds(experiment, folders, input_kind(encoder["encoder"])),
+        "seconds": facts["seconds"],
         "config": {
-            "encoder": encoder,
-            "sentiment": read_config(experiment.sentiment),
-            "resolved": read_config(first / "config.yaml"),
+            **facts["config"],
+            "resolved": read_config(experiment.fold_dir(folds[0].name) / "config.yaml"),
         },
-        "asr": asr_rates(encoder),
-        "versions": versions(),
+        "asr": facts["asr"],
+        "versions": common_versions(facts["versions"]),
         "seed": experiment.seed,
+        "tested_set": facts["tested_set"],
     }
-    plot_confusion(
-        results["confusion"], results["classes"], experiment.dir / "confusion.png"
-    )
+    out = experiment.dir
+    plot_confusion(results["confusion"], results["classes"], out / "confusion.png")
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
-    plot_learning_curves(histories, experiment.dir / "learning_curves.png")
-    write_text(experiment.dir / "RESULTS.md", experiment_report(results))
-    write_json(experiment.dir / "results.json", results)
+    plot_learning_curves(histories, out / "learning_curves.png")
+    write_text(out / "RESULTS.md", experiment_report(results))
+    write_json(out / "results.json", results)
+    names = ("results.json", "RESULTS.md", "confusion.png", "learning_curves.png")
+    return [out / name for name in names]
 
 
 def asr_rates(encoder: dict) -> dict | None:
@@ -97,25 +172,33 @@ def asr_rates(encoder: dict) -> dict | None:
     }
 
 
-def stages_seconds(experiment: Experiment, folders: dict[str, Path], kind: str) -> dict:
+def stages_seconds(
+    experiment: Experiment, folders: Sequence[Path], kind: str
+) -> dict[str, float | None]:
     """Return the seconds of every stage's last complete run; None where none ran."""
     stamps: dict[str, list[Path]] = {
         "stage0": [experiment.data_dir / DONE],
         "stage1": [features_dir(experiment.dump, kind, experiment.corpus) / DONE],
         "stage2": [experiment.store.parent / ".encoder.json"],
         "stage3": experiment.encode_stamps,
-        "stage4": [folder / DONE for folder in folders.values()],
-        "stage5": [folder / "decode" / DONE for folder in folders.values()],
+        "stage4": [folder / DONE for folder in folders],
+        "stage5": [folder / "decode" / DONE for folder in folders],
     }
     return {name: stage_seconds(paths) for name, paths in stamps.items()}
 
 
-def write_corpus_table(exp: Path, corpus: str) -> None:
-    """Write and print one row for each model of the corpus that was scored."""
+def write_corpus_table(exp: Path, corpus: str, tested: str) -> None:
+    """Write and print one row for each model of the corpus that was scored.
+
+    Args:
+        exp: Folder of experiments.
+        corpus: Name of the set.
+        tested: What ``tested_set`` says of it now.
+    """
+    from espnet_sentiment.scoring.models import read_runs
     from espnet_sentiment.scoring.tables import asr_note, corpus_table
 
-    found = [read_json(p) for p in sorted(exp.glob(f"{corpus}_*/results.json"))]
-    found = [r for r in found if r["corpus"] == corpus]
+    found = [dict(run.results) for run in read_runs(exp, corpus, tested)]
     table = "\n".join(filter(None, [corpus_table(found), asr_note(found)]))
     write_text(exp / f"RESULTS_{corpus}.md", table)
     print(table)

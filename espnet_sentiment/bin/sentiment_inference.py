@@ -7,19 +7,23 @@ from tqdm import tqdm
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import check_gpus, device_of, run
-from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import sha256_of
+from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
-from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
+    open_store,
     read_transcripts,
+    trained,
+    used_folders,
 )
-from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
+from espnet_sentiment.recipe.fold_inputs import decoding_inputs, training_inputs
+from espnet_sentiment.recipe.stage import DONE, Stage
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -38,35 +42,43 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     check_cluster(args.cluster)
     check_gpus(0 if args.cluster else args.ngpu)  # a cluster's are elsewhere
+    all_experiments = list(experiments(args))
+    with reading(args.data_dir, *used_folders(all_experiments)):
+        decode_all(all_experiments, args)
+
+
+def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
+    """Decode the folds of all experiments that are not decoded."""
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     todo = []
-    for experiment in experiments(args):
-        store = FeatureStore(experiment.store / "clean")
+    for experiment in all_experiments:
+        store = open_store(experiment, experiment.store / "clean")
         texts = read_transcripts(experiment, data.utts)
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
-            checkpoint = folder / CHECKPOINT
-            if not (folder / DONE).exists():
-                raise DataError(f"{checkpoint} is not complete: run stage 4 (training)")
+            training = trained(experiment, fold.name)
+            training.expect(training_inputs(data, fold, texts))
             inputs = {
-                "checkpoint": stat_hash([checkpoint]),
+                "training": training.sums(),
                 "store": store.meta,
-                "test": fold.test,
+                **decoding_inputs(data, fold, texts),
                 "batch_size": args.decode_batch_size,
             }
-            if texts is not None:
-                inputs["text"] = sha256_of(texts)
+            needed = texts and {utt: texts[utt] for utt in fold.test}
             stage = Stage(
                 f"stage 5: {experiment.name} fold {fold.name}",
                 folder / "decode" / DONE,
                 inputs,
+                ALGORITHM,
             )
             if not stage.is_done():
-                needed = texts and {utt: texts[utt] for utt in fold.test}
                 todo.append((experiment, fold, stage, needed))
     if todo:
-        _decode_all(todo, data, args)
+        with writing(*(experiment.dir for experiment, *_ in todo)):
+            # Another run may have decoded some of them while this one waited.
+            todo = [item for item in todo if not item[2].is_done()]
+            _decode_all(todo, data, args)
 
 
 def _decode_all(todo, data: KaldiDir, args) -> None:
@@ -75,8 +87,8 @@ def _decode_all(todo, data: KaldiDir, args) -> None:
         from espnet_sentiment.inference.decode_fold import decode_fold
 
         check_gpus(args.ngpu)
-        stage.start()
-        decode_fold(
+        stage.start(stage.stamp.parent)
+        outputs = decode_fold(
             folder=experiment.fold_dir(fold.name),
             store=FeatureStore(experiment.store / "clean"),
             utts=fold.test,
@@ -85,7 +97,7 @@ def _decode_all(todo, data: KaldiDir, args) -> None:
             device=device_of(args.ngpu),
             texts=texts,
         )
-        stage.finish(None, [stage.stamp.with_name("predictions.jsonl")])
+        stage.finish(None, outputs)
         return len(fold.test)
 
     named = ((item[2].name, item) for item in todo)

@@ -4,25 +4,29 @@ import argparse
 import functools
 import os
 import sys
+from typing import Any
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
-from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import sha256_of
+from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
     experiments,
+    open_store,
     read_transcripts,
+    used_folders,
     view_dirs,
 )
+from espnet_sentiment.recipe.fold_inputs import training_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -45,54 +49,47 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def fold_labels(data: KaldiDir, fold: Fold) -> list[str]:
-    """Return ``utterance label`` of what a fold trains and validates on.
-
-    Raises:
-        DataError: An utterance has no label.
-    """
-    for utt in fold.train + fold.valid:
-        if utt not in data.utt2label:
-            raise DataError(
-                f"utterance {utt} of fold {fold.name} has no label in "
-                f"{data.path / 'utt2label'}: add it, or rerun stage 0"
-            )
-    return [f"{utt} {data.utt2label[utt]}" for utt in fold.train + fold.valid]
-
-
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_cluster(args.cluster)
     check_gpus(0 if args.cluster else args.ngpu)  # a cluster's are elsewhere
+    all_experiments = list(experiments(args))
+    with reading(args.data_dir, *used_folders(all_experiments)):
+        train(all_experiments, args)
+
+
+def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
+    """Train the folds of all experiments that are not trained."""
     data = read_kaldi_dir(args.data_dir)
     folds = read_folds(args.data_dir)
     extra = split_options("--sentiment_args", args.sentiment_args)
+    encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo: list[tuple[Experiment, Fold, Stage]] = []
-    all_experiments = list(experiments(args))
     for experiment in all_experiments:
-        config = read_config(experiment.sentiment)
-        stores = [FeatureStore(root).meta for root in view_dirs(experiment)]
-        inputs = {
-            "config": config,
+        texts = read_transcripts(experiment, data.utts)
+        inputs: dict[str, Any] = {
+            "config": read_config(experiment.sentiment),
             "sentiment_args": extra,
-            "stores": stores,
+            "encoder": encoder,
+            "classes": data.classes,
+            "stores": [open_store(experiment, r).meta for r in view_dirs(experiment)],
             "seed": experiment.seed,
         }
-        if experiment.text is not None:
-            inputs["text"] = sha256_of(read_transcripts(experiment, data.utts))
         for fold in folds:
-            labels = sha256_of(fold_labels(data, fold))
             stage = Stage(
                 f"stage 4: {experiment.name} fold {fold.name}",
                 experiment.fold_dir(fold.name) / DONE,
-                {**inputs, "labels": labels},
+                {**inputs, **training_inputs(data, fold, texts)},
+                ALGORITHM,
             )
             if not stage.is_done():
                 todo.append((experiment, fold, stage))
     if todo:
-        encoder = load_encoder_config(args.encoder, args.encoder_model)
-        _train(todo, data, encoder, extra, args)
+        with writing(*(experiment.dir for experiment, _, _ in todo)):
+            # Another run may have trained some of them while this one waited.
+            todo = [item for item in todo if not item[2].is_done()]
+            _train(todo, data, encoder, extra, args)
 
 
 def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
@@ -100,6 +97,9 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
     from espnet_sentiment.train.train_fold import task_defaults, train_fold
 
+    # Once, before workers are forked.
+    for root in dict.fromkeys(r for e, _, _ in todo for r in view_dirs(e)):
+        FeatureStore(root).check()
     options = {
         experiment: task_defaults(
             read_config(experiment.sentiment), experiment.sentiment, extra
@@ -111,7 +111,7 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         check_gpus(args.ngpu)
         out = stage.stamp.parent
         stage.start(out)
-        train_fold(
+        outputs = train_fold(
             out=out,
             fold=fold,
             data=data,
@@ -123,7 +123,7 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
             ngpu=args.ngpu,
             transcripts=experiment.text,
         )
-        stage.finish(None, [out / CHECKPOINT, out / "history.json"])
+        stage.finish(None, outputs)
 
     jobs = [functools.partial(job, *item) for item in todo]
     if args.cluster:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_text
+from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.recipe.fold_inputs import tested_set
 from espnet_sentiment.scoring.options import add_table_arguments
 from espnet_sentiment.scoring.paper import SOURCE
 from espnet_sentiment.scoring.tables import write_csv
@@ -42,7 +44,10 @@ def write_tables(args: argparse.Namespace) -> None:
 
     exp, data = Path(args.exp), read_kaldi_dir(args.data_dir)
     corpus = data.path.name
-    models = read_models(exp, corpus)
+    # Labels alone, without folds, make a table of earlier results.
+    has_folds = (data.path / "folds").is_dir()
+    tested = tested_set(data, read_folds(data.path)) if has_folds else None
+    models = read_models(exp, corpus, tested)
     preferred = Path(args.encoder).stem if args.encoder else None
     base = choose_base(models, args.base, preferred)
     amounts = data_table.data_records(data, Path(args.dump))

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from espnet_sentiment.asr.find import find_transcriber
-from espnet_sentiment.asr.models import ASR_MODELS
+from espnet_sentiment.asr.models import ASR_MODELS, ASRModel
 from espnet_sentiment.bin.asr_inference import add_decoding_arguments, check_sizes
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
@@ -16,6 +16,8 @@ from espnet_sentiment.core.files import (
     write_json,
     write_table,
 )
+from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.stamp import Stamp, need_stamp
 from espnet_sentiment.data.asr_text import (
     REFERENCE,
     reference_text,
@@ -24,8 +26,10 @@ from espnet_sentiment.data.asr_text import (
 )
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.recipe.features import find_features
+from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
+
+ALGORITHM = 1
 
 REMEDY = "Name one by --transcripts, or 'reference' for the corpus' own"
 
@@ -54,6 +58,12 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
+    with reading(args.data_dir):
+        transcribe_set(args)
+
+
+def transcribe_set(args: argparse.Namespace) -> None:
+    """Write a set's transcripts, and how they fit the corpus's own."""
     data = read_kaldi_dir(args.data_dir)
     out = text_dir(args.dump, args.transcripts, data.path.name)
     if args.transcripts == REFERENCE:
@@ -78,11 +88,13 @@ def main(argv=None) -> None:
 def write_reference(data: KaldiDir, out: Path) -> None:
     """Write the corpus's own transcripts."""
     text = reference_text(data)
-    stage = Stage("stage 3: transcribe", out / DONE, {REFERENCE: sha256_of(text)})
+    inputs = {REFERENCE: sha256_of(text)}
+    stage = Stage("stage 3: transcribe", out / DONE, inputs, ALGORITHM)
     if not stage.is_done():
-        stage.start(out)
-        write_table(out / "text", text)
-        stage.finish(f"{len(text)} reference transcripts in {out}", [out / "text"])
+        with writing(out):
+            stage.start(out)
+            write_table(out / "text", text)
+            stage.finish(f"{len(text)} reference transcripts in {out}", [out / "text"])
 
 
 def write_recognised(data: KaldiDir, out: Path, args: argparse.Namespace) -> None:
@@ -99,12 +111,28 @@ def write_recognised(data: KaldiDir, out: Path, args: argparse.Namespace) -> Non
         {
             "model": model.identity,
             "input": features.inputs,
+            "utterances": sha256_of(data.utts),
             "beam_size": args.beam_size,
+            "batch_frames": args.batch_frames,
         },
+        ALGORITHM,
     )
     if stage.is_done():
         return
-    num_frames = features.num_frames(data)
+    with reading(features.dir), writing(out):
+        if not stage.is_done():
+            recognise(stage, model, features, data, args)
+
+
+def recognise(
+    stage: Stage,
+    model: ASRModel,
+    features: Features,
+    data: KaldiDir,
+    args: argparse.Namespace,
+) -> None:
+    """Recognise all utterances of a set."""
+    out, num_frames = stage.stamp.parent, features.num_frames(data)
     stage.start(out)
     stage.say(f"loading {model.path}")
     # Heavy imports wait until there is work to do.
@@ -118,6 +146,7 @@ def write_recognised(data: KaldiDir, out: Path, args: argparse.Namespace) -> Non
         num_frames,
         args.batch_frames,
         out / "parts",
+        sha256_of(stage.inputs),
         model.window,
     )
     write_table(out / "text", texts)
@@ -129,36 +158,52 @@ def score(data: KaldiDir, out: Path) -> None:
     """Write and say WER and CER of ``spoken_words``, if the corpus has transcripts."""
     if not any(data.text.values()):
         return
+    recognised = need_stamp(out / DONE, "stage 3 (transcripts)")
+    recognised.check(out / "text")
     stage = Stage(
         f"stage 3: WER of {out.parent.name}",
         out / ".score.json",
-        {"text": content_hash([out / "text", data.path / "text"])},
+        {
+            "recognised": content_hash([out / "text"]),
+            "text": sha256_of(data.text),
+            "seconds": recognised.seconds,
+        },
+        ALGORITHM,
     )
     results_file = out / "results.json"
     if not stage.is_done():
-        # jiwer waits until there is work to do.
-        from espnet_sentiment.scoring.error_rates import align, summary
-
-        stage.start()
-        pairs = [
-            (spoken_words(data.text[utt]), spoken_words(hyp))
-            for utt, hyp in read_table(out / "text").items()
-            if utt in data.text
-        ]
-        results = {
-            "corpus": data.path.name,
-            "transcripts": out.parent.name,
-            **summary([align(ref, hyp) for ref, hyp in pairs]),
-            "seconds": read_json(out / DONE)["seconds"],
-        }
-        write_json(results_file, results)
-        stage.finish(None, [results_file])
+        with writing(out):
+            write_rates(stage, results_file, recognised, data)
     results = read_json(results_file)
     if results["wer"]["rate"] is not None:
         stage.say(
             f"WER {results['wer']['rate']:.2%}, CER {results['cer']['rate']:.2%} on "
             f"{results['n_utterances']} utterances: {results_file}"
         )
+
+
+def write_rates(
+    stage: Stage, results_file: Path, recognised: Stamp, data: KaldiDir
+) -> None:
+    """Write WER and CER."""
+    # jiwer waits until there is work to do.
+    from espnet_sentiment.scoring.error_rates import align, summary
+
+    stage.start()
+    out = results_file.parent
+    pairs = [
+        (spoken_words(data.text[utt]), spoken_words(hyp))
+        for utt, hyp in read_table(out / "text").items()
+        if utt in data.text
+    ]
+    results = {
+        "corpus": data.path.name,
+        "transcripts": out.parent.name,
+        **summary([align(ref, hyp) for ref, hyp in pairs]),
+        "seconds": recognised.seconds,
+    }
+    write_json(results_file, results)
+    stage.finish(None, [results_file])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from espnet_sentiment.asr.options import add_align_arguments
 from espnet_sentiment.cli.data_option import EPILOG, add_data_arguments, open_recipe
 from espnet_sentiment.cli.model_option import keep_place
 from espnet_sentiment.core.entry import check_gpus
+from espnet_sentiment.core.escape import one_line
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
@@ -54,5 +55,5 @@ def run(args: argparse.Namespace) -> int:
         align_set(data, named)
         out = align_dir(named.dump, config, data.path.name).absolute()
         unaligned = read_table(out / "unaligned")
-    print(os.path.relpath(out))
+    print(one_line(os.path.relpath(out)))
     return 1 if unaligned else 0

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         channel="mix",
     )
-    # As after Ctrl-C, the uploads' folder is deleted.
+    # Ctrl-C is how the page is ended; as after it, the uploads' folder is deleted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if not is_loopback(args.host):
         print(

@@ -1,14 +1,15 @@
 """espnet-sentiment info: what a model is, without loading it."""
 
 import argparse
-import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
-from espnet_sentiment.cli.terminal import BOLD, has_colours, one_line, paint
+from espnet_sentiment.cli.terminal import BOLD, has_colours, paint
+from espnet_sentiment.core.escape import json_text, one_line
 
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     name = model_name(args.model or args.named_model)
     told = describe(find_model(name, args.fold))
     if args.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json_text(told, indent=2))
         return 0
     colours = has_colours(sys.stdout)
     for name, value in _lines(told):
@@ -85,7 +86,8 @@ def _lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "corpus", _or_unknown(told.get("corpus"))
     yield "classes", ", ".join(told["classes"])
     text = " with a text branch" if told.get("text_branch") else ""
-    yield "decoder", f"{told['decoder']}{text}, {_megabytes(decoder['size'])}"
+    kind = _or_unknown(told.get("decoder"))
+    yield "decoder", f"{kind}{text}, {_megabytes(decoder['size'])}"
     yield "  file", decoder["path"]
     yield "  SHA-256", decoder["sha256"]
     yield "encoder", _encoder(encoder, told["encoder_file"])
@@ -102,6 +104,9 @@ def _encoder(reference: Mapping[str, Any], file: Mapping[str, Any]) -> str:
         return "none, it reads fbank"
     where = file["path"] or reference.get("source") or UNKNOWN
     state = "not there: give it by --encoder_model"
+    if reference.get("source"):
+        name = shlex.quote(reference["source"])
+        state = f"not there: --encoder_model {name} of predict and demo downloads it"
     if file["size"] is not None:
         state = _megabytes(file["size"])
     return f"{reference['name']}, {where} ({state})"

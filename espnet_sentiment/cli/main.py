@@ -12,8 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from espnet_sentiment import __version__
-from espnet_sentiment.cli.terminal import one_line
+from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.escape import plain_lines
+from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
 COMMANDS = (
     *("predict", "info", "pack", "unpack", "demo"),
@@ -22,7 +24,7 @@ COMMANDS = (
 )
 EPILOG = """\
 exit status: 0 done; 1 some input could not be answered; 2 nothing was done (a wrong
-option, no such model); 130 interrupted
+option, no such model); 130 interrupted, 143 terminated
 """
 
 
@@ -69,15 +71,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ESPnet warns of what it does without.
     logging.basicConfig(level=logging.ERROR)
     try:
-        return args.run(args)
+        with interruptible():
+            return args.run(args)
     except UserError as error:
-        lines = "\n".join(map(one_line, str(error).splitlines()))
-        print(f"error: {lines}", file=sys.stderr)
+        print(f"error: {plain_lines(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except Interrupted as error:
         print("\ninterrupted", file=sys.stderr)
-        return 130
+        return error.status
     except BrokenPipeError:
         # The reader, such as head, has enough; nothing is left to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        message = disk_message(error)
+        if message is None:
+            raise
+        print(f"error: {plain_lines(message)}", file=sys.stderr)
+        return 2

@@ -1,13 +1,11 @@
 """Answers as an aligned table, as JSON lines, or as CSV."""
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from espnet_sentiment.cli.terminal import BOLD, DIM, one_line, paint
+from espnet_sentiment.cli.terminal import BOLD, DIM, paint
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import csv_line, json_text, one_line
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Sentiment, Word
@@ -38,13 +36,14 @@ class Table:
 
     def __init__(self, classes: Sequence[str], colours: bool = False):
         self.classes, self.colours = classes, colours
-        self.label_width = max(len("label"), *map(len, classes))
-        self.widths = [max(len("100.0"), len(name)) for name in classes]
+        self.names = [one_line(name) for name in classes]
+        self.label_width = max(len("label"), *map(len, self.names))
+        self.widths = [max(len("100.0"), len(name)) for name in self.names]
 
     def head(self) -> str:
         """Return the names of the columns."""
         cells = [f"{'label':<{self.label_width}}"]
-        cells += [f"{c:>{n}}" for c, n in zip(self.classes, self.widths, strict=True)]
+        cells += [f"{c:>{n}}" for c, n in zip(self.names, self.widths, strict=True)]
         return paint("  ".join([*cells, "seconds", "file"]), DIM, self.colours) + "\n"
 
     def row(self, name: str, sentiment: "Sentiment") -> str:
@@ -60,7 +59,7 @@ class Table:
         return "".join(f"{line}\n" for line in lines)
 
     def _line(self, answer, seconds: float, name: str) -> str:
-        label = f"{answer.label:<{self.label_width}}"
+        label = f"{one_line(answer.label):<{self.label_width}}"
         cells = [paint(label, BOLD, self.colours)]
         for c, n in zip(self.classes, self.widths, strict=True):
             cells.append(f"{100 * answer.posteriors[c]:>{n}.1f}")
@@ -98,11 +97,11 @@ class JSONLines:
         return self._line({"path": name, "error": str(error)})
 
     def _line(self, row: dict) -> str:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(row) + "\n"
 
 
 class CSV:
-    """A row a recording: the answer, or ``error``.
+    """A row, and a line, a recording: the answer, or ``error``; see ``csv_line``.
 
     Args:
         classes: Class names.
@@ -116,21 +115,16 @@ class CSV:
 
     def head(self) -> str:
         """Return the names of the columns."""
-        return self._line(self.columns)
+        return csv_line(self.columns)
 
     def row(self, name: str, sentiment: "Sentiment") -> str:
         """Return an answer."""
         text = [sentiment.text or ""] if self.transcript else []
         posteriors = [f"{sentiment.posteriors[c]:.6g}" for c in self.classes]
         seconds = f"{sentiment.duration:.3f}"
-        return self._line([name, sentiment.label, *posteriors, seconds, *text, ""])
+        return csv_line([name, sentiment.label, *posteriors, seconds, *text, ""])
 
     def broken(self, name: str, error: DataError) -> str:
         """Return the reason."""
         empty = [""] * (len(self.columns) - 2)
-        return self._line([name, *empty, one_line(error)])
-
-    def _line(self, cells: Sequence[str]) -> str:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(cells)
-        return line.getvalue()
+        return csv_line([name, *empty, error])

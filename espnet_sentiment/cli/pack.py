@@ -1,6 +1,9 @@
 """espnet-sentiment pack: one file, or one folder, out of a trained model."""
 
 import argparse
+import shlex
+
+from espnet_sentiment.core.escape import one_line
 
 HELP = "make one .zip or folder of a trained model, or push it to the Hub"
 
@@ -59,18 +62,22 @@ def run(args: argparse.Namespace) -> int:
     )
     description, encoder = packed.description, packed.description["encoder"]
     for where in filter(None, (packed.path, packed.url)):
-        print(f"{where}: {_megabytes(packed.size)}")
+        print(f"{one_line(where)}: {_megabytes(packed.size)}")
     why = f", {description['fold_choice']}" if description.get("fold_choice") else ""
-    print(f"decoder: {description['name']}, fold {description['fold']}{why}")
+    print(one_line(f"decoder: {description['name']}, fold {description['fold']}{why}"))
     if encoder["name"] == "none":
         print("encoder: none, it reads fbank")
     elif encoder["path"] is not None:
-        print(f"encoder: {_megabytes(packed.encoder_size)} of {packed.path or 'it'}")
+        size = _megabytes(packed.encoder_size)
+        print(one_line(f"encoder: {size} of {packed.path or 'it'}"))
     else:
+        how = "give its path by --encoder_model"
+        if encoder["source"]:
+            name = shlex.quote(encoder["source"])
+            how = f"--encoder_model {name} downloads it, or is given its path"
         print(
-            f"encoder: not included; {encoder['source'] or 'its files'} with SHA-256 "
-            f"{encoder['sha256'][:12]}... needed: give it by --encoder_model where it "
-            "cannot be downloaded"
+            f"encoder: not included; to use the model, {how} "
+            f"(SHA-256 {encoder['sha256'][:12]}...)"
         )
     return 0
 

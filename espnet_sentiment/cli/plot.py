@@ -8,6 +8,7 @@ from espnet_sentiment.cli.experiment_option import (
     add_experiment_arguments,
     open_experiment,
 )
+from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.report.options import add_plot_arguments
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
@@ -33,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     args.out = None if named is None else named.absolute()
     with open_experiment(args) as (experiment, data):
         path = draw(experiment, data, args)
-    print(named or Path(args.experiment) / path.name)
+    print(one_line(named or Path(args.experiment) / path.name))
     return 0

@@ -20,9 +20,10 @@ from espnet_sentiment.cli.model_option import (
 )
 from espnet_sentiment.cli.output import CSV, Format, JSONLines, Table
 from espnet_sentiment.cli.startup import ReadAhead, import_toolkit, quick_start
-from espnet_sentiment.cli.terminal import RED, has_colours, one_line, paint
+from espnet_sentiment.cli.terminal import RED, has_colours, paint
 from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.channels import CHANNELS
 
@@ -96,7 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a JSON object a line")
-    form.add_argument("--csv", action="store_true", help="comma-separated values")
+    form.add_argument(
+        "--csv",
+        action="store_true",
+        help="comma-separated values; what a spreadsheet would take for a formula "
+        "(text that begins with =, +, - or @) has an apostrophe before it",
+    )
     parser.add_argument(
         "--out", help="write there, when all is done, instead of to standard output"
     )
@@ -278,7 +284,7 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         **_model_options(args),
     )
     print(
-        f"{summary.predictions}: {summary.entries} recordings, {summary.errors} of "
-        "them without an answer"
+        f"{one_line(summary.predictions)}: {summary.entries} recordings, "
+        f"{summary.errors} of them without an answer"
     )
     return int(summary.errors > 0)

@@ -9,6 +9,7 @@ from espnet_sentiment.cli.experiment_option import (
     add_experiment_arguments,
     open_experiment,
 )
+from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.report.options import add_report_arguments, check_report_arguments
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
@@ -43,5 +44,5 @@ def run(args: argparse.Namespace) -> int:
             args,
         )
     for path in paths:
-        print(Path(args.experiment) / path.name)
+        print(one_line(Path(args.experiment) / path.name))
     return 0

@@ -19,14 +19,3 @@ def has_colours(stream: TextIO) -> bool:
 def paint(text: str, style: str, colours: bool) -> str:
     """Set a text in a style (an SGR parameter), where there are colours."""
     return f"\x1b[{style}m{text}\x1b[0m" if colours else text
-
-
-def one_line(text: object) -> str:
-    """Return a text that neither breaks the line nor commands the terminal.
-
-    Characters that cannot be printed, in the name of a file say, become escapes.
-    """
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(text)
-    )

@@ -2,6 +2,8 @@
 
 import argparse
 
+from espnet_sentiment.core.escape import one_line
+
 HELP = "unpack a packed model, and check every file's SHA-256"
 
 
@@ -20,9 +22,10 @@ def run(args: argparse.Namespace) -> int:
     from espnet_sentiment.pack.unpack import unpack_model
 
     description = unpack_model(args.pack, args.folder)
-    print(
-        f"{args.folder}: {description['name']}, fold {description['fold']}, classes "
-        f"{', '.join(description['classes'])}; {len(description['files'])} files, "
-        "every SHA-256 matches"
+    told = (
+        f"{args.folder}: {description.get('name')}, fold {description.get('fold')}, "
+        f"classes {', '.join(description['classes'])}; {len(description['files'])} "
+        "files, every SHA-256 matches"
     )
+    print(one_line(told))
     return 0

@@ -1,4 +1,4 @@
-"""Kaldi arks: written atomically with their scp, and read back.
+"""Kaldi arks: written atomically, and read back.
 
 A table's line is data and nothing more: of what Kaldi allows, a command that is run
 (``cmd |``), a range, a whole file, standard input, only ``path:offset`` is read.
@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
+from espnet_sentiment.core.files import PathLike, atomic_path, read_table
 
 # What kaldiio writes before a matrix, see https://kaldi-asr.org/doc/io.html: binary
 # mark, type, and the sizes of rows and columns, each after its number of bytes.
@@ -34,8 +34,12 @@ class Place(NamedTuple):
         return f"{self.path}:{self.offset}"
 
 
-def write_ark(ark: Path, scp: Path, matrices: Mapping[str, np.ndarray]) -> None:
-    """Write matrices by utterance id: first the ark, then the scp that completes it."""
+def write_ark(ark: Path, matrices: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write matrices by utterance id.
+
+    Returns:
+        The rows of an scp table: ``path:offset`` of every matrix.
+    """
     import kaldiio
 
     offsets = {}
@@ -44,7 +48,7 @@ def write_ark(ark: Path, scp: Path, matrices: Mapping[str, np.ndarray]) -> None:
             # kaldiio writes "<utt> " and then the matrix, where the scp points.
             offsets[utt] = stream.tell() + len(utt.encode()) + 1
             kaldiio.save_ark(stream, {utt: matrices[utt]})
-    write_table(scp, {utt: str(Place(str(ark), n)) for utt, n in offsets.items()})
+    return {utt: str(Place(str(ark), n)) for utt, n in offsets.items()}
 
 
 class ScpMatrices(Mapping):
@@ -109,6 +113,8 @@ class ScpMatrices(Mapping):
 
 def _read_matrix(stream: BinaryIO) -> np.ndarray:
     """Read a matrix from where the file stands.
+
+    Not by kaldiio, which unpickles what begins with ``PKL``, and so runs it.
 
     Raises:
         ValueError: There is none, or it is cut off.

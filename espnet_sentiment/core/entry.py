@@ -1,16 +1,19 @@
 """What every entry point does: clear errors, options that hold options, GPUs."""
 
 import argparse
-import ctypes
 import logging
+import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 
+from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.escape import plain_lines
+from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
-PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
+# The id of the shell that waits for this process, see local/attend.sh.
+SHELL = "ESPNET_SENTIMENT_SHELL"
 
 
 def split_options(name: str, text: str) -> list[str]:
@@ -58,15 +61,34 @@ def run(
     # ESPnet warns of what it does without; training keeps it in its own log.
     logging.basicConfig(level=logging.ERROR)
     try:
-        main(argv)
+        # A shell starts what it does not wait for in front with Ctrl-C ignored.
+        with interruptible(ignored_too=_die_with_shell()):
+            main(argv)
     except UserError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
+        raise SystemExit(f"error: {plain_lines(error)}") from None
+    except Exception as error:
+        message = disk_message(error)
+        if message is None:
+            raise
+        raise SystemExit(f"error: {plain_lines(message)}") from None
+    except Interrupted as error:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(error.status) from None
 
 
-def die_with_parent() -> None:
-    """Let the system kill this process when its parent dies (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _die_with_shell() -> bool:
+    """Bind this process to the shell that waits for it; return whether there is one."""
+    shell = int(os.environ.pop(SHELL, 0))
+    if not shell:
+        return False
+    from espnet_sentiment.core.workers import die_with
+
+    try:
+        os.kill(shell, 0)
+    except ProcessLookupError:
+        pass  # It was killed while this process started.
+    else:
+        if os.getppid() != shell:
+            return False  # It waits for another process, which started this one.
+    die_with(shell)
+    return True

@@ -6,7 +6,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from espnet_sentiment.core.batches import length_batches
-from espnet_sentiment.core.files import read_json, write_json
+from espnet_sentiment.core.files import read_json, sha256_of, write_json
+from espnet_sentiment.core.seal import seal, sealed
 
 
 def resumable_map[Value](
@@ -14,6 +15,7 @@ def resumable_map[Value](
     num_frames: Mapping[str, int],
     batch_frames: int,
     parts: Path,
+    of: str,
     least: int = 1,
     desc: str | None = None,
 ) -> dict[str, Value]:
@@ -23,23 +25,29 @@ def resumable_map[Value](
         work: Gives a JSON value for every utterance of a batch.
         num_frames: Frames of every utterance.
         batch_frames: See ``length_batches``.
-        parts: Folder of a file for every finished batch.
+        parts: Folder of a sealed file for every finished batch.
+        of: Hash of what all is made from; what is left of anything else is not kept.
         least: See ``length_batches``.
         desc: What the progress bar calls it.
 
     Returns:
         The value of every utterance.
     """
-    done = sorted(parts.glob("part.*.json"))
+    batches = list(length_batches(num_frames, batch_frames, least))
     found: dict[str, Value] = {}
-    for part in done:
-        found |= read_json(part)
-    todo = {utt: n for utt, n in num_frames.items() if utt not in found}
+    todo: list[tuple[Path, Sequence[str], str]] = []
+    for number, utts in enumerate(batches):
+        part = parts / f"part.{number:06d}.json"
+        of_part = sha256_of([of, utts])
+        if sealed(part, of_part) is None:
+            todo.append((part, utts, of_part))
+        else:
+            found |= read_json(part)
     with tqdm(total=len(num_frames), initial=len(found), desc=desc, unit="utt") as bar:
-        batches = length_batches(todo, batch_frames, least)
-        for number, utts in enumerate(batches, len(done)):
-            values = dict(work(utts))
-            write_json(parts / f"part.{number:06d}.json", values)
+        for part, batch, of_part in todo:
+            values = dict(work(batch))
+            write_json(part, values)
+            seal(part, of_part)
             found |= values
-            bar.update(len(utts))
+            bar.update(len(batch))
     return found

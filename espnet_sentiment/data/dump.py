@@ -5,10 +5,9 @@ Written by ``dump_audio`` and ``dump_fbank``, read by ``DumpReader``.
 
 import functools
 import itertools
-import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,16 @@ from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.core.ark import ScpMatrices, write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
+from espnet_sentiment.core.seal import seal, sealed
+from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
+from espnet_sentiment.core.workers import WorkerPool
 from espnet_sentiment.data.audio import audio_info, read_audio
-from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, utterance_audio
+from espnet_sentiment.data.kaldi_dir import (
+    SAMPLE_RATE,
+    KaldiDir,
+    UtteranceAudio,
+    utterance_audio,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +87,8 @@ def dump_audio(
     channel: str | None = None,
     nj: int = 1,
     cluster: PathLike | None = None,
-) -> None:
+    of: str = "",
+) -> list[Path]:
     """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio.
 
     A recording that already is 16 kHz mono and uncut is referred to where it lies;
@@ -93,29 +101,45 @@ def dump_audio(
         channel: Channel of recordings with several that ``data.channels`` lacks.
         nj: Processes.
         cluster: A file of ``conf/cluster``, whose workers work instead.
+        of: Hash of what all is made from; what is left of anything else is not kept.
+
+    Returns:
+        All files that were written.
     """
+    out = Path(out)
     rows = [(utt, utterance_audio(data, utt, channel)) for utt in data.utts]
-    dump = functools.partial(_dump_audio_part, Path(out))
+    dump = functools.partial(_dump_audio_part, out, of)
     wav_scp, num_samples = _dump_rows(dump, rows, "audio", nj, cluster)
-    write_table(Path(out) / "utt2num_samples", num_samples)
-    write_table(Path(out) / "wav.scp", wav_scp)
+    write_table(out / "utt2num_samples", num_samples)
+    write_table(out / "wav.scp", wav_scp)
+    made = (out / "wav" / f"{utt}.flac" for utt in data.utts)
+    files = [path for path in made if wav_scp[path.stem] == str(path)]
+    return [out / "wav.scp", out / "utt2num_samples", *files]
 
 
-def _dump_audio_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
+def _dump_audio_part(out: Path, of: str, number: int, part: list) -> tuple[dict, dict]:
     """Convert utterances; return their files and numbers of samples."""
     wav_scp, num_samples = {}, {}
     for utt, cut in part:
         source = cut.path if cut.start is None else None
         info = source and audio_info(source, cut.channel)
-        if not info or (info.sample_rate, info.channels) != (SAMPLE_RATE, 1):
+        if info and (info.sample_rate, info.channels) == (SAMPLE_RATE, 1):
+            frames = info.frames
+        else:
             source = out / "wav" / f"{utt}.flac"
-            if not source.exists():
-                samples = cut.read()
-                with atomic_path(source) as temporary:
-                    soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC")
-            info = audio_info(source)
-        wav_scp[utt], num_samples[utt] = str(source), str(info.frames)
+            kept = sealed(source, of)
+            frames = _write_flac(source, of, cut) if kept is None else kept["frames"]
+        wav_scp[utt], num_samples[utt] = str(source), str(frames)
     return wav_scp, num_samples
+
+
+def _write_flac(path: Path, of: str, cut: UtteranceAudio) -> int:
+    """Convert an utterance; return its samples."""
+    samples = cut.read()
+    with atomic_path(path) as temporary:
+        soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC")
+    seal(path, of, frames=len(samples))
+    return len(samples)
 
 
 def dump_fbank(
@@ -125,7 +149,8 @@ def dump_fbank(
     perturbed: Mapping[str, tuple[str, float]] | None = None,
     nj: int = 1,
     cluster: PathLike | None = None,
-) -> None:
+    of: str = "",
+) -> list[Path]:
     """Write 80-d fbank as ``feats.scp``, ``feats.<n>.ark`` and ``utt2num_frames``.
 
     Finished arks of an interrupted run are kept.
@@ -137,28 +162,36 @@ def dump_fbank(
         perturbed: Utterance and speed factor of further keys, see data/speed.py.
         nj: Processes.
         cluster: A file of ``conf/cluster``, whose workers work instead.
+        of: Hash of what all is made from; what is left of anything else is not kept.
+
+    Returns:
+        All files that were written.
     """
+    out = Path(out)
     keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
     rows = [
         (key, utterance_audio(data, utt, channel), factor)
         for key, (utt, factor) in keys.items()
     ]
-    dump = functools.partial(_dump_fbank_part, Path(out))
+    dump = functools.partial(_dump_fbank_part, out, of)
     scp, num_frames = _dump_rows(dump, rows, "fbank", nj, cluster)
-    write_table(Path(out) / "utt2num_frames", num_frames)
-    write_table(Path(out) / "key2utt", {key: utt for key, (utt, _) in keys.items()})
-    write_table(Path(out) / "feats.scp", scp)
+    write_table(out / "utt2num_frames", num_frames)
+    write_table(out / "key2utt", {key: utt for key, (utt, _) in keys.items()})
+    write_table(out / "feats.scp", scp)
+    arks = {Path(place.rsplit(":", 1)[0]) for place in scp.values()}
+    return [out / n for n in ("feats.scp", "utt2num_frames", "key2utt")] + sorted(arks)
 
 
-def _dump_fbank_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
+def _dump_fbank_part(out: Path, of: str, number: int, part: list) -> tuple[dict, dict]:
     """Write one ark, unless it is there; return its scp and numbers of frames."""
     import torch
     import torchaudio
 
     from espnet_sentiment.data.fbank import fbank
 
-    scp, frames = out / f"feats.{number}.scp", out / f"utt2num_frames.{number}"
-    if not scp.exists():
+    ark = out / f"feats.{number}.ark"
+    facts = sealed(ark, of)
+    if facts is None:
         torch.set_num_threads(1)
         feats = {}
         for key, cut, factor in part:
@@ -171,9 +204,12 @@ def _dump_fbank_part(out: Path, number: int, part: list) -> tuple[dict, dict]:
                     f"utterance {key} in {cut.path} has {len(samples)} samples, fewer "
                     "than one 25 ms frame: take it out of the set"
                 )
-        write_table(frames, {key: str(len(m)) for key, m in feats.items()})
-        write_ark(out / f"feats.{number}.ark", scp, feats)
-    return read_table(scp), read_table(frames)
+        facts = {
+            "scp": write_ark(ark, feats),
+            "frames": {key: str(len(m)) for key, m in feats.items()},
+        }
+        seal(ark, of, **facts)
+    return facts["scp"], facts["frames"]
 
 
 def _dump_rows(
@@ -203,18 +239,11 @@ def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
         return
     # Spawned: a forked child may hang in the parent's thread pools. The processes fill
     # the cores with a thread each.
-    with ProcessPoolExecutor(
-        nj,
-        multiprocessing.get_context("spawn"),
-        initializer=os.putenv,
-        initargs=("OMP_NUM_THREADS", "1"),
-    ) as pool:
+    one_thread = functools.partial(os.putenv, "OMP_NUM_THREADS", "1")
+    with WorkerPool(nj, "spawn", one_thread) as pool:
         futures = [pool.submit(dump, *item) for item in enumerate(parts, 1)]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for future in as_completed(futures):
+            yield future.result()
 
 
 class DumpReader:
@@ -231,16 +260,24 @@ class DumpReader:
 
     def __init__(self, dump: PathLike, kind: str, sample_rate: int):
         self.kind, self.sample_rate = kind, sample_rate
+        table = Path(dump) / ("wav.scp" if kind == "audio" else "feats.scp")
+        self.stamp: Stamp = need_stamp(Path(dump) / DONE, "stage 1 (features)")
+        self.stamp.check(table)
         if kind == "audio":
-            self.where: dict[str, str] = read_table(Path(dump) / "wav.scp")
+            self.where: dict[str, str] = read_table(table)
         else:
-            self._matrices = ScpMatrices(Path(dump) / "feats.scp")
+            self._matrices = ScpMatrices(table)
             self.where = {u: str(place) for u, place in self._matrices.places.items()}
 
     def __call__(self, utt: str) -> "torch.Tensor":
-        """Read one utterance."""
+        """Read one utterance.
+
+        Raises:
+            DataError: Its file is not as stage 1 wrote it.
+        """
         import torch
 
+        self.stamp.check(self.where[utt].rsplit(":", 1)[0])
         if self.kind == "audio":
             return torch.from_numpy(read_audio(self.where[utt], self.sample_rate))
         return torch.from_numpy(self._matrices[utt])

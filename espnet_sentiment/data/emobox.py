@@ -13,8 +13,8 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, read_json
-from espnet_sentiment.data.folds import PARTS, Fold, hold_out
-from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.data.folds import PARTS, Fold, check_fold_name, hold_out
+from espnet_sentiment.data.kaldi_dir import Utterance, check_names
 from espnet_sentiment.data.records import read_records
 
 SPEAKER = re.compile(r"<id=(?P<utt>.+),lang=[^,]*,spk=(?P<speaker>.+),emotion=")
@@ -129,6 +129,8 @@ def _fold_names(folder: Path) -> list[str]:
     names = [p.name.removeprefix("fold_") for p in folder.glob("fold_*") if p.is_dir()]
     if not names:
         raise DataError(f"{folder} holds no fold_1: restore it from EmoBox")
+    for name in names:
+        check_fold_name(folder, name)
     return sorted(names, key=lambda name: (len(name), name))
 
 
@@ -167,7 +169,7 @@ def _utterance(row: Mapping, label_map: Mapping, utt2spk: Mapping) -> Utterance:
             f"{', '.join(label_map)}: add it there"
         )
     is_cut = "start_time" in row and "end_time" in row
-    return Utterance(
+    utterance = Utterance(
         utt=utt,
         wav=row["wav"],
         speaker=utt2spk.get(utt, utt),
@@ -175,6 +177,8 @@ def _utterance(row: Mapping, label_map: Mapping, utt2spk: Mapping) -> Utterance:
         start=float(row["start_time"]) if is_cut else None,
         end=float(row["end_time"]) if is_cut else None,
     )
+    check_names("its line:", utterance)
+    return utterance
 
 
 def _locate(

@@ -1,20 +1,31 @@
 """The feature store: what a frozen encoder said, kept for all folds and decoders.
 
-A store is a folder of safetensors shards, each written atomically, and an
+A store is a folder of safetensors shards, each written atomically and sealed, and an
 ``index.json`` that appears when the last shard is complete. Shards are mapped into
-memory, so folds, decoders and processes share one copy in the page cache.
+memory, so folds, decoders and processes share one copy in the page cache. Reading
+checks a shard's SHA-256 once a process; where it does not hold, the index goes, so that
+stage 3 makes that shard again.
 """
 
+import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, atomic_path, read_json, write_json
+from espnet_sentiment.core.files import (
+    PathLike,
+    atomic_path,
+    hash_file,
+    sha256_of,
+    write_json,
+)
+from espnet_sentiment.core.seal import break_seal, seal, sealed
 
 INDEX = "index.json"
 PLAN = "plan.json"
@@ -32,22 +43,26 @@ class StoreWriter:
         root: Folder of the store.
         shards: The utterance ids of every shard.
         meta: What defines the features (encoder, audio, augmentation); shards that
-            another ``meta`` left behind are removed.
+            another ``meta`` left behind are removed, and those that were changed.
     """
 
     def __init__(self, root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping):
         self.root, self.shards, self.meta = Path(root), shards, dict(meta)
         plan = {"meta": self.meta, "shards": [list(shard) for shard in shards]}
         path = self.root / PLAN
-        if not path.exists() or read_json(path) != plan:
+        if _read(path) != json.loads(json.dumps(plan)):
             (self.root / INDEX).unlink(missing_ok=True)
             for old in self.root.glob("shard.*.safetensors"):
-                old.unlink()
+                break_seal(old)
             write_json(path, plan)
 
+    def _of(self, number: int) -> str:
+        """Say what a shard is made from."""
+        return sha256_of([self.meta, list(self.shards[number])])
+
     def has(self, number: int) -> bool:
-        """Tell whether a shard is written."""
-        return shard_path(self.root, number).exists()
+        """Tell whether a shard is written, and as it was written."""
+        return sealed(shard_path(self.root, number), self._of(number)) is not None
 
     def write(self, number: int, features: Mapping[str, np.ndarray]) -> None:
         """Write the features (T, D) of a shard's utterances as float16.
@@ -66,19 +81,40 @@ class StoreWriter:
                     "look at its recording, and at the encoder's range (the store "
                     "keeps float16)"
                 )
-        with atomic_path(shard_path(self.root, number)) as temporary:
+        path = shard_path(self.root, number)
+        with atomic_path(path) as temporary:
             save_file(arrays, temporary)
+        seal(path, self._of(number))
 
-    def finish(self) -> None:
-        """Write the index: from now on the store is complete."""
-        utterances = {}
+    def finish(self) -> list[Path]:
+        """Write the index: from now on the store is complete.
+
+        Returns:
+            All files of the store.
+        """
+        utterances, paths = {}, []
         for number, utts in enumerate(self.shards):
-            with safe_open(shard_path(self.root, number), framework="np") as shard:
+            paths.append(shard_path(self.root, number))
+            with safe_open(paths[-1], framework="np") as shard:
                 for utt in utts:
                     length, dim = shard.get_slice(utt).get_shape()
                     utterances[utt] = [number, length]
-        index = {"meta": self.meta, "dim": dim, "utterances": utterances}
+        index = {
+            "meta": self.meta,
+            "dim": dim,
+            "shards": [hash_file(path) for path in paths],
+            "utterances": utterances,
+        }
         write_json(self.root / INDEX, index)
+        return [self.root / INDEX, *paths]
+
+
+def _read(path: Path) -> Any:
+    """Read a plan or an index; None where there is none, or nothing that is one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 class FeatureStore(Mapping):
@@ -93,12 +129,16 @@ class FeatureStore(Mapping):
 
     def __init__(self, root: PathLike):
         self.root = Path(root)
-        if not (self.root / INDEX).exists():
-            raise DataError(f"{self.root} is not a complete feature store: run stage 3")
-        index = read_json(self.root / INDEX)
-        self.meta = index["meta"]
-        self.dim: int = index["dim"]
-        self._index: dict[str, tuple[int, int]] = index["utterances"]
+        index = _read(self.root / INDEX)
+        try:
+            self.meta = index["meta"]
+            self.dim: int = index["dim"]
+            self._index: dict[str, tuple[int, int]] = index["utterances"]
+            self._sums: list[str] = index["shards"]
+        except (KeyError, TypeError):
+            raise DataError(
+                f"{self.root} is not a complete feature store: run stage 3"
+            ) from None
         self._shards: dict = {}
 
     def __len__(self) -> int:
@@ -114,15 +154,36 @@ class FeatureStore(Mapping):
     def __getitem__(self, utt: str) -> np.ndarray:
         number, _ = self._index[utt]
         if number not in self._shards:
-            path = shard_path(self.root, number)
-            try:
-                self._shards[number] = safe_open(path, framework="np").__enter__()
-            except (OSError, SafetensorError) as error:
-                raise DataError(
-                    f"{path} cannot be read ({error}): delete {self.root} and rerun "
-                    "stage 3"
-                ) from None
+            self._shards[number] = self._open(number)
         return self._shards[number].get_tensor(utt)
+
+    def check(self) -> None:
+        """Check all shards, which a process that is forked later need not do again.
+
+        Raises:
+            DataError: One is missing or was changed.
+        """
+        for number in range(len(self._sums)):
+            self._check(number)
+
+    def _check(self, number: int) -> Path:
+        path = shard_path(self.root, number)
+        try:
+            if hash_file(path) == self._sums[number]:
+                return path
+        except OSError:
+            pass
+        # Without it, stage 3 has work to do; it keeps what its seals vouch for.
+        with contextlib.suppress(OSError):
+            (self.root / INDEX).unlink()
+        raise DataError(f"{path} is not as stage 3 wrote it: run stage 3 again")
+
+    def _open(self, number: int):
+        path = self._check(number)
+        try:
+            return safe_open(path, framework="np").__enter__()
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path} cannot be read ({error})") from None
 
 
 class FeatureViews(Mapping):

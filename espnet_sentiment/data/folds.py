@@ -9,6 +9,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, read_list, write_text
+from espnet_sentiment.core.names import check_seen
 
 PARTS = ("train", "valid", "test")
 
@@ -170,8 +171,14 @@ def _deal_out(
 
 
 def write_folds(data_dir: PathLike, folds: Sequence[Fold]) -> None:
-    """Write ``folds/<name>/{train,valid,test}`` below a data directory."""
+    """Write ``folds/<name>/{train,valid,test}`` below a data directory.
+
+    Raises:
+        DataError: A fold's name is no name of a folder there.
+    """
     root = Path(data_dir) / "folds"
+    for fold in folds:
+        check_fold_name(root, fold.name)
     shutil.rmtree(root, ignore_errors=True)
     for fold in folds:
         for part in PARTS:
@@ -192,6 +199,7 @@ def read_folds(data_dir: PathLike) -> list[Fold]:
         raise DataError(f"{root} holds no folds: run stage 0 (data preparation)")
     folds = []
     for name in names:
+        check_fold_name(root, name)
         parts = {part: read_list(root / name / part) for part in PARTS}
         for part, utts in parts.items():
             if not utts:
@@ -200,6 +208,25 @@ def read_folds(data_dir: PathLike) -> list[Fold]:
             raise DataError(f"{root / name}: an utterance stands in two parts")
         folds.append(Fold(name, **parts))
     return folds
+
+
+def check_fold_name(where: PathLike, name: str) -> None:
+    """Check a fold's name, which folders of data and experiments are called by.
+
+    Args:
+        where: What holds the fold, for the message.
+        name: The name.
+
+    Raises:
+        DataError: It is empty, leads elsewhere, or holds a space or a character that
+            nobody sees.
+    """
+    check_seen(f"{where}: the fold", name, "rename it")
+    if name in ("", ".", "..") or "/" in name or name.split() != [name]:
+        raise DataError(
+            f"{where}: the fold {name!r} is no name of a folder: rename it, without "
+            "spaces and slashes"
+        )
 
 
 def _numerical(name: str):

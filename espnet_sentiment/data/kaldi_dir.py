@@ -16,9 +16,11 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, read_table, write_table
+from espnet_sentiment.core.names import check_seen
 from espnet_sentiment.data.audio import SIDES, read_audio
 
 SAMPLE_RATE = 16000  # Hz, at which stages read audio
+REMEDY = "rename it where it comes from and run stage 0 again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +69,9 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Pat
         The files that were written.
 
     Raises:
-        DataError: No utterance, a duplicate id, an id or label with a space, an
-            unknown channel, or a recording that does not exist.
+        DataError: No utterance, a duplicate id, an id or label with a space or a
+            character that nobody sees, an unknown channel, or a recording that does
+            not exist.
     """
     path = Path(path)
     utterances = sorted(utterances, key=lambda u: u.utt)
@@ -113,6 +116,7 @@ def _validate(path: Path, utterances: list[Utterance]) -> None:
             raise DataError(f"{path}: ids may not be empty or hold spaces: {u}")
         if u.label is not None and len(u.label.split()) != 1:
             raise DataError(f"{path}: utterance {u.utt}: bad label {u.label!r}")
+        check_names(f"{path}:", u)
         if u.channel is not None and u.channel not in SIDES:
             raise DataError(f"{path}: utterance {u.utt}: bad channel {u.channel!r}")
         if recordings.setdefault(u.recording, u.wav) != u.wav:
@@ -123,6 +127,23 @@ def _validate(path: Path, utterances: list[Utterance]) -> None:
     for wav in recordings.values():
         if not Path(wav).is_file():
             raise DataError(f"{wav} does not exist, but {path} needs it")
+
+
+def check_names(where: str, u: Utterance) -> None:
+    """Refuse an utterance one of whose names has a character that nobody sees.
+
+    Args:
+        where: What comes before the name in messages: the file, or its line.
+        u: The utterance.
+
+    Raises:
+        DataError: Its id, speaker, label, a vote, or the name of its recording has one.
+    """
+    named = [("speaker", u.speaker), ("label", u.label or ""), ("utterance id", u.utt)]
+    for what, name in [*named, *(("vote", vote) for vote in u.votes)]:
+        check_seen(f"{where} the {what}", name, "rename it")
+    if u.start is not None:
+        check_seen(f"{where} the recording", u.recording, "rename the file")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +173,8 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
     """Read a Kaldi data directory.
 
     Raises:
-        DataError: A table is missing or does not fit the others.
+        DataError: A table is missing or does not fit the others, or a name in it has a
+            character that nobody sees.
     """
     path = Path(path)
     if not path.is_dir():
@@ -172,6 +194,7 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
         classes=sorted(read_table(path / "classes") if labels else []),
         channels=_channels(path / "reco2file_and_channel"),
     )
+    _check_tables(tables)
     keys = tables.segments or tables.wav_scp
     for name, rows in [("utt2spk", tables.utt2spk), ("utt2label", tables.utt2label)]:
         for utt in rows:
@@ -189,6 +212,22 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
                 f"label, or add it to {path / 'classes'}"
             )
     return tables
+
+
+def _check_tables(tables: KaldiDir) -> None:
+    """Refuse names with a character that nobody sees: ids, speakers and labels."""
+    path = tables.path
+    for table, what, names in (
+        ("wav.scp", "recording", tables.wav_scp),
+        ("segments", "utterance", tables.segments),
+        ("utt2spk", "utterance", tables.utt2spk),
+        ("utt2spk", "speaker", tables.utt2spk.values()),
+        ("utt2label", "label", tables.utt2label.values()),
+        ("utt2votes", "votes", tables.utt2votes.values()),
+        ("classes", "class", tables.classes),
+    ):
+        for name in names:
+            check_seen(f"{path / table}: the {what}", name, REMEDY)
 
 
 def _channels(table: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.names import check_seen
 from espnet_sentiment.data.folds import (
     PARTS,
     Fold,
@@ -177,6 +178,7 @@ def _utterance(row: Mapping, columns: Sequence[str], folder: Path) -> Utterance:
             f"{round(time * 1000):07}" for time in (start, end) if time is not None
         ]
         stem = re.sub(r"\s+", "_", wav.stem)
+        check_seen("column path: the file", stem, "rename it, or add a column utt")
         utt = "-".join(filter(None, [speaker, stem, channel, *times]))
     return Utterance(
         utt=utt,
@@ -198,13 +200,14 @@ def _word(row: Mapping, column: str) -> str:
         raise DataError(
             f"column {column}: {value!r} holds a space or slash: write {word}"
         )
+    check_seen(f"column {column}:", word)
     return word
 
 
 def _votes(votes: str | list) -> tuple[str, ...]:
     if isinstance(votes, list):
         return tuple(_word({"votes": vote}, "votes") for vote in votes)
-    return tuple(str(votes).split())
+    return tuple(_word({"votes": vote}, "votes") for vote in str(votes).split())
 
 
 def _segment(row: Mapping) -> tuple[float, float]:

@@ -48,7 +48,7 @@ def encode(
     views: Mapping[Path, Mapping],
     meta: Mapping,
     cluster: PathLike | None = None,
-) -> None:
+) -> list[Path]:
     """Write all views that are not complete; the front end runs once for all.
 
     Args:
@@ -57,6 +57,9 @@ def encode(
         views: Folders of the stores, with their SpecAugment.
         meta: What defines the features.
         cluster: A file of ``conf/cluster``; None encodes in this process.
+
+    Returns:
+        All files of the stores.
 
     Raises:
         DataError: An utterance is too short for the encoder.
@@ -90,8 +93,7 @@ def encode(
                 for encoded in workers.run(work, named):
                     done += encoded
                     bar.update(done - bar.n)
-        for writer in writers:
-            writer.finish()
+        return [path for writer in writers for path in writer.finish()]
     finally:
         # In this process another run may find other files.
         _load.cache_clear()

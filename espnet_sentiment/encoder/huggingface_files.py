@@ -1,11 +1,14 @@
 """Where a transformers model lies, and which of its files define it."""
 
 import contextlib
+import functools
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
+from espnet_sentiment.encoder.hub_names import split_revision
 from espnet_sentiment.encoder.notices import notices
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -29,7 +32,8 @@ def find_huggingface(
     """Return the directory of a model, downloaded if there is none of that name.
 
     Args:
-        model: A local directory, else a name on the Hugging Face Hub.
+        model: A local directory, else a name on the Hugging Face Hub, ``owner/name``
+            or ``owner/name@revision``.
         download_dir: Where downloads are kept; None is the Hub's own cache.
         tokenizer: Download also what turns the model's output into text.
 
@@ -41,8 +45,12 @@ def find_huggingface(
         return path
     from huggingface_hub import snapshot_download
 
+    name, revision = split_revision(model)
+    download = functools.partial(
+        snapshot_download, name, revision=revision, cache_dir=download_dir
+    )
     try:
-        return Path(_snapshot(snapshot_download, model, download_dir, tokenizer))
+        return Path(_snapshot(download, tokenizer))
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
@@ -52,14 +60,25 @@ def find_huggingface(
         ) from None
 
 
-def _snapshot(download, model: str, download_dir: str | None, tokenizer: bool) -> str:
+def kept_huggingface(source: str) -> Path | None:
+    """Return a model's directory in the Hub's cache; nothing is asked of the Hub."""
+    from huggingface_hub import snapshot_download
+
+    name, revision = split_revision(source)
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+
+
+def _snapshot(download: Callable[..., str], tokenizer: bool) -> str:
     configs = [*CONFIGS, *SAFETENSORS, SHARDS[SAFETENSORS]]
     if tokenizer:
         configs += [GENERATION, *TOKENIZER_OPTIONS, *itertools.chain(*TOKENIZERS)]
-    path = download(model, cache_dir=download_dir, allow_patterns=configs)
+    path = download(allow_patterns=configs)
     if not any((Path(path) / name).exists() for name in SAFETENSORS):
         pickled = [*PICKLED, SHARDS[PICKLED]]
-        path = download(model, cache_dir=download_dir, allow_patterns=pickled)
+        path = download(allow_patterns=pickled)
     return path
 
 

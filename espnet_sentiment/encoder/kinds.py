@@ -7,12 +7,14 @@ imports no toolkit.
 
 import dataclasses
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 
 PACKAGE = "espnet_sentiment.encoder."
+DIGEST = re.compile(r"[0-9a-f]{64}")
 MODEL_KEYS = ("model", "layer", "subsample", "download_dir")
 
 
@@ -30,6 +32,8 @@ class EncoderKind:
             is copied from.
         source: ``(path) -> str | None``: the name to download it by, if it tells.
         url: ``(source) -> str | None``: the page or file behind that name.
+        is_source: ``(text) -> bool``: whether a text is such a name, and nothing else.
+        kept: ``(source) -> Path | None``: where an earlier download by that name lies.
         toolkit: Most of what it imports as it is loaded.
     """
 
@@ -41,6 +45,8 @@ class EncoderKind:
     layout: str | None = None
     source: str = "hub_names:hub_name"
     url: str = "hub_names:hub_url"
+    is_source: str = "hub_names:is_hub_name"
+    kept: str | None = None
     toolkit: str | None = None
 
     def load_class(self) -> type:
@@ -72,6 +78,14 @@ class EncoderKind:
         """Return the name by which a model can be downloaded, if its path tells."""
         return _load(self.source)(path)
 
+    def names_source(self, source: str) -> bool:
+        """Tell whether a text is a name to download a model by, no path or address."""
+        return _load(self.is_source)(source)
+
+    def find_kept(self, source: str) -> Path | None:
+        """Return where a model lies that was downloaded before, if it still does."""
+        return None if self.kept is None else _load(self.kept)(source)
+
     def source_url(self, source: str) -> str | None:
         """Return the page or file that a name stands for."""
         return _load(self.url)(source)
@@ -90,6 +104,7 @@ KINDS = {
         find="huggingface_files:find_huggingface",
         files="huggingface_files:huggingface_files",
         layout="huggingface_files:huggingface_layout",
+        kept="huggingface_files:kept_huggingface",
         toolkit="transformers.modeling_utils",
     ),
     "torchaudio": EncoderKind(
@@ -99,6 +114,8 @@ KINDS = {
         layout="torchaudio_files:torchaudio_layout",
         source="torchaudio_files:bundle_name",
         url="torchaudio_files:bundle_url",
+        is_source="hub_names:is_bundle_name",
+        kept="torchaudio_files:kept_torchaudio",
         toolkit="torchaudio",
     ),
     # The acoustic baseline, which has no model.
@@ -145,3 +162,44 @@ def encoder_name(name: str | None) -> str:
 def input_kind(name: str | None) -> str:
     """Return the dump that an encoder eats: ``audio`` or ``fbank``."""
     return KINDS[encoder_name(name)].input_kind
+
+
+def check_reference(reference: Any, where: str | Path) -> None:
+    """Check a model's reference to its encoder, which anybody may have written.
+
+    Args:
+        reference: As ``encoder_reference`` returns it, or with the ``source`` by which
+            a pack's encoder is downloaded when a user asks for that.
+        where: The file that it stands in, for the message.
+
+    Raises:
+        DataError: It is no reference, or its source is more than a name.
+    """
+    if not isinstance(reference, dict) or not isinstance(reference.get("name"), str):
+        raise DataError(f"{where} names no encoder: pack or download the model anew")
+    digest, source = reference.get("sha256"), reference.get("source")
+    if not isinstance(digest, str) or DIGEST.fullmatch(digest) is None:
+        raise DataError(
+            f"{where} names no SHA-256 of its encoder: pack or download the model anew"
+        )
+    if source is not None:
+        check_source(reference["name"], source, where)
+
+
+def check_source(name: str, source: Any, where: str | Path) -> None:
+    """Check that what an encoder is downloaded by is a name alone.
+
+    Args:
+        name: The kind of encoder.
+        source: ``owner/name`` or ``owner/name@revision``, or as the kind's own zoo
+            calls its models.
+        where: What names it, for the message.
+
+    Raises:
+        DataError: It is an address, a path or anything else.
+    """
+    if not isinstance(source, str) or not kind_of(name).names_source(source):
+        raise DataError(
+            f"{where} has {source!r} as the source of its encoder, which is no name on "
+            "a hub (owner/name): name one, or do not use the model"
+        )

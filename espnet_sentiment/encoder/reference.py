@@ -50,7 +50,7 @@ def verify_reference(
         EncoderMismatchError: It is another; the message names both hashes.
         DataError: A file of the model is missing.
     """
-    where = reference["path"] if path is None else path
+    where = reference.get("path") if path is None else path
     if where is not None and not Path(where).exists():
         raise DataError(
             f"{where} is missing, the encoder that this sentiment model was trained "

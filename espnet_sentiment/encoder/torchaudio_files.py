@@ -66,11 +66,7 @@ def find_torchaudio(model: str, download_dir: str | None = None) -> Path:
             "bundle of that name. Give the path of a bundle's checkpoint by "
             f"--encoder_model, or one of {', '.join(bundles())}"
         )
-    if download_dir is None:
-        import torch
-
-        download_dir = f"{torch.hub.get_dir()}/checkpoints"
-    folder = Path(download_dir).expanduser()
+    folder = _hub_folder() if download_dir is None else Path(download_dir).expanduser()
     try:
         files = [download(url, folder / _name(url)) for url in bundle_urls(bundle)]
     except DataError as error:
@@ -78,6 +74,20 @@ def find_torchaudio(model: str, download_dir: str | None = None) -> Path:
             f"no encoder at {model}: {error}. --encoder_model takes a local copy"
         ) from error
     return files[0]
+
+
+def _hub_folder() -> Path:
+    """Return where torchaudio keeps what it has downloaded."""
+    import torch
+
+    return Path(torch.hub.get_dir(), "checkpoints")
+
+
+def kept_torchaudio(source: str) -> Path | None:
+    """Return a bundle's checkpoint in the folder of torch.hub, if it is there."""
+    bundle = bundles().get(source)
+    path = None if bundle is None else _hub_folder() / _name(bundle_urls(bundle)[0])
+    return path if path is not None and path.is_file() else None
 
 
 def locate(path: Path) -> BundleFiles:

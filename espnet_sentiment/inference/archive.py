@@ -1,13 +1,15 @@
 """Score a long list of recordings, in shards, on this machine or on a cluster."""
 
+import contextlib
 import dataclasses
+import errno
 import functools
 import itertools
-import json
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -15,14 +17,24 @@ from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
     PathLike,
-    atomic_path,
     hash_file,
     read_json,
+    sha256_of,
     write_json,
+)
+from espnet_sentiment.inference.archive_shards import (
+    BrokenShardError,
+    Shards,
+    write_shard,
 )
 from espnet_sentiment.inference.entries import Entry, read_entries, survey
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
+
+if TYPE_CHECKING:
+    from espnet_sentiment.inference.result import Sentiment
+
+ALGORITHM = 1
 
 SHARD_SIZE = 64
 PREDICTIONS = "predictions.jsonl"
@@ -30,6 +42,10 @@ SHARDS = ".shards"
 # Of what was asked for: the recordings may be fixed, and are scored again then.
 RECORDINGS = "recordings"
 SUMMARY = "summary.json"
+ROUNDS = 3  # in which shards may break before the disk is blamed
+FULL_OR_CLOSED = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +75,9 @@ def score_archive(
 ) -> Summary:
     """Score a list of any length; memory does not grow with it.
 
-    Finished shards are kept in ``out/.shards`` until all are there, so a run that was
-    cut off continues; if a recording has changed since, all are scored again. The
+    Finished shards are kept in ``out/.shards``, sealed, until all are there, so a run
+    that was cut off continues; one that was changed since is scored again, and all are
+    if a recording has changed. The
     numbers depend on ``shard_size``, by the rounding of batches, not on the cluster.
 
     Args:
@@ -78,7 +95,8 @@ def score_archive(
 
     Raises:
         DataError: The list, the model or the cluster file is wrong, the folder holds
-            anything else, or a shard ended its worker several times.
+            anything else, a shard ended its worker several times, or the disk does not
+            keep what is written.
     """
     entries, out = Path(entries), Path(out)
     if shard_size < 1:
@@ -88,7 +106,6 @@ def score_archive(
     if options.get("encoder_model"):
         files = dataclasses.replace(files, encoder_model=Path(options["encoder_model"]))
     options = {k: v for k, v in sorted(options.items()) if k != "encoder_model"}
-    shards = out / SHARDS
     stage = Stage(
         "predict",
         out / DONE,
@@ -102,32 +119,72 @@ def score_archive(
             "transcript": transcript,
             "options": {name: str(value) for name, value in options.items()},
         },
+        ALGORITHM,
     )
     _check_folder(out, stage)
-    if not stage.is_done():
-        stage.start(shards)
-        shards.mkdir(exist_ok=True)
-        work = functools.partial(score_shard, files, transcript, tuple(options.items()))
-        parts = itertools.batched(read_entries(entries), shard_size)
-        todo = (
-            (_name(entries, number * shard_size, part), (_shard(out, number), part))
-            for number, part in enumerate(parts)
-            if not _shard(out, number).exists()
-        )
-        kept = sum(1 for _ in shards.glob("[0-9]*.jsonl")) * shard_size
-        with tqdm(
-            total=total, initial=min(kept, total), desc="predict", unit="file"
-        ) as bar:
+    shards = Shards(
+        out / SHARDS, sha256_of(stage.inputs), math.ceil(total / shard_size)
+    )
+    with _can_continue(out):
+        if not stage.is_done():
+            stage.start(shards.folder)
+            shards.folder.mkdir(exist_ok=True)
+            work = functools.partial(
+                score_shard, files, transcript, tuple(options.items())
+            )
+            errors = _score(entries, total, shard_size, shards, cluster, work)
+            write_json(out / SUMMARY, {"entries": total, "errors": errors})
+            stage.finish(
+                f"{total} recordings, {errors} of them unusable",
+                [out / PREDICTIONS, out / SUMMARY],
+            )
+        shutil.rmtree(shards.folder, ignore_errors=True)
+    return Summary(**read_json(out / SUMMARY), predictions=out / PREDICTIONS)
+
+
+def _score(
+    entries: Path,
+    total: int,
+    shard_size: int,
+    shards: Shards,
+    cluster: PathLike | None,
+    work: Callable[..., int],
+) -> int:
+    """Make the shards that are not there, and join all; return how many lines fail."""
+    for _ in range(ROUNDS):
+        with tqdm(total=total, desc="predict", unit="file") as bar:
+            parts = itertools.batched(read_entries(entries), shard_size)
+            todo = (
+                (
+                    _name(entries, index * shard_size, part),
+                    (shards.path(index), shards.origin(index), part),
+                )
+                for index, part in shards.todo(parts, bar.update)
+            )
             for scored in run_on(cluster, work, todo):
                 bar.update(scored)
-        errors = _merge(out, total, shard_size)
-        write_json(out / SUMMARY, {"entries": total, "errors": errors})
-        stage.finish(
-            f"{total} recordings, {errors} of them unusable",
-            [out / PREDICTIONS, out / SUMMARY],
-        )
-    shutil.rmtree(shards, ignore_errors=True)
-    return Summary(**read_json(out / SUMMARY), predictions=out / PREDICTIONS)
+        # One that was changed meanwhile is made again.
+        with contextlib.suppress(BrokenShardError):
+            return shards.join(shards.folder.with_name(PREDICTIONS))
+    raise DataError(
+        f"{shards.folder} does not keep what is written there: look at the disk, and "
+        "at what else writes to it, and run the same command again"
+    )
+
+
+@contextlib.contextmanager
+def _can_continue(out: Path) -> Iterator[None]:
+    """Say of a disk that is full or closed that nothing finished is lost."""
+    try:
+        yield
+    except OSError as error:
+        here = error.filename is None or Path(str(error.filename)).is_relative_to(out)
+        if error.errno not in FULL_OR_CLOSED or not here:
+            raise
+        raise DataError(
+            f"{out} cannot be written ({error.strerror}): make room, or give yourself "
+            "the right, and run the same command again, which continues"
+        ) from None
 
 
 def _check_folder(out: Path, stage: Stage) -> None:
@@ -142,17 +199,18 @@ def _check_folder(out: Path, stage: Stage) -> None:
             f"{out} cannot be written ({error.strerror}): name another folder"
         ) from None
     asked = {k: v for k, v in stage.inputs.items() if k != RECORDINGS}
-    if plan.exists() and asked != {
-        k: v for k, v in read_json(plan).items() if k != RECORDINGS
-    }:
+    try:
+        before = dict(read_json(plan)) if plan.exists() else asked
+    except (DataError, TypeError, ValueError):
+        raise DataError(
+            f"{plan} was changed, so that nobody knows whose answers these are: name "
+            f"a new folder, or delete {out}"
+        ) from None
+    if asked != {k: v for k, v in before.items() if k != RECORDINGS}:
         raise DataError(
             f"{out} holds answers to another list, model or options: name a new "
             "folder, or delete it"
         )
-
-
-def _shard(out: Path, number: int) -> Path:
-    return out / SHARDS / f"{number:08d}.jsonl"
 
 
 def _name(entries: Path, before: int, part: Sequence[Entry]) -> str:
@@ -173,6 +231,7 @@ def score_shard(
     transcript: bool,
     options: tuple,
     path: Path,
+    origin: str,
     part: Sequence[Entry],
 ) -> int:
     """Score the entries of a shard; return how many there are.
@@ -182,36 +241,19 @@ def score_shard(
         transcript: Also the words.
         options: Names and values of further options of ``Speech2Sentiment``.
         path: JSON lines to write.
+        origin: What its seal shall say of where they are from.
         part: The entries.
     """
     model = _load(files.config_file, files.model_file, files.encoder_model, options)
     answers = model.predict(
         [entry.path for entry in part], transcript=transcript, on_error="return"
     )
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
-        for entry, answer in zip(part, answers, strict=True):
-            failed = isinstance(answer, DataError)
-            row = {"error": str(answer)} if failed else answer.as_dict()
-            line = json.dumps(entry.row() | row, ensure_ascii=False, allow_nan=False)
-            out.write(line + "\n")
+    pairs = zip(part, answers, strict=True)
+    write_shard(path, origin, (_row(entry, answer) for entry, answer in pairs))
     return len(part)
 
 
-def _merge(out: Path, total: int, shard_size: int) -> int:
-    """Join the shards in order, line by line; return how many lines are errors."""
-    errors = 0
-    with atomic_path(out / PREDICTIONS) as temporary, temporary.open("wb") as merged:
-        for number, first in enumerate(range(0, total, shard_size)):
-            path, count = _shard(out, number), 0
-            with path.open("rb") as lines:
-                for line in lines:
-                    count += 1
-                    errors += "error" in json.loads(line)
-                    merged.write(line)
-            if count != min(shard_size, total - first):
-                path.unlink()
-                raise DataError(
-                    f"{path} has {count} lines and not one an entry, so it is removed: "
-                    "run the same command again"
-                )
-    return errors
+def _row(entry: Entry, answer: "Sentiment | DataError") -> dict[str, Any]:
+    if isinstance(answer, DataError):
+        return entry.row() | {"error": str(answer)}
+    return entry.row() | answer.as_dict()

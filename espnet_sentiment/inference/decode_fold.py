@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet_sentiment.core.ark import write_ark
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import write_text
+from espnet_sentiment.core.files import write_table, write_text
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.inference.classifier import Classifier
 from espnet_sentiment.model.layout import CHECKPOINT
@@ -22,7 +22,7 @@ def decode_fold(
     batch_size: int,
     device: str = "cpu",
     texts: Mapping[str, str] | None = None,
-) -> None:
+) -> list[Path]:
     """Write ``decode/predictions.jsonl`` and ``decode/attention.{ark,scp}``.
 
     Args:
@@ -33,6 +33,9 @@ def decode_fold(
         batch_size: Utterances decoded together.
         device: ``cpu`` or ``cuda``.
         texts: Transcripts, for a model with a text branch.
+
+    Returns:
+        The files.
 
     Raises:
         DataError: The checkpoint learned on another encoder than the store holds.
@@ -64,9 +67,13 @@ def decode_fold(
             if row.attention is not None:
                 attention[utt] = row.attention
     out = folder / "decode"
-    write_text(out / "predictions.jsonl", "".join(lines[utt] for utt in sorted(lines)))
+    files = [out / "predictions.jsonl"]
+    write_text(files[0], "".join(lines[utt] for utt in sorted(lines)))
     if attention:
-        write_ark(out / "attention.ark", out / "attention.scp", attention)
+        rows = write_ark(out / "attention.ark", attention)
+        write_table(out / "attention.scp", rows)
+        files += [out / "attention.ark", out / "attention.scp"]
+    return files
 
 
 def _line(

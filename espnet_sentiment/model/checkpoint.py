@@ -6,6 +6,7 @@ Either lies beside its ``config.yaml``.
 
 import argparse
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,24 @@ from espnet2.torch_utils.safe_torch_load import safe_torch_load
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, atomic_path
-from espnet_sentiment.encoder.kinds import kind_of
+from espnet_sentiment.core.untrusted import parse_json
+from espnet_sentiment.encoder.kinds import check_reference, kind_of
 from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
 from espnet_sentiment.model.layout import (
     CONFIG,
     TEXT,
     check_name,
+    pieces_name,
     read_training_config,
+    stats_name,
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
 
 # Key of a safetensors file's metadata. One alone: the order of several is not fixed.
 METADATA = "encoder"
+# Keys of encoder_conf that are those of the machine that trained.
+PLACES = ("model", "download_dir")
 
 
 def save_checkpoint(path: PathLike, state_dict: dict, reference: dict) -> None:
@@ -38,8 +44,9 @@ def save_checkpoint(path: PathLike, state_dict: dict, reference: dict) -> None:
         state_dict: The model's parameters; a frozen encoder has none in it.
         reference: Name, path and SHA-256 of the encoder.
     """
-    with atomic_path(path) as temporary:
-        torch.save({"state_dict": state_dict, "encoder": dict(reference)}, temporary)
+    # Through a stream: into a path of its own, torch writes the path's name, too.
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        torch.save({"state_dict": state_dict, "encoder": dict(reference)}, stream)
 
 
 def checkpoint_bytes(state_dict: Mapping, reference: Mapping) -> bytes:
@@ -65,8 +72,8 @@ def read_checkpoint(path: PathLike) -> dict:
         ``state_dict``, and ``encoder``, the reference.
 
     Raises:
-        DataError: The file is missing or not a sentiment checkpoint, or its weights
-            are not finite.
+        DataError: The file is missing or not a sentiment checkpoint, names its encoder
+            by more than a name, or its weights are not finite.
     """
     safe = Path(path).suffix == ".safetensors"
     checkpoint = _read_safetensors(Path(path)) if safe else _read_pth(path)
@@ -89,6 +96,7 @@ def _read_pth(path: PathLike) -> dict:
         raise DataError(f"{path} cannot be read ({error}): rerun stage 4") from None
     if not isinstance(checkpoint, dict) or "encoder" not in checkpoint:
         raise DataError(f"{path} is not a sentiment checkpoint of this package")
+    check_reference(checkpoint["encoder"], path)
     return checkpoint
 
 
@@ -97,7 +105,7 @@ def _read_safetensors(path: Path) -> dict:
 
     try:
         with safe_open(path, framework="pt") as stream:
-            reference = json.loads((stream.metadata() or {}).get(METADATA, "null"))
+            reference = parse_json((stream.metadata() or {}).get(METADATA, "null"))
             weights = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise DataError(f"{path} is missing: pack or download it anew") from None
@@ -105,8 +113,7 @@ def _read_safetensors(path: Path) -> dict:
         raise DataError(
             f"{path} cannot be read ({error}): pack or download it anew"
         ) from None
-    if not isinstance(reference, dict) or not {"name", "sha256"} <= reference.keys():
-        raise DataError(f"{path} is not a sentiment checkpoint of this package")
+    check_reference(reference, path)
     packed = reference.get("path")
     if packed is not None:
         check_name(packed, path)
@@ -127,6 +134,8 @@ def load_decoder(path: PathLike, device: str = "cpu") -> tuple[SentimentModel, d
     checkpoint = read_checkpoint(path)
     config_file = Path(path).with_name(CONFIG)
     args = _training_args(config_file)
+    if getattr(args, "input_size", None) is None:
+        raise DataError(f"{config_file} is no config of a decoder: copy it anew")
     try:
         model = build_model(args)
         model.load_state_dict(checkpoint["state_dict"])
@@ -145,19 +154,27 @@ def _training_args(path: Path) -> argparse.Namespace:
     """Read a model's ``config.yaml``; what lies beside it is found there.
 
     Statistics and sentencepieces are where the model is, wherever its folder has been
-    moved to.
+    moved to, and nowhere else.
 
     Raises:
-        DataError: The config is missing or unreadable.
+        DataError: The config is missing or unreadable, or a file that it names is.
     """
-    args = argparse.Namespace(**read_training_config(path))
-    conf = getattr(args, "normalize_conf", None) or {}
-    beside = path.parent / Path(conf.get("stats_file", "")).name
-    if "stats_file" in conf and beside.is_file():
-        args.normalize_conf = conf | {"stats_file": str(beside)}
-    if getattr(args, "text_bpemodel", None) is not None:
-        args.text_bpemodel = str(path.parent / TEXT / Path(args.text_bpemodel).name)
-    return args
+    config = read_training_config(path)
+    if (stats := stats_name(config)) is not None:
+        config["normalize_conf"]["stats_file"] = _beside(path, stats)
+    if (pieces := pieces_name(config)) is not None:
+        config["text_bpemodel"] = _beside(path, f"{TEXT}/{pieces}")
+    return argparse.Namespace(**config)
+
+
+def _beside(config_file: Path, name: str) -> str:
+    path = config_file.parent / name
+    if not path.is_file():
+        raise DataError(
+            f"{path} is missing, which {config_file} names: copy it there from where "
+            "the model was trained"
+        )
+    return str(path)
 
 
 def text_to_tokens(path: PathLike):
@@ -187,15 +204,30 @@ def load_sentiment_model(
     from espnet_sentiment.encoder.reference import verify_reference
 
     model, reference = load_decoder(path, device)
+    conf = _encoder_conf(reference, Path(path).with_name(CONFIG))
     where = find_encoder(reference, encoder_model)
     verify_reference(reference, where)
-    args = _training_args(Path(path).with_name(CONFIG))
-    conf = dict(args.encoder_conf)
     if where is not None:
         conf["model"] = str(where)
-    encoder = build_encoder(args.encoder, conf)
+    encoder = build_encoder(reference["name"], conf)
     model.attach_encoder(encoder.frontend, encoder)
     return model.to(device).eval()
+
+
+def _encoder_conf(reference: Mapping[str, Any], config_file: Path) -> dict[str, Any]:
+    """Return how an encoder is read; where it is, a model's config does not say.
+
+    Raises:
+        DataError: The config is that of another kind of encoder.
+    """
+    config = read_training_config(config_file)
+    if str(config.get("encoder") or "none").lower() != reference["name"]:
+        raise DataError(
+            f"{config_file} has the encoder {config.get('encoder')!r}, and the "
+            f"checkpoint beside it {reference['name']!r}: copy both from one model"
+        )
+    conf = config.get("encoder_conf") or {}
+    return {key: conf[key] for key in conf if key not in PLACES}
 
 
 def find_encoder(
@@ -208,11 +240,12 @@ def find_encoder(
         encoder_model: Where it is now: a path, or a name to download it by.
 
     Returns:
-        Its path; None for fbank, which needs no files.
+        Its path; None for fbank, which needs no files. Nothing is downloaded, unless
+        ``encoder_model`` asks for it.
 
     Raises:
-        DataError: The checkpoint was packed without its encoder, and it is not found
-            by the name that it has on a hub.
+        DataError: The checkpoint was packed without its encoder, and no earlier
+            download is that; or nothing is at ``encoder_model``.
     """
     name = reference["name"]
     path, source = reference.get("path"), reference.get("source")
@@ -228,7 +261,19 @@ def find_encoder(
     what += f", SHA-256 {reference['sha256']})"
     if source is None:
         raise DataError(f"{what}: give its path by --encoder_model")
+    kept = kind_of(name).find_kept(source)
+    if kept is not None and _is_encoder(kept, reference):
+        return kept
+    raise DataError(
+        f"{what}: give --encoder_model {shlex.quote(source)} (encoder_model in Python) "
+        "to download it, or its path"
+    )
+
+
+def _is_encoder(path: Path, reference: Mapping[str, Any]) -> bool:
+    from espnet_sentiment.encoder.reference import hash_encoder
+
     try:
-        return kind_of(name).find_model(source)
-    except DataError as error:
-        raise DataError(f"{what}; it is {source} of its hub: {error}") from None
+        return hash_encoder(reference["name"], path) == reference["sha256"]
+    except DataError:
+        return False

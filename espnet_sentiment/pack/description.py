@@ -6,6 +6,7 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
+from espnet_sentiment.encoder.kinds import check_reference
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, read_training_config
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 
@@ -86,6 +87,7 @@ def describe_fold(folder: Path) -> dict[str, Any]:
     results_file = folder.absolute().parent / "results.json"
     results = read_json(results_file) if results_file.is_file() else {}
     encoder = dict(config.get("encoder_reference") or {})
+    check_reference(encoder, folder / CONFIG)
     conf_model = (config.get("encoder_conf") or {}).get("model")
     # A path tells nobody anything elsewhere, the last part of it may.
     model = None if conf_model is None else _short(str(conf_model))
@@ -97,7 +99,7 @@ def describe_fold(folder: Path) -> dict[str, Any]:
         "corpus": results.get("corpus"),
         "fold": _name(folder.absolute()),
         "valid_ua": valid_ua(folder),
-        "classes": _classes(config, folder),
+        "classes": config["token_list"],
         "decoder": config.get("decoder"),
         "text_branch": config.get("text_encoder") is not None,
         "encoder": encoder | {"model": model},
@@ -109,11 +111,3 @@ def describe_fold(folder: Path) -> dict[str, Any]:
 
 def _short(model: str) -> str:
     return Path(model).name if Path(model).is_absolute() else model
-
-
-def _classes(config: dict, folder: Path) -> list[str]:
-    classes = config["token_list"]
-    if isinstance(classes, list):
-        return [str(name) for name in classes]
-    lines = (folder / "tokens.txt").read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip()]

@@ -45,6 +45,8 @@ def _name(path: Path, root: Path) -> str:
 def known_source(reference: Mapping[str, Any], model: str | None) -> str | None:
     """Return the name by which an encoder can be downloaded; None if none is known.
 
+    A path or an address is none, wherever it leads today.
+
     Args:
         reference: The checkpoint's.
         model: ``encoder_conf.model`` of the training's config.
@@ -52,10 +54,10 @@ def known_source(reference: Mapping[str, Any], model: str | None) -> str | None:
     # A packed model says what was known.
     if "source" in reference or reference["name"] == "none":
         return reference.get("source")
-    where = Path(model or "")
-    if model and not where.is_absolute() and not where.exists():
+    kind = kind_of(reference["name"])
+    if model and kind.names_source(model) and not Path(model).exists():
         return model
-    return kind_of(reference["name"]).source_of(Path(reference.get("path") or ""))
+    return kind.source_of(Path(reference.get("path") or ""))
 
 
 def source_url(name: str, source: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, sha256_of
+from espnet_sentiment.encoder.hub_names import is_hub_name
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.pack.description import choose_fold, describe_fold, fold_dirs
 from espnet_sentiment.pack.layout import (
@@ -27,7 +28,6 @@ ACCEPTED = (
     "of ESPnet's model zoo, or owner/name on the Hugging Face Hub"
 )
 URL = re.compile(r"https?://")
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _fetch(name: str) -> Path:
 def _fetch_hub(name: str) -> Path:
     from espnet_sentiment.pack.hub import download_model
 
-    if HUB_ID.fullmatch(name) is None:
+    if not is_hub_name(name):
         raise DataError("names there are owner/name")
     return download_model(name)
 

@@ -6,6 +6,7 @@ https://huggingface.co/docs/huggingface_hub/guides/upload
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.encoder.hub_names import split_revision
 from espnet_sentiment.model.layout import CONFIG, TEXT
 from espnet_sentiment.pack.layout import (
     DESCRIPTION,
@@ -69,11 +70,11 @@ def download_model(name: str) -> Path:
     """
     import huggingface_hub
 
-    repository, _, revision = name.partition("@")
+    repository, revision = split_revision(name)
     return Path(
         huggingface_hub.snapshot_download(
             repository,
-            revision=revision or None,
+            revision=revision,
             allow_patterns=PATTERNS,
             library_name="espnet_sentiment",
         )

@@ -12,14 +12,16 @@ A model folder, a pack unpacked or a repository on the Hugging Face Hub, holds::
     README.md           the model card
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import hash_file, read_json, sha256_of
+from espnet_sentiment.core.files import hash_file, sha256_of
+from espnet_sentiment.core.names import check_seen
+from espnet_sentiment.core.untrusted import parse_json, read_bounded
+from espnet_sentiment.encoder.kinds import DIGEST, check_reference
 from espnet_sentiment.model.layout import CONFIG, check_name
 
 DESCRIPTION = "config.json"
@@ -32,7 +34,10 @@ README = "README.md"
 MODEL_TYPE = "espnet_sentiment"
 FORMAT_VERSION = 1
 REMEDY = "pack or download the model anew"
-DIGEST = re.compile(r"[0-9a-f]{64}")
+# What a user reads of a description, and what it has to be.
+TEXTS = ("name", "corpus", "fold", "fold_choice", "decoder", "licence")
+TABLES = ("metrics", "versions")
+SCORES = ("wa", "ua")
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -47,9 +52,15 @@ def read_description(path: Path) -> dict[str, Any]:
         path: A ``config.json``.
 
     Raises:
-        DataError: It is no description of this package, or of a later version.
+        DataError: It is no description of this package, or of a later version; it
+            names the encoder's source by more than a name; or a name in it has a
+            character that nobody sees.
     """
-    return check_description(read_json(path), path)
+    try:
+        description = parse_json(read_bounded(path))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not valid JSON ({error}): {REMEDY}") from None
+    return check_description(description, path)
 
 
 def check_description(description: Any, path: str | Path) -> dict[str, Any]:
@@ -76,10 +87,38 @@ def check_description(description: Any, path: str | Path) -> dict[str, Any]:
             raise DataError(f"{path}: {name} has no size and SHA-256: {REMEDY}")
     if CONFIG not in files or WEIGHTS not in files:
         raise DataError(f"{path} names no {CONFIG} and {WEIGHTS}: {REMEDY}")
+    check_reference(encoder, path)
     packed = encoder.get("path")
     if packed is not None:
         check_name(packed, path)
+    _check_told(description, path)
     return description
+
+
+def _check_told(description: Mapping, path: str | Path) -> None:
+    """Check what a user reads of a description."""
+    classes = description.get("classes")
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
+        raise DataError(f"{path} names no classes: {REMEDY}")
+    for name in classes:
+        check_seen(f"{path}: the class", name, REMEDY)
+    for key in TEXTS:
+        text = description.get(key)
+        if not isinstance(text, str | None):
+            raise DataError(f"{path}: {key} is no text: {REMEDY}")
+        check_seen(f"{path}: {key}", text or "", REMEDY)
+    for key in TABLES:
+        if not isinstance(description.get(key) or {}, dict):
+            raise DataError(f"{path}: {key} is no table: {REMEDY}")
+    metrics = description.get("metrics") or {}
+    pooled, scores = metrics.get("pooled"), [description.get("valid_ua")]
+    if pooled is not None:
+        table = pooled if isinstance(pooled, dict) else {}
+        scores += [table.get(key, "") for key in SCORES]
+    if not all(isinstance(score, int | float | None) for score in scores) or not (
+        isinstance(metrics.get("folds", []), list)
+    ):
+        raise DataError(f"{path}: its metrics are no numbers: {REMEDY}")
 
 
 def _is_entry(entry: Any) -> bool:

@@ -3,10 +3,14 @@
 https://huggingface.co/docs/hub/model-cards
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from espnet_sentiment.core.escape import markdown_text
+from espnet_sentiment.encoder.hub_names import split_revision
 from espnet_sentiment.pack.layout import ENCODER
+from espnet_sentiment.scoring.tables import markdown, percent
 
 TASK = "audio-classification"
 PAPER = "https://arxiv.org/abs/1911.09762"
@@ -16,6 +20,8 @@ METRICS = {
     "ua": ("UA (mean of the classes' recalls)", "recall"),
     "macro_f1": ("macro F1", "f1"),
 }
+
+FOLDS = ["fold", "test utterances", "WA (%)", "UA (%)"]
 
 
 def model_card(description: Mapping[str, Any]) -> str:
@@ -36,9 +42,8 @@ def model_card(description: Mapping[str, Any]) -> str:
         _origin(description),
     ]
     text = "\n\n".join(section for section in sections if section)
-    return (
-        f"---\n{_front_matter(description)}\n---\n\n# {description['name']}\n\n{text}\n"
-    )
+    title = markdown_text(description["name"])
+    return f"---\n{_front_matter(description)}\n---\n\n# {title}\n\n{text}\n"
 
 
 def _front_matter(description: Mapping[str, Any]) -> str:
@@ -62,11 +67,17 @@ def _front_matter(description: Mapping[str, Any]) -> str:
         library_name="espnet_sentiment",
         pipeline_tag=TASK,
         tags=["espnet", TASK, "speech-emotion-recognition", "sentiment-analysis"],
-        base_model=encoder.get("source") if encoder["name"] == "huggingface" else None,
+        base_model=_base_model(encoder),
         model_name=description["name"] if results else None,
         eval_results=results or None,
     )
     return data.to_yaml()
+
+
+def _base_model(encoder: Mapping[str, Any]) -> str | None:
+    if encoder["name"] != "huggingface" or not encoder.get("source"):
+        return None
+    return split_revision(encoder["source"])[0]
 
 
 def _protocol(description: Mapping[str, Any]) -> str:
@@ -75,14 +86,14 @@ def _protocol(description: Mapping[str, Any]) -> str:
 
 
 def _summary(description: Mapping[str, Any]) -> str:
-    corpus = description["corpus"] or "its corpus"
+    corpus = markdown_text(description["corpus"] or "its corpus")
     reads = (
         "80-d fbank"
         if description["encoder"]["name"] == "none"
         else "a frozen ASR encoder"
     )
     text = "and of its transcript " if description["text_branch"] else ""
-    classes = ", ".join(description["classes"])
+    classes = ", ".join(map(markdown_text, description["classes"]))
     return (
         f"Tells the sentiment or emotion of an utterance ({classes}) "
         f"from speech {text}by a decoder `{description['decoder']}` on {reads}, after "
@@ -92,8 +103,11 @@ def _summary(description: Mapping[str, Any]) -> str:
 
 
 def _use(description: Mapping[str, Any]) -> str:
-    option = "" if _is_packed(description) else " --encoder_model ENCODER"
-    argument = "" if _is_packed(description) else ', encoder_model="ENCODER"'
+    option = argument = ""
+    if not _is_packed(description):
+        encoder = description["encoder"].get("source") or "ENCODER"
+        option = f" --encoder_model {shlex.quote(encoder)}"
+        argument = f', encoder_model="{encoder}"'
     return f"""## Use
 
 `MODEL` is this folder, its `.zip`, or its `owner/name` on the Hugging Face Hub.
@@ -113,9 +127,7 @@ espnet-sentiment predict --model MODEL speech.wav{option}
 
 def _is_packed(description: Mapping[str, Any]) -> bool:
     encoder = description["encoder"]
-    return any(encoder.get(key) for key in ("path", "source")) or (
-        encoder["name"] == "none"
-    )
+    return encoder.get("path") is not None or encoder["name"] == "none"
 
 
 def _results(description: Mapping[str, Any]) -> str:
@@ -127,28 +139,28 @@ def _results(description: Mapping[str, Any]) -> str:
 
 def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[str]:
     folds = metrics.get("folds", [])
-    utterances = f"{metrics['n_utterances']} utterances of {description['corpus']}"
+    corpus = markdown_text(description["corpus"])
+    utterances = f"{metrics['n_utterances']} utterances of {corpus}"
     yield f"{utterances}, {_protocol(description)}; 95 % intervals in brackets.\n"
-    yield "| metric | % |"
-    yield "| --- | ---: |"
+    rows = []
     for key, (name, _) in METRICS.items():
         low, high = metrics["pooled"].get(f"{key}_ci95", (None, None))
         interval = "" if low is None else f" [{100 * low:.2f}, {100 * high:.2f}]"
-        yield f"| {name} | {100 * metrics['pooled'][key]:.2f}{interval} |"
+        rows.append([name, f"{100 * metrics['pooled'][key]:.2f}{interval}"])
     if "majority" in metrics:
         chance = 100 * metrics["majority"]["ua"]
-        yield f"| UA of always naming the most frequent class | {chance:.2f} |"
+        rows.append(["UA of always naming the most frequent class", f"{chance:.2f}"])
+    yield markdown(["metric", "%"], rows).rstrip()
     if len(folds) > 1:
         yield (
             f"\nThe decoder here is that of **fold {description['fold']}**"
             f"{_why(description)}. Every fold was tested on utterances that it did not "
             "learn from:\n"
         )
-        yield "| fold | test utterances | WA (%) | UA (%) |"
-        yield "| --- | ---: | ---: | ---: |"
-        for fold in folds:
-            values = f"{100 * fold['wa']:.2f} | {100 * fold['ua']:.2f}"
-            yield f"| {fold['fold']} | {fold['n_test']} | {values} |"
+        scores = [
+            [f["fold"], f["n_test"], percent(f["wa"]), percent(f["ua"])] for f in folds
+        ]
+        yield markdown(FOLDS, scores).rstrip()
 
 
 def _why(description: Mapping[str, Any]) -> str:
@@ -164,9 +176,9 @@ def _encoder(encoder: Mapping[str, Any]) -> str:
         where = f"Its files are in `{ENCODER}/`, under the licence of their own."
     elif source:
         where = (
-            "It is not in this pack: it is downloaded by that name as the model is "
-            "loaded, or taken from the path that `--encoder_model` (`encoder_model` in "
-            "Python) gives."
+            f"It is not in this pack: `--encoder_model {shlex.quote(source)}` "
+            "(`encoder_model` in Python) downloads it by that name, and is given its "
+            "path where it is already there."
         )
     else:
         where = (
@@ -180,10 +192,11 @@ def _encoder(encoder: Mapping[str, Any]) -> str:
 
 
 def _limits(description: Mapping[str, Any]) -> str:
+    corpus = markdown_text(description["corpus"] or "not named")
     return f"""## Intended use and limits
 
 For research on speech with speakers, language, recording conditions and classes as in
-the corpus that it was trained on ({description["corpus"] or "not named"}).
+the corpus that it was trained on ({corpus}).
 Expect less elsewhere, and measure it. Posteriors are no probabilities of what a person
 feels: acted or labelled expression was learned, not inner states. Do not decide about
 people by it, and tell those whose speech is analysed."""

@@ -11,9 +11,17 @@ import yaml
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, hash_file
+from espnet_sentiment.core.untrusted import parse_yaml
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
+from espnet_sentiment.encoder.kinds import check_source
 from espnet_sentiment.encoder.reference import verify_reference
-from espnet_sentiment.model.layout import CONFIG, TEXT, read_training_config
+from espnet_sentiment.model.layout import (
+    CONFIG,
+    TEXT,
+    pieces_name,
+    read_training_config,
+    stats_name,
+)
 from espnet_sentiment.pack.archive import Members, write_folder, write_zip
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url
 from espnet_sentiment.pack.find import ModelFiles, find_model
@@ -86,7 +94,8 @@ def pack_model(
         out: A ``.zip`` to write, else a folder; None only pushes.
         fold: Which fold of an experiment; None is the one with the best validation UA.
         with_encoder: Whether the encoder's files go in; else the model names them by
-            SHA-256 and, where it is known, by name on a hub.
+            SHA-256 and, where it is known, by name on a hub, from which it is
+            downloaded when a user asks for it.
         encoder_model: Where the encoder is now, if not where it was.
         encoder_source: Name by which it can be downloaded, where the training did not
             use it.
@@ -162,6 +171,8 @@ def pack_members(
     reference = checkpoint["encoder"]
     config = read_training_config(files.config_file)
     conf_model = (config.get("encoder_conf") or {}).get("model")
+    if source is not None:
+        check_source(reference["name"], source, "--encoder_source")
     source = source or known_source(reference, conf_model)
     packed: dict[str, Any] = {
         "name": reference["name"],
@@ -194,7 +205,7 @@ def pack_members(
             "conf": _encoder_conf(config),
         },
         "licence": licence or files.description.get("licence"),
-        "settings": settings_hash(yaml.safe_load(text), entries),
+        "settings": settings_hash(parse_yaml(text), entries),
         "files": entries,
     }
     members[DESCRIPTION] = (
@@ -212,14 +223,12 @@ def _encoder_conf(config: Mapping) -> dict[str, Any]:
 def _decoder_files(folder: Path, config: Mapping) -> dict[str, Path]:
     """Return what a decoder needs besides its weights."""
     found = {}
-    stats = (config.get("normalize_conf") or {}).get("stats_file")
-    if stats is not None:
-        found[STATS] = folder / Path(stats).name
+    if (stats := stats_name(config)) is not None:
+        found[STATS] = folder / stats
     if config.get("text_encoder") is not None:
         found[f"{TEXT}/tokens.txt"] = folder / TEXT / "tokens.txt"
-        if config.get("text_bpemodel") is not None:
-            name = Path(config["text_bpemodel"]).name
-            found[f"{TEXT}/{name}"] = folder / TEXT / name
+        if (pieces := pieces_name(config)) is not None:
+            found[f"{TEXT}/{pieces}"] = folder / TEXT / pieces
     for path in found.values():
         if not path.is_file():
             raise DataError(f"{path} is missing: copy it there, or run stage 4 again")
@@ -233,10 +242,10 @@ def _config_yaml(config: Mapping, encoder: Mapping) -> str:
     clean["encoder_reference"] = dict(encoder)
     if encoder["name"] != "none":
         clean["encoder_conf"] = _encoder_conf(config) | {"model": model}
-    if (clean.get("normalize_conf") or {}).get("stats_file") is not None:
+    if stats_name(config) is not None:
         clean["normalize_conf"] = clean["normalize_conf"] | {"stats_file": STATS}
-    if clean.get("text_bpemodel") is not None:
-        clean["text_bpemodel"] = f"{TEXT}/{Path(clean['text_bpemodel']).name}"
+    if (pieces := pieces_name(config)) is not None:
+        clean["text_bpemodel"] = f"{TEXT}/{pieces}"
     return yaml.safe_dump(clean, sort_keys=False, allow_unicode=True)
 
 

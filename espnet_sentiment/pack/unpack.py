@@ -1,7 +1,6 @@
 """Unpacking a model: nothing of the archive is trusted, and nothing of it executed."""
 
 import hashlib
-import json
 import shutil
 import stat
 import zipfile
@@ -12,13 +11,12 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.untrusted import MOST_BYTES, parse_json
 from espnet_sentiment.model.layout import check_name
 from espnet_sentiment.pack.archive import new_folder
 from espnet_sentiment.pack.layout import DESCRIPTION, README, check_description
 
 CHUNK = 1 << 20
-# Of config.json and README.md, whose sizes nothing promises.
-MOST_TEXT = 4 << 20
 # A pack by this package is stored; text in one that was compressed shrinks to a tenth.
 MOST_RATIO = 20
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -105,13 +103,14 @@ def _read_description(
             f"{archive} holds no {DESCRIPTION}, so 'espnet-sentiment pack' did not "
             "make it: name another"
         )
-    if info.file_size > MOST_TEXT:
+    # Nothing promises the sizes of config.json and README.md.
+    if info.file_size > MOST_BYTES:
         raise _refuse(archive, DESCRIPTION, f"has {info.file_size} bytes")
     with stream.open(info) as member:
-        text = member.read(MOST_TEXT + 1)
+        text = member.read(MOST_BYTES + 1)
     try:
-        description = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        description = parse_json(text)
+    except ValueError as error:
         raise DataError(
             f"{archive}: {DESCRIPTION} is not valid JSON ({error}): pack or "
             "download it anew"
@@ -130,7 +129,7 @@ def _check_contents(infos: dict, description: dict, archive: Path) -> None:
             )
         if name not in promised and name not in (DESCRIPTION, README):
             raise _refuse(archive, name, f"is not in its {DESCRIPTION}")
-        if name in (DESCRIPTION, README) and info.file_size > MOST_TEXT:
+        if name in (DESCRIPTION, README) and info.file_size > MOST_BYTES:
             raise _refuse(archive, name, f"has {info.file_size} bytes")
     for name in promised:
         if name not in infos:

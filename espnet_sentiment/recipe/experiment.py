@@ -9,10 +9,19 @@ from typing import Any, Self
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import add_gpu_argument
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, read_json, read_table, sha256_of
+from espnet_sentiment.core.files import (
+    PathLike,
+    hash_file,
+    read_json,
+    read_table,
+    sha256_of,
+)
+from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp, read_stamp
 from espnet_sentiment.data.asr_text import text_dir
+from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import read_folds
-from espnet_sentiment.recipe.stage import DONE, content_hash
+
+PREDICTIONS = "predictions.jsonl"
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -231,6 +240,8 @@ def read_transcripts(
         return None
     if not experiment.text.exists():
         raise DataError(f"{experiment.text} is missing: run stage 3 (transcripts)")
+    if (stamp := read_stamp(experiment.text.with_name(DONE))) is not None:
+        stamp.check(experiment.text)
     texts = read_table(experiment.text)
     for utt in utts:
         if utt not in texts:
@@ -240,25 +251,71 @@ def read_transcripts(
     return texts
 
 
-def fold_folders(experiment: Experiment) -> dict[str, Path]:
-    """Return the folders of the folds.
+def used_folders(all_experiments: Iterable[Experiment]) -> list[Path]:
+    """Return the folders of features and transcripts that experiments read."""
+    folders = []
+    for experiment in all_experiments:
+        folders.append(experiment.store)
+        if experiment.text is not None:
+            folders.append(experiment.text.parent)
+    return folders
+
+
+def open_store(experiment: Experiment, root: Path) -> FeatureStore:
+    """Open one of the stores that stage 3 wrote.
 
     Raises:
-        DataError: A fold is not decoded.
+        DataError: It is not complete, or its index was changed.
+    """
+    for stamp in filter(None, map(read_stamp, experiment.encode_stamps)):
+        stamp.check(root / INDEX)
+    return FeatureStore(root)
+
+
+def trained(experiment: Experiment, fold: str) -> Stamp:
+    """Return the stamp of a trained fold, all of whose files are as they were written.
+
+    Raises:
+        DataError: The fold is not trained, or a file was changed.
+    """
+    folder = experiment.fold_dir(fold)
+    stamp = need_stamp(folder / DONE, "stage 4 (training)")
+    stamp.check(*(folder / name for name in stamp.outputs))
+    return stamp
+
+
+def decoded(folder: Path) -> Stamp:
+    """Return the stamp of a fold's decoding, whose files are as they were written.
+
+    Args:
+        folder: Folder of the fold.
+
+    Raises:
+        DataError: The fold is not decoded, or a file was changed.
+    """
+    stamp = need_stamp(folder / "decode" / DONE, "stage 5 (decoding)")
+    stamp.check(*(folder / "decode" / name for name in stamp.outputs))
+    return stamp
+
+
+def fold_folders(experiment: Experiment) -> dict[str, Path]:
+    """Return the folders of the folds, all of which are decoded.
+
+    Raises:
+        DataError: A fold is not decoded, or a file was changed since.
     """
     folds = read_folds(experiment.data_dir)
     folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
     for folder in folders.values():
-        if not (folder / "decode" / DONE).exists():
-            raise DataError(
-                f"{folder / 'decode'} is not complete: run stage 5 (decoding)"
-            )
+        decoded(folder)
     return folders
 
 
 def predictions_hash(folders: Mapping[str, Path]) -> str:
     """Hash what all folds predict."""
-    return content_hash(f / "decode" / "predictions.jsonl" for f in folders.values())
+    return sha256_of(
+        {n: hash_file(f / "decode" / PREDICTIONS) for n, f in folders.items()}
+    )
 
 
 def view_dirs(experiment: Experiment) -> dict[Path, dict]:

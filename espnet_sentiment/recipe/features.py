@@ -4,11 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, read_json
+from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
 from espnet_sentiment.data.dump import SIZES, features_dir, read_sizes
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
-from espnet_sentiment.recipe.stage import DONE
 
 HOPS = {"audio": SAMPLE_RATE // 100, "fbank": 1}  # units in 10 ms
 
@@ -20,19 +19,25 @@ class Features:
     Args:
         dir: Its folder.
         kind: ``audio`` or ``fbank``.
-        inputs: What it was made from, as stage 1's stamp has it.
+        stamp: Stage 1's.
     """
 
     dir: Path
     kind: str
-    inputs: dict[str, Any]
+    stamp: Stamp
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What it was made from."""
+        return self.stamp.inputs
 
     def sizes(self, data: KaldiDir) -> dict[str, int]:
         """Return the samples or frames of every utterance.
 
         Raises:
-            DataError: One of the set is missing.
+            DataError: One of the set is missing, or the table was changed.
         """
+        self.stamp.check(self.dir / SIZES[self.kind])
         return read_sizes(self.dir / SIZES[self.kind], data)
 
     def num_frames(self, data: KaldiDir) -> dict[str, int]:
@@ -57,6 +62,5 @@ def find_features(dump: PathLike, kind: str, corpus: str) -> Features:
         DataError: It is not complete.
     """
     folder = features_dir(dump, kind, corpus)
-    if not (folder / DONE).exists():
-        raise DataError(f"{folder} is not complete: run stage 1 (features) on {kind}")
-    return Features(folder, kind, read_json(folder / DONE)["inputs"])
+    stamp = need_stamp(folder / DONE, f"stage 1 (features) on {kind}")
+    return Features(folder, kind, stamp)

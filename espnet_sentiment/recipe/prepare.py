@@ -6,6 +6,7 @@ that is done already.
 
 import argparse
 import dataclasses
+import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,10 +14,13 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, sha256_of, write_text
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.data.folds import PARTS, Fold, leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
-from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
+from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
 from espnet_sentiment.recipe.stage import say as say_as
+
+ALGORITHM = 1
 
 NAME = "stage 0: data preparation"
 
@@ -60,7 +64,8 @@ def prepare(
         corpus: The corpus, or, where reading takes long, a function that reads it; it
             is called only when the inputs have changed.
         inputs: JSON-like description of all that the corpus is made from; None
-            describes the corpus itself, which then may not be a function.
+            describes the corpus itself, which then may not be a function. The code
+            of a function counts, too, unless there is a key ``code``.
         recordings: Folder that ``corpus()`` fills with recordings. It keeps the
             stage's stamp; an interrupted run continues from what is there.
         name: What the stage calls itself in messages.
@@ -74,17 +79,31 @@ def prepare(
     if inputs is None:
         complete = _read(corpus, data_dir)
         inputs = _describe(complete)
-    stage = Stage(name, Path(recordings or data_dir) / DONE, inputs)
+    elif callable(corpus):
+        inputs = {"code": _code_hash(corpus), **inputs}
+    stage = Stage(name, Path(recordings or data_dir) / DONE, inputs, ALGORITHM)
     if stage.is_done():
         return
-    if recordings is not None:
-        stage.start(recordings)
-    complete = complete or _read(corpus, data_dir)
-    if recordings is None:  # a corpus that is refused leaves nothing behind
-        stage.start(data_dir, begin)
-    outputs = _write(data_dir, complete)
-    _check_classes(complete, stage)
-    stage.finish(f"{_count(complete)} in {data_dir}", outputs)
+    with writing(data_dir, *([] if recordings is None else [recordings])):
+        if stage.is_done():
+            return
+        if recordings is not None:
+            stage.start(recordings)
+        complete = complete or _read(corpus, data_dir)
+        if recordings is None:  # a corpus that is refused leaves nothing behind
+            stage.start(data_dir, begin)
+        outputs = _write(data_dir, complete)
+        if recordings is not None:
+            outputs += sorted({Path(u.wav) for u in complete.utterances})
+        _check_classes(complete, stage)
+        stage.finish(f"{_count(complete)} in {data_dir}", outputs)
+
+
+def _code_hash(corpus: Callable[[], Corpus]) -> str:
+    """Hash the code that reads a corpus: all modules of a recipe's ``local/``."""
+    code = corpus if inspect.isroutine(corpus) else type(corpus)
+    module = Path(inspect.getsourcefile(code) or "")
+    return content_hash(sorted(module.parent.glob("*.py")))
 
 
 def _read(corpus: Corpus | Callable[[], Corpus], data_dir: Path) -> _Complete:

@@ -1,34 +1,46 @@
 """Stages that know whether their outputs still fit their inputs."""
 
-import hashlib
+import json
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from espnet_sentiment.core.files import PathLike, read_json, write_json
+from espnet_sentiment.core.escape import plain_lines
+from espnet_sentiment.core.files import PathLike, sha256_of, write_json
+from espnet_sentiment.core.stamp import DONE, read_stamp, record
+from espnet_sentiment.core.versions import versions
 
-DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
+__all__ = [
+    "DONE",
+    "Stage",
+    "content_hash",
+    "differences",
+    "say",
+    "stage_seconds",
+    "stat_hash",
+]
 
 
 def content_hash(paths: Iterable[PathLike]) -> str:
-    """Hash the contents of small files; a missing one counts as absent."""
-    digest = hashlib.sha256()
-    for path in map(Path, paths):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes() if path.exists() else b"\0absent")
-    return digest.hexdigest()
+    """Hash names and contents of small files; a missing one counts as absent."""
+    return sha256_of(
+        [
+            (path.name, path.read_bytes().hex() if path.exists() else None)
+            for path in map(Path, paths)
+        ]
+    )
 
 
 def stat_hash(paths: Iterable[PathLike]) -> str:
     """Hash path, size and modification time of files too many or large to read."""
-    digest = hashlib.sha256()
+    rows = []
     for path in map(Path, paths):
         stat = path.stat() if path.exists() else None
-        key = (str(path), stat and stat.st_size, stat and stat.st_mtime_ns)
-        digest.update(repr(key).encode())
-    return digest.hexdigest()
+        rows.append((str(path), stat and stat.st_size, stat and stat.st_mtime_ns))
+    return sha256_of(rows)
 
 
 def say(name: str, message: str) -> None:
@@ -38,7 +50,7 @@ def say(name: str, message: str) -> None:
         name: The stage that speaks.
         message: What it says.
     """
-    print(f"[{name}] {message}", file=sys.stderr, flush=True)
+    print(plain_lines(f"[{name}] {message}"), file=sys.stderr, flush=True)
 
 
 class Stage:
@@ -47,21 +59,31 @@ class Stage:
     Args:
         name: What the stage calls itself in messages.
         stamp: File that is written when the stage is complete.
-        inputs: JSON-like description of all inputs, config included.
+        inputs: JSON-like description of all that is copied into the outputs or decides
+            on them, a key for each: configs, options, labels by utterance.
+        algorithm: Number of what the stage computes; to be raised when the same inputs
+            give other outputs (``tests/test_pinned_outputs.py`` tells).
     """
 
-    def __init__(self, name: str, stamp: PathLike, inputs: Mapping):
-        self.name, self.stamp, self.inputs = name, Path(stamp), dict(inputs)
+    def __init__(
+        self, name: str, stamp: PathLike, inputs: Mapping[str, Any], algorithm: int
+    ):
+        self.name, self.stamp = name, Path(stamp)
+        # As a stamp gives them back.
+        self.inputs = json.loads(json.dumps({**inputs, "algorithm": algorithm}))
         self._begin = time.time()
 
     def is_done(self) -> bool:
-        """Tell whether an earlier run was complete and its inputs are unchanged."""
-        if not self.stamp.exists():
+        """Tell whether an earlier run was complete, and all is as it was then.
+
+        Inputs are compared, and outputs by size; those that are not large are read.
+        """
+        stamp = read_stamp(self.stamp)
+        if stamp is None or stamp.inputs != self.inputs:
             return False
-        stamp = read_json(self.stamp)
-        if stamp["inputs"] != self.inputs or not all(
-            Path(path).exists() for path in stamp["outputs"]
-        ):
+        if changed := stamp.changed():
+            more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+            self.say(f"again: {changed[0]}{more} is not as it was written")
             return False
         self.say("up to date")
         return True
@@ -71,7 +93,7 @@ class Stage:
         say(self.name, message)
 
     def start(self, output: PathLike | None = None, begin: float | None = None) -> None:
-        """Begin or continue the work.
+        """Begin or continue the work; outputs that were changed are set aside.
 
         Args:
             output: Folder of partial outputs. It is emptied when an earlier run of the
@@ -79,10 +101,17 @@ class Stage:
                 continue from them.
             begin: When the work began, as ``time.time()`` gives it; None is now.
         """
-        plan = self.stamp.with_suffix(".plan.json")
-        changed = plan.exists() and read_json(plan) != self.inputs
-        if changed and output is not None and Path(output).exists():
-            shutil.rmtree(output)
+        plan, complete = self.stamp.with_suffix(".plan.json"), read_stamp(self.stamp)
+        earlier = _read_plan(plan)
+        if plan.exists() and earlier != self.inputs:
+            if earlier and (other := differences(earlier, self.inputs)):
+                self.say(f"again: other {', '.join(other)}")
+            if output is not None and Path(output).exists():
+                shutil.rmtree(output)
+        elif complete is not None:
+            for path in complete.changed(deep=True):
+                if kept := complete.set_aside(path):
+                    self.say(f"{path} was changed: set aside as {kept}")
         self.stamp.unlink(missing_ok=True)
         write_json(plan, self.inputs)
         self._begin = time.time() if begin is None else begin
@@ -94,14 +123,16 @@ class Stage:
 
         Args:
             message: What to say, if anything.
-            outputs: Files without which the stage has to run again.
+            outputs: All files that the stage wrote, and folders with all in them.
         """
         seconds = round(time.time() - self._begin, 2)
         write_json(
             self.stamp,
             {
+                "name": self.name,
                 "inputs": self.inputs,
-                "outputs": [str(path) for path in outputs],
+                "outputs": record(outputs, self.stamp.parent),
+                "versions": versions(),
                 "begin": self._begin,
                 "seconds": seconds,
             },
@@ -110,15 +141,36 @@ class Stage:
             self.say(f"{message} in {seconds:.1f} s")
 
 
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    """Read what an earlier run began with; None where that cannot be known."""
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return plan if isinstance(plan, dict) else None
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """Name the keys whose values differ, at most five."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [prefix]
+    found: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        name = f"{prefix}.{key}" if prefix else key
+        if key not in old or key not in new:
+            found.append(name)
+        else:
+            found += differences(old[key], new[key], name)
+    return found if len(found) <= 5 else [*found[:5], "..."]
+
+
 def stage_seconds(stamps: Iterable[PathLike]) -> float | None:
     """Return the time that complete stages took, None if none has run.
 
     Time in which several ran at once counts once.
     """
-    runs = sorted(
-        (stamp["begin"], stamp["begin"] + stamp["seconds"])
-        for stamp in (read_json(path) for path in stamps if Path(path).exists())
-    )
+    found = filter(None, map(read_stamp, stamps))
+    runs = sorted((stamp.begin, stamp.begin + stamp.seconds) for stamp in found)
     if not runs:
         return None
     total, end = 0.0, 0.0

@@ -1,6 +1,7 @@
 """The models of a corpus that were scored, each with all its seeds."""
 
 import dataclasses
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,6 +11,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.scoring.paper import (
     ACOUSTIC,
     ACOUSTIC_TEXT,
@@ -130,21 +132,51 @@ class Model:
         return np.mean(bounds, axis=0).tolist()
 
 
-def read_models(exp: Path, corpus: str) -> list[Model]:
+def read_runs(exp: Path, corpus: str, tested: str | None = None) -> list[Run]:
+    """Read the scored experiments of a corpus; say which cannot stand beside others.
+
+    Args:
+        exp: Folder of experiments.
+        corpus: Name of the set.
+        tested: Hash of the utterances and labels that its folds test now; what was
+            scored on others is left out, and named.
+    """
+    runs = []
+    for path in sorted(exp.glob(f"{corpus}_*/results.json")):
+        stamp = read_stamp(path.parent / ".score.json")
+        try:
+            if stamp is not None:
+                stamp.check(path)
+            run = Run(path.parent, read_json(path))
+            if run.results["corpus"] != corpus:
+                continue
+            # Those of 0.1.0 do not say it.
+            if tested is not None and run.results.get("tested_set", tested) != tested:
+                raise DataError(
+                    f"{path} was scored on other utterances or labels than {corpus} "
+                    "has now: run stages 4 to 6 of it again"
+                )
+        except DataError as error:
+            print(f"WARNING: {error}; left out of the table", file=sys.stderr)
+            continue
+        runs.append(run)
+    return runs
+
+
+def read_models(exp: Path, corpus: str, tested: str | None = None) -> list[Model]:
     """Read the scored experiments of a corpus.
 
     Args:
         exp: Folder of experiments.
         corpus: Name of the set.
+        tested: See ``read_runs``.
 
     Raises:
         DataError: There is none.
     """
     groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for path in sorted(exp.glob(f"{corpus}_*/results.json")):
-        run = Run(path.parent, read_json(path))
-        if run.results["corpus"] == corpus:
-            groups[run.results["encoder"], run.results["sentiment"]].append(run)
+    for run in read_runs(exp, corpus, tested):
+        groups[run.results["encoder"], run.results["sentiment"]].append(run)
     if not groups:
         raise DataError(
             f"{exp} holds no scored experiment of {corpus}: run stages 4 to 6"

@@ -1,8 +1,7 @@
 """``results.json``: everything that an experiment says about itself."""
 
-import importlib.metadata
 import json
-import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -16,16 +15,6 @@ from espnet_sentiment.scoring.metrics import (
     summarize,
     unweighted_accuracy,
     weighted_accuracy,
-)
-
-PACKAGES = (
-    "espnet_sentiment",
-    "espnet",
-    "torch",
-    "torchaudio",
-    "transformers",
-    "scikit-learn",
-    "numpy",
 )
 
 
@@ -96,9 +85,50 @@ def score(
     }
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what the numbers depend on, without importing it."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        found[package] = importlib.metadata.version(package)
-    return found
+def check_predictions(
+    path: Path,
+    rows: Sequence[Mapping],
+    test: Sequence[str],
+    utt2label: Mapping[str, str],
+) -> None:
+    """Check that predictions are of the fold's test utterances, and labels today's.
+
+    Args:
+        path: Their file, for messages.
+        rows: What it holds.
+        test: The fold's test utterances.
+        utt2label: Labels of the set.
+
+    Raises:
+        DataError: An utterance is missing, or there twice, or none of the fold's, or
+            has another label by now.
+    """
+    counts = Counter(row["utt"] for row in rows)
+    wrong = {
+        "missing": [utt for utt in test if utt not in counts],
+        "there twice": [utt for utt, count in counts.items() if count > 1],
+        "none of the fold": sorted(counts.keys() - set(test)),
+        "labelled anew since": [
+            row["utt"] for row in rows if row["label"] != utt2label.get(row["utt"])
+        ],
+    }
+    for what, utts in wrong.items():
+        if utts:
+            more = f" (and {len(utts) - 1} more)" if len(utts) > 1 else ""
+            raise DataError(
+                f"{path}: utterance {utts[0]}{more} is {what}: delete "
+                f"{path.parent} and run stage 5 (decoding) again"
+            )
+
+
+def common_versions(made: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return what trained all folds; versions that differ stand side by side.
+
+    Args:
+        made: Versions of the libraries by fold.
+    """
+    packages = dict.fromkeys(name for of_fold in made.values() for name in of_fold)
+    return {
+        name: ", ".join(dict.fromkeys(of[name] for of in made.values() if name in of))
+        for name in packages
+    }

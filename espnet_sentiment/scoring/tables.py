@@ -1,21 +1,24 @@
 """Markdown tables of results."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import write_text
 
 
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table; every column but the first is right-aligned."""
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a Markdown table; every column but the first is right-aligned.
+
+    Cells are texts, not Markdown: see ``markdown_text``.
+    """
     rule = ["---"] + ["---:"] * (len(header) - 1)
-    lines = [header, rule, *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+    lines: list[Sequence[object]] = [header, rule, *rows]
+    texts = (" | ".join(map(markdown_text, line)) for line in lines)
+    return "".join(f"| {text} |\n" for text in texts)
 
 
 def percent(value: float) -> str:
@@ -67,7 +70,7 @@ def experiment_report(results: dict) -> str:
     ]
     return "\n".join(
         [
-            f"# {results['corpus']}: {results['tag']}\n",
+            f"# {markdown_text(results['corpus'])}: {markdown_text(results['tag'])}\n",
             f"{results['n_utterances']} utterances, {len(results['folds'])} folds, "
             f"seed {results['seed']}, macro F1 {percent(pooled['macro_f1'])} %.\n",
             markdown(
@@ -129,11 +132,9 @@ def corpus_table(all_results: Iterable[dict]) -> str:
 def write_csv(
     path: Path, columns: Sequence[str], records: Iterable[Mapping[str, str]]
 ) -> None:
-    """Write a CSV file, with nothing in the columns that a record lacks."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(
-        stream, columns, restval="", extrasaction="ignore", lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(records)
-    write_text(path, stream.getvalue())
+    """Write a CSV file, with nothing in the columns that a record lacks.
+
+    See ``csv_line`` for what a spreadsheet would take for a formula.
+    """
+    rows = ([record.get(column, "") for column in columns] for record in records)
+    write_text(path, "".join(map(csv_line, [columns, *rows])))

@@ -10,9 +10,9 @@ from espnet2.train.distributed_utils import get_rank
 from typeguard import typechecked
 
 from espnet_sentiment.core.ark import ScpMatrices
-from espnet_sentiment.core.entry import die_with_parent
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.log_file import logging_to
+from espnet_sentiment.core.workers import begin_worker
 from espnet_sentiment.data.token_list import BPE_MODES
 from espnet_sentiment.model.rnnt_model import RNNTModel
 from espnet_sentiment.tasks.failure import keep_reason
@@ -77,7 +77,7 @@ class RNNTTask(ASRTask):
             super().main_worker(args)
             return
         if multiprocessing.parent_process() is not None:
-            die_with_parent()
+            begin_worker()
         # ESPnet gives no rank to a process that a cluster's launcher started.
         rank = get_rank(args.dist_rank, args.dist_launcher) or 0
         name = f"train.rank{rank}.log" if rank else "train.log"

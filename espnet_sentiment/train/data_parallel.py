@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from espnet2.tasks.abs_task import AbsTask
 
-from espnet_sentiment.core.entry import die_with_parent
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.workers import begin_worker, signals_held
 from espnet_sentiment.tasks.failure import failure, keep_reason
 
 
@@ -59,10 +59,15 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
         ]
         # Not daemons, since their data loaders may have workers.
         children = [fork.Process(target=_work, args=(task, a)) for a in all_args[1:]]
-        for child in children:
-            child.start()
+        with signals_held():
+            for child in children:
+                child.start()
         try:
             task.main(all_args[0])
+        except KeyboardInterrupt:
+            for child in children:
+                child.kill()
+            raise
         except UserError:
             raise
         except RuntimeError as error:
@@ -82,7 +87,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
 
 
 def _work(task: type[AbsTask], args: argparse.Namespace) -> None:
-    die_with_parent()
+    begin_worker()
     try:
         task.main(args)
     except UserError as error:

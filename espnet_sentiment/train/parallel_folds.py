@@ -5,17 +5,15 @@ On one machine forked processes share imports and features; a cluster has its wo
 
 import functools
 import multiprocessing
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, wait
 
 import torch
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
-from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.workers import WorkerPool
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
 POLL = 0.5  # seconds between two looks at the progress
@@ -48,8 +46,7 @@ def run_jobs(
             for job in jobs:
                 job()
         return
-    fork = multiprocessing.get_context("fork")
-    counter = fork.Value("i", 0)
+    counter = multiprocessing.get_context("fork").Value("i", 0)
 
     def count() -> None:
         with counter.get_lock():
@@ -57,23 +54,15 @@ def run_jobs(
 
     SentimentTrainer.on_epoch = count
     _jobs[:] = jobs
-    with ProcessPoolExecutor(processes, fork, _start_worker) as pool:
+    with WorkerPool(processes, "fork", _one_thread) as pool:
         # The first submission forks; the bar would bring a thread, so it comes after.
         pending = {pool.submit(_run, index) for index in range(len(jobs))}
         with progress() as bar:
-            try:
-                while pending:
-                    done, pending = wait(pending, POLL, FIRST_COMPLETED)
-                    bar.update(counter.value - bar.n)
-                    for future in done:
-                        future.result()
-            except BrokenProcessPool:
-                raise UserError(
-                    "a training process was killed, perhaps for want of memory: run "
-                    "the same command again to continue, with --nj 1 to use less"
-                ) from None
-            finally:
-                pool.shutdown(cancel_futures=True)
+            while pending:
+                done, pending = wait(pending, POLL, FIRST_COMPLETED)
+                bar.update(counter.value - bar.n)
+                for future in done:
+                    future.result()
 
 
 def run_jobs_on(
@@ -98,12 +87,6 @@ def run_jobs_on(
 def _run_on_worker(job: Callable[[], None]) -> None:
     _one_thread()
     job()
-
-
-def _start_worker() -> None:
-    # Ctrl-C ends a worker at once and without a traceback; its fold is resumed.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _one_thread()
 
 
 def _one_thread() -> None:

@@ -170,7 +170,8 @@ def write_cmvn(path: Path, scp: Path, keys: Iterable[str]) -> None:
     matrices = ScpMatrices(scp)
     for key in tqdm(keys, desc="CMVN", unit="utt", leave=False):
         feats = matrices[key].astype(np.float64)
-        total, squares = total + feats.sum(axis=0), squares + (feats**2).sum(axis=0)
+        total += feats.sum(axis=0)
+        squares += (feats**2).sum(axis=0)
         count += len(feats)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, count=count, sum=total, sum_square=squares)

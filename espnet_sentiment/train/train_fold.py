@@ -19,7 +19,7 @@ from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import save_checkpoint
-from espnet_sentiment.model.layout import CHECKPOINT
+from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.tasks.divergence import check_kept
 from espnet_sentiment.tasks.resume import (
     KEPT,
@@ -104,7 +104,7 @@ def train_fold(
     seed: int,
     ngpu: int = 0,
     transcripts: Path | None = None,
-) -> None:
+) -> list[Path]:
     """Train a fold; a killed training continues from its last epoch.
 
     Args:
@@ -118,6 +118,9 @@ def train_fold(
         seed: Seed of initialisation, order and views.
         ngpu: 0 trains on the CPU.
         transcripts: Kaldi ``text`` of an ASR model, for a text branch.
+
+    Returns:
+        All files that are kept; ``train.log`` is none of them.
     """
     out.mkdir(parents=True, exist_ok=True)
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
@@ -154,6 +157,9 @@ def train_fold(
         SentimentTask.main(argparse.Namespace(**options))
     (criterion,) = options["best_model_criterion"]
     _keep_result(out, reference, criterion)
+    names = (CHECKPOINT, CONFIG, "history.json", "tokens.txt", "feats_stats.npz")
+    shapes = ("train_shape", "valid_shape", "text")
+    return [out / name for name in (*names, *shapes) if (out / name).exists()]
 
 
 def _write_classes(out: Path, classes: Sequence[str]) -> str:

@@ -1,0 +1,69 @@
+"""Texts of others, made harmless for where they are written.
+
+A name of a file, a class or a model may hold what commands a terminal, what a
+spreadsheet takes for a formula, or what ends a cell of a table.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable
+
+# https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# What ends a cell, escapes, or begins a tag of HTML, which Markdown lets through.
+MARKUP = re.compile(r"[\\|]|<(?=[A-Za-z/!?])")
+
+
+def one_line(text: object) -> str:
+    """Return a text that neither breaks the line nor commands the terminal.
+
+    Characters that cannot be printed, in the name of a file say, become escapes.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def plain_lines(text: object) -> str:
+    """Return a text of several lines, each as ``one_line`` makes it."""
+    return "\n".join(map(one_line, str(text).split("\n")))
+
+
+def json_text(data: object, indent: int | None = None) -> str:
+    """Return JSON that can be printed: what cannot is an escape of JSON's own."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+    return "\n".join(
+        line
+        if line.isprintable()
+        else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+        for line in text.split("\n")
+    )
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """Return a line of CSV that no spreadsheet takes for formulas.
+
+    A cell that begins as a formula does, and is no number, gets an apostrophe before
+    it; what cannot be printed becomes an escape, so that a row is one line.
+    """
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(map(_csv_cell, cells))
+    return line.getvalue()
+
+
+def _csv_cell(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    is_formula = text.startswith(FORMULA) and NUMBER.fullmatch(text) is None
+    return one_line(f"'{text}" if is_formula else text)
+
+
+def markdown_text(text: object) -> str:
+    """Return a text that stands in a Markdown table, or a line, as it is."""
+    return MARKUP.sub(r"\\\g<0>", one_line(text))

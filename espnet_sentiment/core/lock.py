@@ -1,0 +1,172 @@
+"""Locks on folders: one run writes, or several read, and who waits is told for whom.
+
+A lock is the system's (flock) on a file beside the folder, which also says who holds
+it. It ends with the last process that holds it, forked workers included, however they
+end. Where the file system has no locks, what the file says has to do.
+"""
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.files import PathLike
+
+WAIT = "ESPNET_SENTIMENT_WAIT"  # "true": wait for another run instead of ending
+POLL = 1.0  # seconds between two looks, where the file system has no locks
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextlib.contextmanager
+def reading(*folders: PathLike) -> Iterator[None]:
+    """Keep others from writing folders that exist.
+
+    Raises:
+        UserError: Another run writes one of them; the message says who.
+    """
+    with contextlib.ExitStack() as stack:
+        for folder in _sorted(folders):
+            if folder.is_dir():
+                stack.enter_context(_locked(folder, shared=True))
+        yield
+
+
+@contextlib.contextmanager
+def writing(*folders: PathLike) -> Iterator[None]:
+    """Keep others from writing and reading folders, which need not exist yet.
+
+    Raises:
+        UserError: Another run works in one of them; the message says who.
+    """
+    with contextlib.ExitStack() as stack:
+        for folder in _sorted(folders):
+            stack.enter_context(_locked(folder, shared=False))
+        yield
+
+
+def lock_path(folder: PathLike) -> Path:
+    """Return the lock's file, beside the folder, which may be emptied and made anew."""
+    folder = Path(folder).absolute()
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _sorted(folders: tuple[PathLike, ...]) -> list[Path]:
+    # In one order everywhere, so that two that wait never wait for each other.
+    return sorted({Path(folder).absolute() for folder in folders})
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, shared: bool) -> Iterator[None]:
+    path = lock_path(folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
+        # Where this run cannot write, it has nothing to keep from others.
+        yield
+        return
+    with stream:
+        _acquire(stream, folder, shared)
+        _sign(stream, shared)
+        try:
+            yield
+        finally:
+            _unsign(stream)
+
+
+def _acquire(stream: IO[str], folder: Path, shared: bool) -> None:
+    """Get the lock, or wait for it, or say who has it."""
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    said = False
+    while True:
+        try:
+            fcntl.flock(stream, mode | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holders = _holders(stream)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            holders = [h for h in _holders(stream) if not (shared and h.get("shared"))]
+            if not holders:
+                return
+        who = " and ".join(map(_describe, holders)) or "another run"
+        if os.environ.get(WAIT) != "true":
+            raise UserError(
+                f"{folder} is in use by {who}: wait until it ends, or let this run "
+                f"wait for it (run.sh --wait, or {WAIT}=true); should it be gone, "
+                f"delete {stream.name}"
+            )
+        if not said:
+            said = True
+            print(f"waiting for {folder}, in use by {who}", file=sys.stderr, flush=True)
+        time.sleep(POLL)
+
+
+def _sign(stream: IO[str], shared: bool) -> None:
+    """Write down who holds the lock."""
+    if not shared:
+        stream.truncate(0)
+    stream.write(json.dumps({**_this_run(), "shared": shared}) + "\n")
+    stream.flush()
+
+
+def _unsign(stream: IO[str]) -> None:
+    """Take this run's line out; those who read at the same time keep theirs."""
+    me = os.getpid(), socket.gethostname()
+    with contextlib.suppress(OSError, ValueError):
+        rest = [h for h in _holders(stream) if (h["pid"], h["host"]) != me]
+        stream.truncate(0)
+        stream.write("".join(json.dumps(h) + "\n" for h in rest))
+        stream.flush()
+
+
+def _this_run() -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC).astimezone()
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": now.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        "command": Path(sys.argv[0]).stem,
+    }
+
+
+def _holders(stream: IO[str]) -> list[dict[str, Any]]:
+    """Read who holds the lock; those of this machine that have died do not."""
+    stream.seek(0)
+    found = []
+    for line in stream.read().splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            row = json.loads(line)
+            if row["host"] != socket.gethostname() or _is_alive(int(row["pid"])):
+                found.append(row)
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _describe(holder: dict[str, Any]) -> str:
+    return (
+        f"process {holder['pid']} ({holder.get('command')}) on {holder['host']} since "
+        f"{holder.get('since')}"
+    )

@@ -1,0 +1,192 @@
+"""A stage's stamp: what its outputs were made from, their sizes and SHA-256.
+
+Who reads an output checks it by the stamp. One that was changed since is set aside, so
+that the stage is no longer complete: "run it again" is true whenever it is said.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, hash_file
+
+DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
+ASIDE = ".changed"  # folder beside a stamp, for outputs that somebody changed
+SMALL = 1 << 24  # bytes: up to this size, contents are checked with every look
+
+
+@dataclasses.dataclass(frozen=True)
+class Stamp:
+    """What a complete stage wrote down.
+
+    Args:
+        path: The stamp's file.
+        name: What the stage calls itself, ``stage 1: fbank``.
+        inputs: What the outputs were made from.
+        outputs: ``size`` and ``sha256`` of every file, ``entries`` of every folder, by
+            path from the stamp's folder.
+        versions: Versions of the libraries that made them.
+        begin: When the work began, as ``time.time()`` gives it.
+        seconds: How long it took.
+    """
+
+    path: Path
+    name: str
+    inputs: dict[str, Any]
+    outputs: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+    begin: float
+    seconds: float
+
+    def holds(self, path: PathLike) -> bool:
+        """Tell whether a file is one of the outputs."""
+        return self._key(path) in self.outputs
+
+    def sha256(self, path: PathLike) -> str:
+        """Return an output's SHA-256, as it was written."""
+        return self.outputs[self._key(path)]["sha256"]
+
+    def sums(self) -> dict[str, str]:
+        """Return the SHA-256 of all files, by path from the stamp's folder."""
+        return {k: row["sha256"] for k, row in self.outputs.items() if "sha256" in row}
+
+    def changed(self, deep: bool = False) -> list[Path]:
+        """Return the outputs that are missing, or not as they were written.
+
+        Args:
+            deep: Read large files, too, whose size is right.
+        """
+        base = self.path.parent
+        return [
+            Path(os.path.normpath(base / key))
+            for key, row in self.outputs.items()
+            if not _is_as(base / key, row, deep)
+        ]
+
+    def check(self, *paths: PathLike) -> None:
+        """Check the content of outputs that are to be read; others pass.
+
+        Raises:
+            DataError: One is missing or was changed; it is set aside, so that the stage
+                runs again.
+        """
+        for path in map(Path, paths):
+            row = self.outputs.get(self._key(path))
+            if row is None or _is_as(path, row, deep=True):
+                continue
+            kept = self.set_aside(path)
+            where = f" (set aside as {kept})" if kept else ""
+            raise DataError(
+                f"{path} is not as [{self.name}] wrote it{where}: run {self.remedy} "
+                "again"
+            )
+
+    def expect(self, inputs: Mapping[str, Any]) -> None:
+        """Check that the outputs were made from these inputs, others aside.
+
+        Raises:
+            DataError: They were not; the stage, when run, finds that, too.
+        """
+        # Stamps of 0.1.0 have inputs of another form.
+        for key in inputs.keys() & self.inputs.keys():
+            if self.inputs[key] != inputs[key]:
+                raise DataError(
+                    f"{self.path.parent} was made from other inputs ({key}): run "
+                    f"{self.remedy} again"
+                )
+
+    def set_aside(self, path: Path) -> Path | None:
+        """Move an output out of the way; return where it is now, None if it is gone."""
+        if not path.is_file():
+            return None
+        kept = self.path.parent / ASIDE / self._key(path).replace("../", "")
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing is
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(kept)
+            return kept
+        return None
+
+    @property
+    def remedy(self) -> str:
+        """What to run to make the outputs again."""
+        return self.name.split(":")[0] if self.name.startswith("stage ") else self.name
+
+    def _key(self, path: PathLike) -> str:
+        return os.path.relpath(path, self.path.parent)
+
+
+def _is_as(path: Path, row: dict[str, Any], deep: bool) -> bool:
+    """Tell whether a file or folder is as it was recorded."""
+    if "entries" in row:
+        return path.is_dir() and _entries(path) == row["entries"]
+    try:
+        size = path.stat().st_size
+        if not path.is_file() or size != row["size"]:
+            return False
+        return (size > SMALL and not deep) or hash_file(path) == row["sha256"]
+    except OSError:
+        return False
+
+
+def _entries(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
+
+
+def record(outputs: Iterable[PathLike], base: Path) -> dict[str, dict[str, Any]]:
+    """Describe outputs for a stamp; a folder stands for all that is in it.
+
+    Args:
+        outputs: Files and folders.
+        base: The stamp's folder.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for path in map(Path, outputs):
+        key = os.path.relpath(path, base)
+        if path.is_dir():
+            rows[key] = {"entries": _entries(path)}
+            inside = (p for p in sorted(path.rglob("*")) if p.is_file())
+            rows |= record(inside, base)
+        else:
+            rows[key] = {"size": path.stat().st_size, "sha256": hash_file(path)}
+    return rows
+
+
+def read_stamp(path: PathLike) -> Stamp | None:
+    """Read a stamp; None where there is none, or nothing that is one."""
+    path = Path(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Stamp(
+            path,
+            found.get("name", path.parent.name),
+            dict(found["inputs"]),
+            # Those of 0.1.0 name files alone, and cannot be checked.
+            dict(found["outputs"]) if isinstance(found["outputs"], dict) else {},
+            dict(found.get("versions", {})),
+            float(found["begin"]),
+            float(found["seconds"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def need_stamp(path: PathLike, remedy: str, what: PathLike | None = None) -> Stamp:
+    """Read the stamp of a stage that has to be complete.
+
+    Args:
+        path: The stamp.
+        remedy: What to run where it is not.
+        what: What is not complete then; None is the stamp's folder.
+
+    Raises:
+        DataError: The stage is not complete.
+    """
+    stamp = read_stamp(path)
+    if stamp is None:
+        raise DataError(f"{what or Path(path).parent} is not complete: run {remedy}")
+    return stamp

@@ -1,0 +1,82 @@
+"""An archive's shards: finished ones are kept under seal, and joined at the end."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.core.seal import break_seal, seal, sealed
+
+
+class BrokenShardError(Exception):
+    """A shard is missing, or was changed since it was written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shards:
+    """JSON lines in files of a fixed number of lines.
+
+    Args:
+        folder: Where they are.
+        plan: A hash of what they are all made from.
+        number: How many there are.
+    """
+
+    folder: Path
+    plan: str
+    number: int
+
+    def path(self, index: int) -> Path:
+        """Return the file of a shard."""
+        return self.folder / f"{index:08d}.jsonl"
+
+    def origin(self, index: int) -> str:
+        """Return what a shard's seal says of its origin."""
+        return f"{self.plan}/{index}"
+
+    def todo[Part: Sequence](
+        self, parts: Iterable[Part], skip: Callable[[int], Any]
+    ) -> Iterator[tuple[int, Part]]:
+        """Give the shards to be made; what is there without a good seal is removed.
+
+        Args:
+            parts: What every shard is made of.
+            skip: Told how many entries are done already.
+        """
+        for index, part in enumerate(parts):
+            if sealed(self.path(index), self.origin(index)) is None:
+                break_seal(self.path(index))
+                yield index, part
+            else:
+                skip(len(part))
+
+    def join(self, target: Path) -> int:
+        """Join all in order, byte by byte; return how many lines are errors.
+
+        Raises:
+            BrokenShardError: A shard is not what its seal says.
+        """
+        errors = 0
+        with atomic_path(target) as temporary, temporary.open("wb") as joined:
+            for index in range(self.number):
+                facts = sealed(self.path(index), self.origin(index))
+                if facts is None:
+                    raise BrokenShardError(self.path(index))
+                errors += facts["errors"]
+                with self.path(index).open("rb") as lines:
+                    shutil.copyfileobj(lines, joined)
+        return errors
+
+
+def write_shard(path: Path, origin: str, rows: Iterable[Mapping]) -> None:
+    """Write a shard, one with ``error`` being an error, and seal it."""
+    errors = 0
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+        for row in rows:
+            errors += "error" in row
+            line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+            out.write(line + "\n")
+    seal(path, origin, errors=errors)

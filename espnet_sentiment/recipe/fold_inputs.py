@@ -1,0 +1,62 @@
+"""What a fold's training and decoding read of a set, for their stamps."""
+
+from collections.abc import Mapping, Sequence
+
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import sha256_of
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+
+
+def tested_set(data: KaldiDir, folds: Sequence[Fold]) -> str:
+    """Hash which utterances of which labels all folds test: what makes rows comparable.
+
+    Args:
+        data: The set.
+        folds: All of its folds.
+    """
+    return sha256_of({f.name: decoding_inputs(data, f, None)["test"] for f in folds})
+
+
+def training_inputs(
+    data: KaldiDir, fold: Fold, texts: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Hash what a fold trains and validates on: utterances in order, labels, texts.
+
+    Args:
+        data: The set.
+        fold: A fold of it.
+        texts: Transcripts, for a model with a text branch.
+
+    Raises:
+        DataError: An utterance has no label.
+    """
+    inputs = {}
+    for part in ("train", "valid"):
+        utts = getattr(fold, part)
+        for utt in utts:
+            if utt not in data.utt2label:
+                raise DataError(
+                    f"utterance {utt} of fold {fold.name} has no label in "
+                    f"{data.path / 'utt2label'}: add it, or rerun stage 0"
+                )
+        inputs[part] = sha256_of([(utt, data.utt2label[utt]) for utt in utts])
+    if texts is not None:
+        inputs["text"] = sha256_of({u: texts[u] for u in fold.train + fold.valid})
+    return inputs
+
+
+def decoding_inputs(
+    data: KaldiDir, fold: Fold, texts: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Hash what a fold is tested on: utterances, labels, texts.
+
+    Args:
+        data: The set.
+        fold: A fold of it.
+        texts: Transcripts, for a model with a text branch.
+    """
+    inputs = {"test": sha256_of({u: data.utt2label.get(u) for u in fold.test})}
+    if texts is not None:
+        inputs["text"] = sha256_of({u: texts[u] for u in fold.test})
+    return inputs

@@ -1,0 +1,337 @@
+"""One input changes: the stages that consume it run again, and no others."""
+
+import functools
+import shutil
+
+import pytest
+import soundfile
+import yaml
+from recipe_fixtures import save_small_whisper, write_configs
+from seed import SEED
+
+from espnet_sentiment.bin import (
+    encode,
+    fetch_encoder,
+    make_features,
+    report,
+    score,
+    sentiment_inference,
+    sentiment_train,
+)
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.recipe import prepare
+from espnet_sentiment.recipe.stage import Stage
+
+pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
+
+SENTIMENT = {
+    "decoder": "rnn_attention",
+    "decoder_conf": {"hidden_size": 4, "n_heads": 2, "head_size": 2, "dropout": 0.1},
+    "specaug": "specaugment",
+    "specaug_conf": {"policy": "LB", "fill": "mean"},
+    "views": 1,
+    "normalize": "global_mvn",
+    "model_conf": {"label_smoothing": 0.0},
+    "optim": "adam",
+    "optim_conf": {"lr": 0.001},
+    "grad_clip": 4.0,
+    "batch_size": 4,
+    "max_epoch": 1,
+    "keep_nbest_models": 1,
+}
+# Names of stages in short; a fold's number stands behind a dot.
+TRAINING = {"4.1", "4.2"}
+DECODING = {"5.1", "5.2", "6", "report"}
+FROM_3 = {"3", *TRAINING, *DECODING}
+# The seconds of stages stand in results.json.
+TOLD = {"6", "report"}
+
+
+class World:
+    """A corpus, its configs and options, each to be changed alone.
+
+    Args:
+        root: Where everything is.
+        wavs: Recordings.
+    """
+
+    def __init__(self, root, wavs):
+        self.root = root
+        self.model = save_small_whisper(root / "whisper")
+        self.encoder, self.sentiment = write_configs(root, self.model)
+        self.write(self.sentiment, SENTIMENT)
+        self.utterances = {}
+        for wav in wavs:
+            utt = f"{wav.parent.name}-{wav.stem}"
+            soundfile.write(root / f"{utt}.wav", *soundfile.read(wav))
+            self.utterances[utt] = {
+                "speaker": wav.parent.name,
+                # AN4's spelled words against its other phrases.
+                "label": "an" if "-an" in utt else "cen",
+                "text": "it is",
+                "votes": ["an", "cen", "an"],
+            }
+        utts = sorted(self.utterances)
+        self.folds = {
+            "1": {"train": utts[4:], "valid": utts[2:4], "test": utts[:2]},
+            "2": {"train": utts[:-4], "valid": utts[-4:-2], "test": utts[-2:]},
+        }
+        self.options: dict[str, list[str]] = {}
+        self.seed = SEED
+
+    @staticmethod
+    def write(path, config):
+        """Write a config."""
+        path.write_text(yaml.safe_dump(config))
+
+    def edit(self, path, key, value):
+        """Change one key of a config, ``a.b`` inside a mapping."""
+        config = yaml.safe_load(path.read_text())
+        *parents, last = key.split(".")
+        place = functools.reduce(lambda found, name: found[name], parents, config)
+        assert place.get(last) != value
+        place[last] = value
+        self.write(path, config)
+
+    def run(self):
+        """Run all stages; return those that did something."""
+        root, ran = self.root, []
+        finish = Stage.finish
+
+        def listed(stage, *args, **kwargs):
+            number, fold = stage.name.split(":")[0], stage.name.split("fold ")[1:]
+            short = "report" if "report" in stage.name else number.split()[-1]
+            ran.append(".".join([short, *fold]))
+            finish(stage, *args, **kwargs)
+
+        def options(names, *more):
+            named = {
+                "data_dir": root / "data" / "an4",
+                "encoder": self.encoder,
+                "dump": root / "dump",
+                "sentiment": self.sentiment,
+                "exp": root / "exp",
+                "seed": self.seed,
+            }
+            pairs = [(f"--{key}", str(named[key])) for key in names.split()]
+            return [text for pair in pairs for text in pair] + list(more)
+
+        common = "data_dir encoder dump"
+        experiment = f"{common} sentiment exp seed"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Stage, "finish", listed)
+            prepare.prepare(root / "data" / "an4", self.corpus())
+            for stage, names, fixed in [
+                (make_features, common, ["--nj", "1"]),
+                (fetch_encoder, common, []),
+                (encode, experiment, []),
+                (sentiment_train, experiment, ["--nj", "1"]),
+                (sentiment_inference, experiment, []),
+                (score, experiment, []),
+                (report, experiment, ["--embed", "1"]),
+            ]:
+                name = stage.__name__.split(".")[-1]
+                stage.main(options(names, *fixed, *self.options.get(name, [])))
+        return ran
+
+    def corpus(self):
+        """Return what stage 0 writes."""
+        return prepare.Corpus(
+            [
+                Utterance(utt, str(self.root / f"{utt}.wav"), **facts)
+                for utt, facts in self.utterances.items()
+            ],
+            [Fold(name, **parts) for name, parts in self.folds.items()],
+        )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, an4_wavs):
+    """Run everything once; return the world and a copy of its files."""
+    root = tmp_path_factory.mktemp("stale")
+    (root / "world").mkdir()
+    world = World(root / "world", an4_wavs[:10])
+    assert set(world.run()) == {"0", "1", "2", *FROM_3}
+    return world, shutil.copytree(world.root, root / "kept")
+
+
+@pytest.fixture
+def world(finished):
+    """Return the finished world, as it was."""
+    world, kept = finished
+    shutil.rmtree(world.root)
+    shutil.copytree(kept, world.root)  # with the files' times
+    fresh = object.__new__(World)
+    fresh.__dict__ = {**world.__dict__, "options": {}}
+    fresh.utterances = {utt: dict(facts) for utt, facts in world.utterances.items()}
+    fresh.folds = {
+        name: {part: list(utts) for part, utts in parts.items()}
+        for name, parts in world.folds.items()
+    }
+    return fresh
+
+
+def change_utterance(key, value, utt=0):
+    """Change one fact of an utterance; the first is tested by fold 1."""
+    return lambda world: world.utterances[sorted(world.utterances)[utt]].update(
+        {key: value}
+    )
+
+
+def move(fold, source, target):
+    """Move a fold's last utterance of one part to another, or out of the fold."""
+
+    def change(world):
+        utt = world.folds[fold][source].pop()
+        if target is not None:
+            world.folds[fold][target].append(utt)
+
+    return change
+
+
+def change_audio(world):
+    """Make a recording quieter."""
+    path = world.root / f"{min(world.utterances)}.wav"
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples / 2, rate)
+
+
+def change_weights(world):
+    """Train the encoder on, so to say."""
+    path = world.model / "model.safetensors"
+    whole = bytearray(path.read_bytes())
+    whole[-1] ^= 1
+    path.write_bytes(whole)
+
+
+def move_encoder(world):
+    """Rename the encoder's folder, and say so."""
+    moved = world.model.rename(world.root / "renamed")
+    world.edit(world.encoder, "encoder_conf.model", str(moved))
+
+
+def options(stage, *given):
+    """Give a stage further options."""
+    return lambda world: world.options.update({stage: list(given)})
+
+
+def edit(which, key, value):
+    """Change one key of a config."""
+    return lambda world: world.edit(getattr(world, which), key, value)
+
+
+def change_decoder(world):
+    """Take a decoder that has none of the other's options."""
+    world.edit(world.sentiment, "decoder_conf", {})
+    world.edit(world.sentiment, "decoder", "mlp_pooling")
+
+
+CASES = {
+    "nothing": (lambda world: None, set()),
+    # Stage 0.
+    "label of a tested utterance": (
+        change_utterance("label", "cen", utt=0),
+        {"0", "4.2", *DECODING},
+    ),
+    "votes": (change_utterance("votes", ["an", "an", "an"]), {"0", *TOLD}),
+    "text": (change_utterance("text", "he is"), {"0", *TOLD}),
+    "speaker": (change_utterance("speaker", "other"), {"0", *TOLD}),
+    "audio": (change_audio, {"0", "1", *FROM_3}),
+    "from train to valid": (
+        move("1", "train", "valid"),
+        {"0", "4.1", "5.1", *TOLD},
+    ),
+    "from valid to train": (
+        move("1", "valid", "train"),
+        {"0", "4.1", "5.1", *TOLD},
+    ),
+    "out of train": (move("2", "train", None), {"0", "4.2", "5.2", *TOLD}),
+    "out of test": (move("2", "test", None), {"0", "5.2", *TOLD}),
+    "a cut of the recording": (
+        lambda world: (
+            world.utterances[min(world.utterances)].update(start=0.1, end=0.5)
+            or _cut_all(world)
+        ),
+        {"0", "1", *FROM_3},
+    ),
+    # Options.
+    "channel": (options("make_features", "--channel", "0"), {"1", *FROM_3}),
+    "encode_batch_size": (options("encode", "--encode_batch_size", "2"), FROM_3),
+    "decode_batch_size": (
+        options("sentiment_inference", "--decode_batch_size", "1"),
+        DECODING,
+    ),
+    "sentiment_args": (
+        options("sentiment_train", "--sentiment_args", "--grad_clip 1"),
+        TRAINING | DECODING,
+    ),
+    "report: min_count": (options("report", "--min_count", "9"), {"report"}),
+    "report: language": (options("report", "--language", "de"), {"report"}),
+    "seed": (lambda world: setattr(world, "seed", SEED + 1), TRAINING | DECODING),
+    # The encoder.
+    "weights": (change_weights, {"2", *FROM_3}),
+    "encoder renamed": (move_encoder, {"2", *TRAINING, *DECODING}),
+    "layer": (edit("encoder", "encoder_conf.layer", "last"), {"2", *FROM_3}),
+    "subsample": (edit("encoder", "encoder_conf.subsample", 2), {"2", *FROM_3}),
+    # The sentiment model: what makes the views, and what learns on them.
+    "views": (edit("sentiment", "views", 2), FROM_3),
+    "specaug": (edit("sentiment", "specaug", None), FROM_3),
+    "policy": (edit("sentiment", "specaug_conf.policy", "SM"), FROM_3),
+    "fill": (edit("sentiment", "specaug_conf.fill", "zero"), FROM_3),
+    **{
+        key: (edit("sentiment", key, value), TRAINING | DECODING)
+        for key, value in [
+            ("decoder_conf.hidden_size", 8),
+            ("decoder_conf.n_heads", 1),
+            ("decoder_conf.head_size", 4),
+            ("decoder_conf.dropout", 0.2),
+            ("normalize", "utterance_mvn"),
+            ("model_conf.label_smoothing", 0.1),
+            ("optim", "adamw"),
+            ("optim_conf.lr", 0.002),
+            ("grad_clip", 3.0),
+            ("batch_size", 2),
+            ("max_epoch", 2),
+            ("keep_nbest_models", 2),
+        ]
+    },
+    "decoder": (change_decoder, TRAINING | DECODING),
+}
+
+
+def _cut_all(world):
+    """Cut all recordings, as a set with segments does."""
+    for facts in world.utterances.values():
+        facts.setdefault("start", 0.0)
+        facts.setdefault("end", 0.6)
+
+
+@pytest.mark.parametrize("change", CASES)
+def test_what_consumes_an_input_runs_again_and_nothing_else_does(world, change):
+    apply, expected = CASES[change]
+    apply(world)
+    ran = world.run()
+    assert sorted(ran) == sorted(expected)
+    # And once more: now all is up to date.
+    assert world.run() == []
+
+
+ALGORITHMS = {
+    "0": (prepare, {"0", *TOLD}),
+    "1": (make_features, {"1", *FROM_3}),
+    "2": (fetch_encoder, {"2", *TOLD}),
+    "3": (encode, FROM_3),
+    "4": (sentiment_train, TRAINING | DECODING),
+    "5": (sentiment_inference, DECODING),
+    "6": (score, {"6"}),
+    "report": (report, {"report"}),
+}
+
+
+@pytest.mark.parametrize("stage", ALGORITHMS)
+def test_a_stage_that_computes_something_else_runs_again(world, stage, monkeypatch):
+    module, expected = ALGORITHMS[stage]
+    monkeypatch.setattr(module, "ALGORITHM", module.ALGORITHM + 1)
+    assert sorted(world.run()) == sorted(expected)
+    assert world.run() == []
