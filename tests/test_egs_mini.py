@@ -312,10 +312,9 @@ def test_a_killed_stage_continues_and_ends_with_the_same_files(prepared, tmp_pat
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert done[0].stat().st_mtime_ns == kept
     assert samples_of(data) == samples_of(prepared)
-    stamp = read_json(data / "wav" / "mini_speech" / ".done.json")
+    stamp = read_json(data / "mini_speech" / ".done.json")
     assert (
-        stamp["inputs"]
-        == read_json(prepared / "wav" / "mini_speech" / ".done.json")["inputs"]
+        stamp["inputs"] == read_json(prepared / "mini_speech" / ".done.json")["inputs"]
     )
 
 

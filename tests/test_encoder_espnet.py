@@ -17,6 +17,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 )
 from espnet2.main_funcs.pack_funcs import pack
 from seed import SEED
+from test_untrusted import bomb
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
@@ -332,7 +333,7 @@ def test_archive_that_leaves_its_folder_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("meta.yaml", yaml.safe_dump(meta))
         packed.writestr("../../escaped.txt", "x")
-    with pytest.raises(DataError, match=f"{path} cannot be unpacked .*outside"):
+    with pytest.raises(DataError, match=f"{path}: entry .*leaves its folder"):
         ESPnetEncoder(model=str(path))
 
 
@@ -345,6 +346,20 @@ def test_archive_that_names_a_file_outside_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("meta.yaml", yaml.safe_dump(meta))
     with pytest.raises(DataError, match="/etc/hostname, outside of"):
+        ESPnetEncoder(model=str(path))
+
+
+def test_archive_whose_config_stands_for_billions_of_values_is_refused(tmp_path):
+    path = tmp_path / "evil.zip"
+    meta = {
+        "yaml_files": {"asr_train_config": "config.yaml"},
+        "files": {"asr_model_file": "m.pth"},
+    }
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("meta.yaml", yaml.safe_dump(meta))
+        packed.writestr("config.yaml", bomb(9))
+        packed.writestr("m.pth", b"")
+    with pytest.raises(DataError, match="config.yaml cannot be read .*1000000 values"):
         ESPnetEncoder(model=str(path))
 
 

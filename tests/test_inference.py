@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import kaldiio
 import lazy
@@ -41,6 +43,7 @@ pytestmark = pytest.mark.espnet
 
 CLASSES = ["a", "b", "c"]
 RATE = 16000
+FORK = multiprocessing.get_context("fork")
 SMALL = {"hidden_size": 8, "n_heads": 2, "head_size": 4}
 
 
@@ -264,6 +267,97 @@ def test_overlapping_pools_leave_pytorchs_threads_as_they_were():
         torch.set_num_threads(before)
 
 
+FORK_SECONDS = 120  # of a child that hangs; others end by themselves
+
+
+def in_a_fork(work):
+    """Return what a forked child returns, or its error; fail where it hangs."""
+
+    def run():
+        try:
+            sender.send(work())
+        except Exception as error:
+            sender.send(error)
+
+    receiver, sender = FORK.Pipe(duplex=False)
+    child = FORK.Process(target=run)
+    child.start()
+    try:
+        assert receiver.poll(FORK_SECONDS), "the forked child hangs, or has died"
+        return receiver.recv()
+    finally:
+        child.kill()
+        child.join()
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    # So that this thread has a team.
+    torch.ones(10**6).sum()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("used_before", ["called", "predicted", "not at all"])
+def test_a_forked_child_gives_the_same_answers(
+    whisper, waves, an4_wavs, conversation, two_threads, used_before
+):
+    model, waves = load(whisper, max_seconds=15.0), waves[:3]
+    inputs = [*waves, an4_wavs[0], (waves[0], 8000), conversation]
+    if used_before == "called":
+        called = posteriors(map(model, inputs))
+    elif used_before == "predicted":
+        predicted = posteriors(model.predict(inputs))
+
+    def work():
+        first = posteriors(model.predict(inputs))
+        found = posteriors(map(model, inputs))
+        again = posteriors(load(whisper, max_seconds=15.0).predict(inputs))
+        return first, found, again, torch.get_num_threads()
+
+    first, found, again, n_threads = in_a_fork(work)
+    if used_before != "called":
+        called = posteriors(map(model, inputs))
+    if used_before != "predicted":
+        predicted = posteriors(model.predict(inputs))
+    assert np.array_equal(first, predicted) and np.array_equal(again, predicted)
+    np.testing.assert_allclose(found, called, atol=1e-5)
+    assert n_threads == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_fork_while_another_thread_works_gives_the_same_answers(
+    rnnt, an4_wavs, two_threads
+):
+    model = load(rnnt.model)
+    expected = [answer.text for answer in model.predict(an4_wavs[:3], transcript=True)]
+    with model._recogniser._lock, model._encoder._lock:
+        # Other threads hold the locks, as far as the child knows.
+        found = in_a_fork(
+            lambda: [a.text for a in model.predict(an4_wavs[:3], transcript=True)]
+        )
+    assert found == expected
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_what_cannot_survive_a_fork_is_said_at_once(
+    whisper, waves, two_threads, monkeypatch
+):
+    model = load(whisper)
+    answers = model.predict(waves * 40)
+    next(answers)
+    error = in_a_fork(lambda: next(answers))
+    assert isinstance(error, UserError) and "call predict again" in str(error)
+    answers.close()
+    monkeypatch.setattr(model._classifier, "device", torch.device("cuda:0"))
+    for work in (lambda: model(waves[0]), lambda: model.predict(waves)):
+        error = in_a_fork(work)
+        assert isinstance(error, UserError) and "get_context('spawn')" in str(error)
+
+
 def test_arrays_are_what_their_files_are(model, an4_wavs, tmp_path):
     expected = posteriors([model(an4_wavs[0])])[0]
     pcm, rate = soundfile.read(an4_wavs[0], dtype="int16")
@@ -363,13 +457,119 @@ def test_every_broken_file_is_named_and_the_others_are_answered(model, waves, tm
         (np.zeros(9999, complex), "complex128: give numbers"),
         ((np.zeros(9999), 0), "sample rate of 0 Hz"),
         ((np.zeros(9999), 16000.5), "sample rate of 16000.5 Hz"),
+        ((np.zeros(9999), -1), "sample rate of -1 Hz"),
+        ((np.zeros(9999), np.nan), "sample rate of nan Hz"),
+        ((np.zeros(9999), -np.inf), "sample rate of -inf Hz"),
+        ((np.zeros(9999), np.float32("inf")), "sample rate of inf Hz"),
+        ((np.zeros(9999), 10**5000), "rate of a number of 16610 bits Hz, .* resample"),
+        ((np.zeros(9999), "16000"), "'16000' for its sample rate: give the number of"),
+        ((np.zeros(9999), True), "True for its sample rate: give the number of"),
+        ((np.zeros(9999), np.True_), "True_? for its sample rate: give the number of"),
+        ((np.zeros(9999), 16000j), "16000j for its sample rate: give the number of"),
+        (
+            (np.zeros(9999), 16000, 1),
+            r"a tuple \(ndarray, int, int\): give .* a pair of",
+        ),
+        (
+            (np.zeros(9999),),
+            r"a tuple \(ndarray\): give .* a pair of an array and then",
+        ),
+        (
+            (16000, np.zeros(9999)),
+            r"tuple \(int, ndarray\): .* array and then its rate",
+        ),
+        (("a.wav", "b.wav"), r"tuple \(str, str\): give a path, an array, or a pair"),
+        (np.zeros((1, 9999, 1)), r"shape \(1, 9999, 1\): give samples \(N,\) or"),
+        (np.zeros(()), r"shape \(\): give samples"),
+        (np.zeros((9, 0)), "input 1 holds no samples"),
+        (np.zeros((0, 2)), "input 1 holds no samples"),
+        (
+            np.zeros(9999, object),
+            "input 1 holds object: give numbers, float32 or int16",
+        ),
+        (np.full(9999, "x"), "input 1 holds <U1: give numbers"),
+        (np.zeros(9999, bool), "input 1 holds bool: give numbers"),
+        (np.full(9999, 1e300), r"input 1 holds samples up to 1e\+300: scale them"),
+        (np.ma.masked_less(np.zeros(9999), 1), "input 1 is a masked array: .*filled"),
+        (
+            torch.zeros(9999, device="meta"),
+            "input 1 is a tensor that numpy cannot hold",
+        ),
+        (torch.zeros(9999).to_sparse(), "sparse_coo.*: give a dense one of float32"),
+        (torch.zeros(9999, dtype=torch.cfloat).conj(), "complex64.*: give a dense one"),
+        (torch.zeros(9999, dtype=torch.bool), "input 1 holds bool: give numbers"),
+        (None, "input 1 is of type NoneType: give a path, a numpy array, a tensor"),
+        (b"a.wav", "input 1 is of type bytes: give a path"),
+        ([0.0, 0.1], "input 1 is of type list: give a path"),
+        ("x" * 300, r"xxx cannot be opened \(File name too long\): check the name"),
+        ("a\0b", "does not exist: check the path"),
     ],
 )
-def test_an_array_that_is_no_speech_is_refused(model, waves, speech, message):
-    answers = list(model.predict([waves[0], speech], on_error="return"))
+def test_what_is_no_speech_is_refused_in_its_place(model, waves, speech, message):
+    first, error, last = model.predict([waves[0], speech, waves[0]], on_error="return")
     with pytest.raises(DataError, match=message):
-        raise answers[1]
-    assert answers[0].label in CLASSES
+        raise error
+    assert "\n" not in str(error)
+    assert first.label in CLASSES and last.label in CLASSES
+
+
+def test_a_name_that_libsndfile_cannot_open_is_refused_in_its_place(
+    model, an4_wavs, tmp_path
+):
+    path = tmp_path / "caf\udce9.wav"
+    shutil.copy(an4_wavs[0], path)
+    error, answer = model.predict([path, an4_wavs[0]], on_error="return")
+    assert "a name that is not UTF-8" in str(error) and answer.label in CLASSES
+
+
+@pytest.mark.filterwarnings("error")
+def test_samples_may_lie_in_memory_as_they_like(model, waves):
+    wave = waves[0].astype(np.float32)
+    closed = wave.copy()
+    closed.setflags(write=False)
+    backwards = wave[::-1].copy()[::-1]
+    assert backwards.strides[0] < 0
+    every_other = np.repeat(wave, 2)[::2]
+    column = np.stack([wave, wave], axis=1)[:, :1]
+    foreign, long = wave.astype(">f4"), wave.astype(np.longdouble)
+    tensors = [torch.from_numpy(wave.copy()), torch.from_numpy(wave).requires_grad_()]
+    same = [wave, closed, backwards, every_other, column, foreign, long, *tensors]
+    rates = (16000, 16000.0, np.int64(16000), np.float32(16000), torch.tensor(16000))
+    inputs = [*same, *((wave, rate) for rate in rates)]
+    found = posteriors(map(model, inputs))
+    assert np.array_equal(found, np.tile(found[0], (len(inputs), 1)))
+    # By the resampler.
+    slower = posteriors(model(each, 8000) for each in same)
+    assert np.array_equal(slower, np.tile(slower[0], (len(same), 1)))
+    together = posteriors(model.predict(inputs))
+    np.testing.assert_allclose(together, found, atol=1e-5)
+
+
+def test_integers_of_several_channels_are_mixed_as_their_file_is(
+    whisper, waves, tmp_path
+):
+    two = [waves[0], np.resize(waves[1], len(waves[0]))]
+    pcm = (np.stack(two, axis=1) * 2**15).astype("i2")
+    soundfile.write(tmp_path / "stereo.wav", pcm, RATE)
+    mixed = load(whisper, channel="mix")
+    assert mixed(pcm).posteriors == mixed(tmp_path / "stereo.wav").posteriors
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        *("a.wav", b"a.wav", Path("a.wav"), np.zeros(9999), torch.zeros(9999)),
+        *((np.zeros(9999), RATE), None, 3),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+@pytest.mark.parametrize("on_error", ["raise", "return"])
+def test_one_recording_where_several_are_asked_for_is_refused_at_once(
+    model, one, on_error
+):
+    kind = type(one).__name__
+    with pytest.raises(UserError, match=rf"a single {kind}: write predict\(\[\.\.\.\]"):
+        model.predict(one, on_error=on_error)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -474,7 +674,7 @@ def test_wrong_options_name_the_right_ones(whisper, model, tmp_path):
             load(whisper, **options)
     with pytest.raises(UserError, match="raise, return"):
         next(model.predict([], on_error="ignore"))
-    with pytest.raises(TypeError, match="input 0 is of type int"):
+    with pytest.raises(DataError, match="input 0 is of type int: give a path, a numpy"):
         next(model.predict([1]))
     shutil.copy(whisper / "config.yaml", tmp_path)
     with pytest.raises(DataError, match="keep both in one folder"):

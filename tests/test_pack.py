@@ -255,34 +255,36 @@ def test_another_encoder_is_refused(recipe, an4_wavs, tmp_path):
     assert not (tmp_path / "full").exists()
 
 
-def test_a_name_on_the_hub_is_tried_where_no_encoder_was_packed(
+def test_the_card_says_how_to_download_an_encoder_that_was_not_packed(
     recipe, an4_wavs, tmp_path, monkeypatch
 ):
+    source = "somebody/small-whisper@v1"
     pack_model(
-        recipe.exp,
-        tmp_path / "light",
-        with_encoder=False,
-        encoder_source="somebody/small-whisper",
+        recipe.exp, tmp_path / "light", with_encoder=False, encoder_source=source
     )
     readme = (tmp_path / "light" / "README.md").read_text()
-    assert "base_model: somebody/small-whisper" in readme
+    assert "base_model: somebody/small-whisper\n" in readme
+    assert "https://huggingface.co/somebody/small-whisper/tree/v1" in readme
+    assert f'from_pretrained("MODEL", encoder_model="{source}")' in readme
+    [command] = re.findall(r"^espnet-sentiment (predict .*)$", readme, re.MULTILINE)
+    args = get_parser().parse_args(command.split())
     asked = []
 
-    def download(name, **options):
-        asked.append(name)
+    def download(name, revision=None, **options):
+        asked.append((name, revision))
         return str(recipe.model)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    found = posteriors(tmp_path / "light", an4_wavs[:1])
+    found = posteriors(tmp_path / "light", an4_wavs[:1], args.encoder_model)
     np.testing.assert_array_equal(found, posteriors(recipe.exp, an4_wavs[:1]))
-    assert set(asked) == {"somebody/small-whisper"}
+    assert set(asked) == {("somebody/small-whisper", "v1")}
 
     def refuse(name, **options):
         raise OSError("no connection")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
-    with pytest.raises(DataError, match="it is somebody/small-whisper of its hub: no "):
-        posteriors(tmp_path / "light", an4_wavs[:1])
+    with pytest.raises(DataError, match=f"no encoder at {source}.*no connection"):
+        posteriors(tmp_path / "light", an4_wavs[:1], args.encoder_model)
 
 
 def test_espnet_model_zoo_unpacks_it(recipe, archive, an4_wavs, tmp_path):

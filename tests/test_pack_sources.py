@@ -257,6 +257,18 @@ def test_statistics_that_no_copy_would_find_are_refused(tmp_path):
         pack_encoder("espnet", folder)
 
 
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("frontend", "huggingface"), ("frontend", "s3prl"), ("encoder", "Whisper")],
+)
+def test_an_experiment_that_is_made_of_another_model_is_not_packed(
+    part, name, tmp_path
+):
+    folder = write_espnet(tmp_path / "exp" / "asr", **{part: name})
+    with pytest.raises(DataError, match=f"its {part} {name.lower()} .*--without_enc"):
+        pack_encoder("espnet", folder)
+
+
 def test_an_unpacked_experiment_of_the_zoo_keeps_its_sha256(tmp_path, monkeypatch):
     write_espnet(tmp_path / "exp" / "zoo" / "exp" / "asr")
     meta = {
@@ -272,7 +284,12 @@ def test_an_unpacked_experiment_of_the_zoo_keeps_its_sha256(tmp_path, monkeypatc
 
 def test_an_espnet_archive_is_taken_as_it_is(tmp_path):
     archive = tmp_path / "exp" / "asr.zip"
-    write_zip({"meta.yaml": b"{}"}, archive)
+    meta = {
+        "files": {"asr_model_file": "m.pth"},
+        "yaml_files": {"asr_train_config": "config.yaml"},
+    }
+    files = {"config.yaml": b"encoder: rnn", "m.pth": b""}
+    write_zip(files | {"meta.yaml": yaml.safe_dump(meta).encode()}, archive)
     before = hash_encoder("espnet", archive)
     path, names = copied("espnet", archive, tmp_path)
     assert names == ["encoder/asr.zip"] and hash_encoder("espnet", path) == before

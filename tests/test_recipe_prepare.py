@@ -141,7 +141,7 @@ def test_recordings_of_an_interrupted_run_are_kept_and_those_of_other_inputs_are
     (made / "first.flac").touch()
     run({"plan": "a"})
     assert {p.name for p in made.glob("*.flac")} == {"a.flac", "first.flac"}
-    assert read_json(made / ".done.json")["inputs"]["plan"] == "a"
+    assert read_json(data_dir / ".done.json")["inputs"]["plan"] == "a"
     run({"plan": "b"})
     assert {p.name for p in made.glob("*.flac")} == {"b.flac"}
 

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json, write_json
+from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.stamp import write_stamp
 from espnet_sentiment.recipe.stage import (
     Stage,
     content_hash,
@@ -64,7 +65,7 @@ def test_a_stage_that_is_running_is_not_done(done):
 def test_seconds_of_stages_that_ran_at_once_count_once(tmp_path):
     for name, begin, seconds in [("a", 0, 10), ("b", 5, 10), ("c", 20, 1)]:
         stamp = {"inputs": {}, "outputs": {}, "begin": 100 + begin}
-        write_json(tmp_path / name, stamp | {"seconds": seconds})
+        write_stamp(tmp_path / name, stamp | {"seconds": seconds})
     assert stage_seconds([tmp_path / name for name in "abc"]) == 16
     assert stage_seconds([tmp_path / "never"]) is None
 

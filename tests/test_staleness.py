@@ -1,13 +1,11 @@
 """One input changes: the stages that consume it run again, and no others."""
 
-import functools
 import shutil
 
 import pytest
 import soundfile
-import yaml
-from recipe_fixtures import save_small_whisper, write_configs
 from seed import SEED
+from stage_world import World, restored
 
 from espnet_sentiment.bin import (
     encode,
@@ -18,132 +16,16 @@ from espnet_sentiment.bin import (
     sentiment_inference,
     sentiment_train,
 )
-from espnet_sentiment.data.folds import Fold
-from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe import prepare
-from espnet_sentiment.recipe.stage import Stage
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 
-SENTIMENT = {
-    "decoder": "rnn_attention",
-    "decoder_conf": {"hidden_size": 4, "n_heads": 2, "head_size": 2, "dropout": 0.1},
-    "specaug": "specaugment",
-    "specaug_conf": {"policy": "LB", "fill": "mean"},
-    "views": 1,
-    "normalize": "global_mvn",
-    "model_conf": {"label_smoothing": 0.0},
-    "optim": "adam",
-    "optim_conf": {"lr": 0.001},
-    "grad_clip": 4.0,
-    "batch_size": 4,
-    "max_epoch": 1,
-    "keep_nbest_models": 1,
-}
 # Names of stages in short; a fold's number stands behind a dot.
 TRAINING = {"4.1", "4.2"}
 DECODING = {"5.1", "5.2", "6", "report"}
 FROM_3 = {"3", *TRAINING, *DECODING}
 # The seconds of stages stand in results.json.
 TOLD = {"6", "report"}
-
-
-class World:
-    """A corpus, its configs and options, each to be changed alone.
-
-    Args:
-        root: Where everything is.
-        wavs: Recordings.
-    """
-
-    def __init__(self, root, wavs):
-        self.root = root
-        self.model = save_small_whisper(root / "whisper")
-        self.encoder, self.sentiment = write_configs(root, self.model)
-        self.write(self.sentiment, SENTIMENT)
-        self.utterances = {}
-        for wav in wavs:
-            utt = f"{wav.parent.name}-{wav.stem}"
-            soundfile.write(root / f"{utt}.wav", *soundfile.read(wav))
-            self.utterances[utt] = {
-                "speaker": wav.parent.name,
-                # AN4's spelled words against its other phrases.
-                "label": "an" if "-an" in utt else "cen",
-                "text": "it is",
-                "votes": ["an", "cen", "an"],
-            }
-        utts = sorted(self.utterances)
-        self.folds = {
-            "1": {"train": utts[4:], "valid": utts[2:4], "test": utts[:2]},
-            "2": {"train": utts[:-4], "valid": utts[-4:-2], "test": utts[-2:]},
-        }
-        self.options: dict[str, list[str]] = {}
-        self.seed = SEED
-
-    @staticmethod
-    def write(path, config):
-        """Write a config."""
-        path.write_text(yaml.safe_dump(config))
-
-    def edit(self, path, key, value):
-        """Change one key of a config, ``a.b`` inside a mapping."""
-        config = yaml.safe_load(path.read_text())
-        *parents, last = key.split(".")
-        place = functools.reduce(lambda found, name: found[name], parents, config)
-        assert place.get(last) != value
-        place[last] = value
-        self.write(path, config)
-
-    def run(self):
-        """Run all stages; return those that did something."""
-        root, ran = self.root, []
-        finish = Stage.finish
-
-        def listed(stage, *args, **kwargs):
-            number, fold = stage.name.split(":")[0], stage.name.split("fold ")[1:]
-            short = "report" if "report" in stage.name else number.split()[-1]
-            ran.append(".".join([short, *fold]))
-            finish(stage, *args, **kwargs)
-
-        def options(names, *more):
-            named = {
-                "data_dir": root / "data" / "an4",
-                "encoder": self.encoder,
-                "dump": root / "dump",
-                "sentiment": self.sentiment,
-                "exp": root / "exp",
-                "seed": self.seed,
-            }
-            pairs = [(f"--{key}", str(named[key])) for key in names.split()]
-            return [text for pair in pairs for text in pair] + list(more)
-
-        common = "data_dir encoder dump"
-        experiment = f"{common} sentiment exp seed"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Stage, "finish", listed)
-            prepare.prepare(root / "data" / "an4", self.corpus())
-            for stage, names, fixed in [
-                (make_features, common, ["--nj", "1"]),
-                (fetch_encoder, common, []),
-                (encode, experiment, []),
-                (sentiment_train, experiment, ["--nj", "1"]),
-                (sentiment_inference, experiment, []),
-                (score, experiment, []),
-                (report, experiment, ["--embed", "1"]),
-            ]:
-                name = stage.__name__.split(".")[-1]
-                stage.main(options(names, *fixed, *self.options.get(name, [])))
-        return ran
-
-    def corpus(self):
-        """Return what stage 0 writes."""
-        return prepare.Corpus(
-            [
-                Utterance(utt, str(self.root / f"{utt}.wav"), **facts)
-                for utt, facts in self.utterances.items()
-            ],
-            [Fold(name, **parts) for name, parts in self.folds.items()],
-        )
 
 
 @pytest.fixture(scope="module")
@@ -159,17 +41,7 @@ def finished(tmp_path_factory, an4_wavs):
 @pytest.fixture
 def world(finished):
     """Return the finished world, as it was."""
-    world, kept = finished
-    shutil.rmtree(world.root)
-    shutil.copytree(kept, world.root)  # with the files' times
-    fresh = object.__new__(World)
-    fresh.__dict__ = {**world.__dict__, "options": {}}
-    fresh.utterances = {utt: dict(facts) for utt, facts in world.utterances.items()}
-    fresh.folds = {
-        name: {part: list(utts) for part, utts in parts.items()}
-        for name, parts in world.folds.items()
-    }
-    return fresh
+    return restored(*finished)
 
 
 def change_utterance(key, value, utt=0):

@@ -7,6 +7,7 @@ import yaml
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.pack.layout import read_description
 
 
@@ -47,9 +48,7 @@ def test_yaml_that_would_hang_or_break_its_reader_is_refused_by_name(
     tmp_path, text, why
 ):
     path = config(tmp_path, text)
-    with pytest.raises(
-        DataError, match=f"(?s){path} cannot be read as YAML .*{why}.*: "
-    ):
+    with pytest.raises(DataError, match=rf"(?s)cannot be read as YAML .*{why}.*: "):
         read_config(path)
 
 
@@ -83,3 +82,10 @@ def test_a_card_too_deep_or_too_large_is_refused_by_name(tmp_path, text, why):
     path.write_text(text)
     with pytest.raises(DataError, match=rf"{path} is not valid JSON .*{why}.*anew"):
         read_description(path)
+
+
+def test_json_of_a_models_own_files_that_is_nested_too_deep_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text("[" * 300_000)
+    with pytest.raises(DataError, match=f"{path} is not valid JSON"):
+        read_json(path)

@@ -1,7 +1,6 @@
 """Words for a classifier, by the ASR model that its encoder belongs to."""
 
 import functools
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from espnet_sentiment.asr.models import ASRModel
 from espnet_sentiment.asr.protocols import Aligner, Recogniser
 from espnet_sentiment.asr.words import AlignedWord, NotAlignedError
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.data.fbank import fbank
 
 SAMPLE_RATE = 16000  # Hz; of Whisper, and of the fbank that RNN-Ts learn on
@@ -46,7 +46,7 @@ class LazyRecogniser:
     def __init__(self, config: Mapping, device: str = "cpu"):
         self.config, self.device = config, device
         # Beam search and forced alignment set state in the models.
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def texts(self, waveforms: Sequence[np.ndarray]) -> list[str]:
         """Recognise waveforms (N,) at ``SAMPLE_RATE``.

@@ -18,8 +18,9 @@ from espnet_sentiment.core.files import read_table, sha256_of, write_table
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.asr_text import text_dir
-from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import align_dir
 from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage
@@ -62,7 +63,7 @@ def main(argv=None) -> None:
         )
     try:
         with reading(args.data_dir):
-            align_set(read_kaldi_dir(args.data_dir), args)
+            align_set(read_data(args.data_dir), args)
     except DataError as error:
         # Models are found and loaded as encoders are.
         message = str(error).replace(

@@ -15,8 +15,9 @@ from espnet_sentiment.core.files import (
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.folds import PARTS, read_folds
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
 
@@ -82,7 +83,7 @@ def main(argv=None) -> None:
 def decode_parts(args: argparse.Namespace) -> None:
     """Recognise the parts of a set that are not recognised."""
     asr_exp = Path(args.asr_exp)
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     check_training(asr_exp)
     features = find_features(args.dump, "fbank", data.path.name)
     inputs = {

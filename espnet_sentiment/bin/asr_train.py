@@ -11,9 +11,9 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import read_folds
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.transcribed import check_transcripts
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.features import find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, differences
 
@@ -60,7 +60,7 @@ def main(argv=None) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train the RNN-T, unless that is done."""
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     folds = read_folds(args.data_dir)
     if len(folds) != 1:
         raise DataError(

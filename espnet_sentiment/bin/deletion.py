@@ -14,9 +14,10 @@ from espnet_sentiment.core.files import read_json, sha256_of, write_json
 from espnet_sentiment.core.lock import writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
-from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.model.layout import CHECKPOINT
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -61,7 +62,7 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
     check_deletion_arguments(args)
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     for experiment in experiments(args):
         encoder = load_encoder_config(args.encoder, args.encoder_model)
         measure_experiment(experiment, data, encoder, args)

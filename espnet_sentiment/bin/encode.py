@@ -10,10 +10,11 @@ from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.dump import features_dir
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -67,7 +68,7 @@ def write_stores(
     all_experiments: list[Experiment], config: dict, args: argparse.Namespace
 ) -> None:
     """Write the stores of all experiments, unless that is done."""
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     kind = input_kind(config["encoder"])
     features = find_features(args.dump, kind, all_experiments[0].corpus)
     wanted: dict[Path, dict] = {}

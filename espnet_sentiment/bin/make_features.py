@@ -10,10 +10,10 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank, features_dir
 from espnet_sentiment.data.folds import read_folds
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.data.speed import perturbed
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import add_common_arguments
 from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
@@ -53,7 +53,7 @@ def main(argv=None) -> None:
 
 def make_features(args: argparse.Namespace) -> None:
     """Write the features, unless that is done."""
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     config = load_encoder_config(args.encoder, args.encoder_model)
     kind = input_kind(config["encoder"])
     out = features_dir(args.dump, kind, data.path.name)

@@ -6,7 +6,8 @@ import dataclasses
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -36,7 +37,7 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     check_report_arguments(args)
     with reading(args.data_dir):
-        data = read_kaldi_dir(args.data_dir)
+        data = read_data(args.data_dir)
         for experiment in experiments(args):
             with reading(experiment.dir):
                 done = stage_of(experiment, data, args).is_done()

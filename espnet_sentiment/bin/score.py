@@ -17,9 +17,10 @@ from espnet_sentiment.core.files import (
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     PREDICTIONS,
     Experiment,
@@ -47,7 +48,7 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     all_experiments = list(experiments(args))
     with reading(args.data_dir):
-        data, folds = read_kaldi_dir(args.data_dir), read_folds(args.data_dir)
+        data, folds = read_data(args.data_dir), read_folds(args.data_dir)
         for experiment in all_experiments:
             with reading(experiment.dir):
                 done = stage_of(experiment, data, folds, args).is_done()

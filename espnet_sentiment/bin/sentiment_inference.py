@@ -10,7 +10,8 @@ from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -49,7 +50,7 @@ def main(argv=None) -> None:
 
 def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     """Decode the folds of all experiments that are not decoded."""
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     folds = read_folds(args.data_dir)
     todo = []
     for experiment in all_experiments:

@@ -12,8 +12,8 @@ from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
@@ -61,7 +61,7 @@ def main(argv=None) -> None:
 
 def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     """Train the folds of all experiments that are not trained."""
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     folds = read_folds(args.data_dir)
     extra = split_options("--sentiment_args", args.sentiment_args)
     encoder = load_encoder_config(args.encoder, args.encoder_model)

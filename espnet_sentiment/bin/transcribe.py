@@ -24,8 +24,9 @@ from espnet_sentiment.data.asr_text import (
     spoken_words,
     text_dir,
 )
-from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash
 
@@ -64,7 +65,7 @@ def main(argv=None) -> None:
 
 def transcribe_set(args: argparse.Namespace) -> None:
     """Write a set's transcripts, and how they fit the corpus's own."""
-    data = read_kaldi_dir(args.data_dir)
+    data = read_data(args.data_dir)
     out = text_dir(args.dump, args.transcripts, data.path.name)
     if args.transcripts == REFERENCE:
         write_reference(data, out)

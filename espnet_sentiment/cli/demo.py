@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help=MODEL_HELP)
     add_fold_option(parser)
-    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument(
+        "--encoder_model",
+        help="path of the encoder where it has moved, or the name to download it by",
+    )
     parser.add_argument(
         "--asr_model", help="what writes the words, where the encoder's model cannot"
     )

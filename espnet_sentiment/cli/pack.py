@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave the encoder out, and name it by its SHA-256 and hub name",
     )
-    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument(
+        "--encoder_model",
+        help="path of the encoder where it has moved, or the name to download it by",
+    )
     parser.add_argument(
         "--encoder_source",
         metavar="NAME",

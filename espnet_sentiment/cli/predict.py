@@ -58,7 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", "-m", help=MODEL_HELP)
     add_fold_option(parser)
-    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    parser.add_argument(
+        "--encoder_model",
+        help="path of the encoder where it has moved, or the name to download it by",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument(
         "--dtype",

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import requests
@@ -112,10 +113,16 @@ def unpack(archive: PathLike, folder: PathLike) -> Path:
                 stream.extractall(part)
         else:
             with tarfile.open(archive) as stream:
-                files = tqdm(stream, desc=archive.name, unit=" files")
+                files = tqdm(stream, desc=archive.name, unit=" files", delay=1)
                 stream.extractall(part, members=files, filter="data")
-    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+    ) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
             f"{archive} cannot be unpacked ({reason}): delete it and download it again"
         ) from error

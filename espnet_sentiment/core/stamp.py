@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, hash_file
+from espnet_sentiment.core.files import PathLike, hash_file, sha256_of, write_json
 
 DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
 ASIDE = ".changed"  # folder beside a stamp, for outputs that somebody changed
@@ -161,18 +161,32 @@ def read_stamp(path: PathLike) -> Stamp | None:
     path = Path(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        # Those of 0.1.0 name files alone, and cannot be checked.
+        has_sums = isinstance(found["outputs"], dict)
+        if has_sums and found.pop("sum") != sha256_of(found):
+            return None
         return Stamp(
             path,
             found.get("name", path.parent.name),
             dict(found["inputs"]),
-            # Those of 0.1.0 name files alone, and cannot be checked.
-            dict(found["outputs"]) if isinstance(found["outputs"], dict) else {},
+            dict(found["outputs"]) if has_sums else {},
             dict(found.get("versions", {})),
             float(found["begin"]),
             float(found["seconds"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def write_stamp(path: PathLike, facts: Mapping[str, Any]) -> None:
+    """Write a stamp, with a sum of its own.
+
+    Args:
+        path: Its file.
+        facts: What ``Stamp`` holds, ``path`` aside.
+    """
+    body = json.loads(json.dumps(facts))
+    write_json(path, {**body, "sum": sha256_of(body)})
 
 
 def need_stamp(path: PathLike, remedy: str, what: PathLike | None = None) -> Stamp:

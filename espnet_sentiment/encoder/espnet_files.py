@@ -71,26 +71,14 @@ def open_experiment(path: Path) -> Iterator[ESPnetExperiment]:
             leave the folder that it is unpacked into.
     """
     if path.is_file() and path.suffix in ARCHIVES:
+        # It imports requests.
+        from espnet_sentiment.core.download import unpack
+
         with tempfile.TemporaryDirectory() as folder:
-            _unpack(path, folder)
-            yield _read(Path(folder))
+            # Not ESPnet's, which reads and rewrites whatever YAML there is.
+            yield _read(unpack(path, Path(folder) / "unpacked"))
     else:
         yield _read(path)
-
-
-def _unpack(archive: Path, folder: str) -> None:
-    from espnet2.main_funcs.pack_funcs import unpack
-
-    try:
-        # It tells what it does on stdout.
-        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
-            unpack(archive, folder)
-    # tarfile, zipfile, yaml and ESPnet each have their own errors.
-    except Exception as error:
-        raise DataError(
-            f"{archive} cannot be unpacked ({type(error).__name__}: {error}): pack or "
-            "download it anew"
-        ) from error
 
 
 def _read(path: Path) -> ESPnetExperiment:

@@ -14,6 +14,20 @@ from espnet_sentiment.encoder.espnet_files import (
 )
 from espnet_sentiment.encoder.notices import notices
 
+# Parts that ESPnet makes of another model, which it downloads or looks for elsewhere.
+ELSEWHERE = {
+    "frontend": ("espnet_ssl", "fused", "huggingface", "s3prl", "whisper"),
+    "encoder": (
+        "avhubert",
+        "beats",
+        "hubert",
+        "hubert_pretrain",
+        "wav2vec2",
+        "whisper",
+    ),
+    "postencoder": ("hugging_face_transformers",),
+}
+
 
 def espnet_layout(path: Path) -> tuple[list[Path], Path]:
     """Return the files that an encoder needs, and the folder above all of them.
@@ -22,12 +36,14 @@ def espnet_layout(path: Path) -> tuple[list[Path], Path]:
         path: What ``open_experiment`` takes; absolute.
 
     Raises:
-        DataError: A file is missing, or would not be found in another folder.
+        DataError: A file is missing, or would not be found in another folder; or a
+            part is made of another model.
     """
-    if path.is_file() and path.suffix in ARCHIVES:
-        return [path], path.parent
     folder = path if path.is_dir() else path.parent
     with open_experiment(path) as experiment:
+        _check_whole(path, experiment.config)
+        if path.is_file() and path.suffix in ARCHIVES:
+            return [path], path.parent
         config_file = experiment.config_file.absolute()
         files = [config_file, experiment.model_file.absolute()]
         roots = [folder]
@@ -39,6 +55,20 @@ def espnet_layout(path: Path) -> tuple[list[Path], Path]:
     others = [config_file.with_name("tokens.txt"), folder / "meta.yaml"]
     others += notices(folder)
     return [*files, *filter(Path.is_file, others)], root
+
+
+def _check_whole(path: Path, config: dict) -> None:
+    for part, names in ELSEWHERE.items():
+        if (name := str(config.get(part)).lower()) in names:
+            raise DataError(
+                f"{path}: its {part} {name} is made of another model, which would be "
+                "downloaded: pack without the encoder (--without_encoder)"
+            )
+    if isinstance(config.get("token_list"), str):
+        raise DataError(
+            f"{path}: its token_list is a path, and no list: write the list into its "
+            "config.yaml, or pack without the encoder (--without_encoder)"
+        )
 
 
 def _named(experiment: ESPnetExperiment) -> Iterator[tuple[str, Path]]:

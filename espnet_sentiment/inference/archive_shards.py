@@ -77,6 +77,5 @@ def write_shard(path: Path, origin: str, rows: Iterable[Mapping]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row in rows:
             errors += "error" in row
-            line = json.dumps(row, ensure_ascii=False, allow_nan=False)
-            out.write(line + "\n")
+            out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     seal(path, origin, errors=errors)

@@ -9,6 +9,8 @@ for answer in speech2sentiment.predict(paths):
 
 import dataclasses
 import math
+import numbers
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -37,7 +39,7 @@ from espnet_sentiment.inference.classifier import Classifier, Scores
 from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
 from espnet_sentiment.inference.result import Segment, Sentiment, Word
 from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
-from espnet_sentiment.inference.workers import worker_pool
+from espnet_sentiment.inference.workers import alone_after_fork, worker_pool
 from espnet_sentiment.model.layout import CONFIG, read_training_config
 
 # Seconds of audio encoded together. A CPU's caches hold the activations of so much.
@@ -73,7 +75,8 @@ class ScoredPart(NamedTuple):
 class Speech2Sentiment:
     """Classifies recordings by a trained sentiment model.
 
-    Several threads may call one object at the same time.
+    Several threads may call one object at the same time, and, on the CPU, processes
+    that were forked after it was loaded.
 
     Args:
         train_config: The model's ``config.yaml``.
@@ -97,6 +100,7 @@ class Speech2Sentiment:
         EncoderMismatchError: The encoder is not the one that the decoder learned on.
     """
 
+    @alone_after_fork()
     @typechecked
     def __init__(
         self,
@@ -126,6 +130,7 @@ class Speech2Sentiment:
                 f"{train_config} is not the config.yaml beside {model_file}: keep both "
                 "in one folder"
             )
+        self._home = os.getpid()
         self._classifier = Classifier.load(model_file, encoder_model, device, dtype)
         self._encoder = self._classifier.encoder
         self.classes: list[str] = self._classifier.classes
@@ -165,6 +170,7 @@ class Speech2Sentiment:
             kwargs["encoder_model"] = files.encoder_model
         return cls(files.config_file, files.model_file, **kwargs)
 
+    @alone_after_fork()
     def __call__(
         self, speech: Speech, rate: int | None = None, transcript: bool = False
     ) -> Sentiment:
@@ -172,20 +178,22 @@ class Speech2Sentiment:
 
         Args:
             speech: A file that libsndfile reads; or samples (N,), or (N, channels),
-                floating point in [-1, 1] or integers of a PCM format.
+                floating point in [-1, 1] or integers of a PCM format; or a pair of
+                samples and their rate.
             rate: Samples a second of an array; None is ``sample_rate``.
             transcript: Also recognise the words, and weigh them by attention.
 
         Raises:
             DataError: It cannot be classified; the message says why.
         """
+        self._check_process()
         parts = self._plan(open_recording(speech, rate, self.sample_rate, self.channel))
         scored = [row for part in parts for row in self._score([part], transcript)]
         return self._answer(parts, scored)
 
     def predict(
         self,
-        inputs: Iterable[Speech | tuple[np.ndarray | torch.Tensor, int] | DataError],
+        inputs: Iterable[Speech | DataError],
         transcript: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Sentiment | DataError]:
@@ -205,8 +213,16 @@ class Speech2Sentiment:
         Raises:
             DataError: As of a call; the message names the file, or the input by its
                 number from 0.
+            UserError: At once, if ``inputs`` is one recording.
         """
         _check_choice("on_error", on_error, ("raise", "return"))
+        _check_inputs(inputs)
+        self._check_process()
+        return self._predict(inputs, transcript, on_error)
+
+    def _predict(
+        self, inputs: Iterable, transcript: bool, on_error: str
+    ) -> Iterator[Sentiment | DataError]:
         # Recognition takes most of the time, and one model at a time.
         reads_text = transcript or self._classifier.reads_text
         device = self._classifier.device.type
@@ -214,7 +230,9 @@ class Speech2Sentiment:
             worker_pool(device, alone=reads_text) as pool,
             # Apart, not to wait for the batches before.
             worker_pool(device) as readers,
+            alone_after_fork(),
         ):
+            process = os.getpid()
             plans = ordered(readers, self._try_plan, enumerate(inputs))
             kept: deque[list[Part] | DataError] = deque()
 
@@ -240,6 +258,28 @@ class Speech2Sentiment:
                 if on_error == "raise" and isinstance(answer, DataError):
                     raise answer
                 yield answer
+                self._check_process(process)
+
+    def _check_process(self, begun: int | None = None) -> None:
+        """Refuse what does not survive a fork.
+
+        Args:
+            begun: The process that these answers were begun in.
+
+        Raises:
+            UserError: The model is on a GPU, or the threads have stayed behind.
+        """
+        here, device = os.getpid(), self._classifier.device
+        if here != self._home and device.type != "cpu":
+            raise UserError(
+                f"the model is on {device}, which a forked process cannot use: start "
+                "processes by multiprocessing.get_context('spawn')"
+            )
+        if begun not in (None, here):
+            raise UserError(
+                "these answers were begun before this process was forked: call predict "
+                "again in it, for what is left"
+            )
 
     def _plan(self, recording: Recording) -> list[Part]:
         if recording.duration <= self.max_seconds:
@@ -247,15 +287,14 @@ class Speech2Sentiment:
         spans = cut(recording, self.max_seconds, self.cut)
         return [Part(recording, span) for span in spans]
 
-    def _try_plan(self, item: tuple[int, object]) -> list[Part] | DataError:
+    def _try_plan(self, item: tuple[int, Speech | DataError]) -> list[Part] | DataError:
         number, speech = item
         if isinstance(speech, DataError):
             return speech
-        speech, rate = speech if isinstance(speech, tuple) else (speech, None)
         try:
             return self._plan(
                 open_recording(
-                    speech, rate, self.sample_rate, self.channel, f"input {number}"
+                    speech, None, self.sample_rate, self.channel, f"input {number}"
                 )
             )
         except DataError as error:
@@ -397,6 +436,23 @@ def _by_level(weights: Sequence[Sequence[WordWeight]]) -> list[Word]:
         for w in of_part
         if w.word is not None
     ]
+
+
+def _check_inputs(inputs: object) -> None:
+    """Refuse one recording where several are asked for, letters and samples of it."""
+    one = (
+        isinstance(inputs, (str, bytes, os.PathLike))
+        or (isinstance(inputs, (np.ndarray, torch.Tensor)) and inputs.ndim < 2)
+        or (
+            isinstance(inputs, tuple)
+            and any(isinstance(x, numbers.Number) for x in inputs)
+        )
+    )
+    if one or not isinstance(inputs, Iterable):
+        raise UserError(
+            f"predict takes a list of recordings, but was given a single "
+            f"{type(inputs).__name__}: write predict([...]), or call the model itself"
+        )
 
 
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:

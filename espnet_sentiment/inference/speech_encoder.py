@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.probing import noise
 from espnet_sentiment.inference.packed_linear import (
@@ -58,7 +59,7 @@ class SpeechEncoder:
             pack_linears(self.encoder, self.dtype)
         self.encoder.to(self.device)
         self._replicas = threading.local()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     @property
     def name(self) -> str:

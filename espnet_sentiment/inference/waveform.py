@@ -11,12 +11,11 @@ import torch
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import audio_info, read_audio, resample
+from espnet_sentiment.inference.samples import check_rate, mono_samples, split_pair
 
-Speech = str | Path | np.ndarray | torch.Tensor
+type Samples = np.ndarray | torch.Tensor
+type Speech = str | Path | Samples | tuple[Samples, float]
 
-MIN_RATE = 4000  # Hz; what is below is no recording of speech
-# torchaudio's resampler keeps a filter of about this many taps: 320 MB.
-MAX_FILTER = 80_000_000
 BLOCK = 60  # seconds
 
 
@@ -79,7 +78,7 @@ class Recording:
 
 def open_recording(
     speech: Speech,
-    rate: int | None,
+    rate: float | None,
     target: int,
     channel: str | None = None,
     name: str = "the array",
@@ -88,7 +87,8 @@ def open_recording(
 
     Args:
         speech: A path, or samples (N,), or (N, channels) as soundfile reads them:
-            floating point in [-1, 1], or integers of a PCM format.
+            floating point in [-1, 1], or integers of a PCM format; or a pair of such
+            samples and their rate.
         rate: Samples a second of an array, ``target`` if None; a file knows its own.
         target: Rate in Hz to which it will be resampled.
         channel: Channel of a recording with several: ``0``, ``1`` or ``mix``, their
@@ -97,85 +97,33 @@ def open_recording(
 
     Raises:
         DataError: It is no recording of speech; the message says why.
-        TypeError: ``speech`` is no path and no array.
     """
     if isinstance(speech, (str, Path)):
         return _open_file(Path(speech), target, channel)
-    if isinstance(speech, torch.Tensor):
-        speech = speech.detach().cpu()
-        speech = (speech.float() if speech.dtype == torch.bfloat16 else speech).numpy()
-    if not isinstance(speech, np.ndarray):
-        raise TypeError(
-            f"{name} is of type {type(speech).__name__}: give a path, a numpy array, a "
-            "tensor, or a pair of an array and its rate"
-        )
-    rate = target if rate is None else rate
-    samples = _scale(_mono(speech, channel, name), name)
-    _check_rate(rate, target, name)
-    return Recording(name, int(rate), len(samples), samples=samples)
+    if isinstance(speech, tuple) and rate is None:
+        speech, rate = split_pair(speech, name)
+    samples = mono_samples(speech, channel, name)
+    rate = check_rate(target if rate is None else rate, target, name)
+    return Recording(name, rate, len(samples), samples=samples)
 
 
 def _open_file(path: Path, target: int, channel: str | None) -> Recording:
-    if path.is_dir():
-        raise DataError(f"{path} is a folder: name the files in it")
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path} is no regular file: write its audio to one first")
     try:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder: name the files in it")
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no regular file: write its audio to one first")
         info = audio_info(path, channel)
     except OSError as error:
-        raise DataError(f"{path} cannot be opened ({error.strerror})") from None
-    _check_rate(info.sample_rate, target, str(path))
+        raise DataError(
+            f"{path} cannot be opened ({error.strerror}): check the name"
+        ) from None
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{path} has a name that is not UTF-8, which libsndfile's binding cannot "
+            "open: rename it"
+        ) from None
+    check_rate(info.sample_rate, target, str(path))
     return Recording(
         str(path), info.sample_rate, info.frames, path=path, channel=channel
     )
-
-
-def _check_rate(rate: float, target: int, name: str) -> None:
-    if rate != int(rate) or rate < MIN_RATE:
-        raise DataError(
-            f"{name} has a sample rate of {rate} Hz: speech needs whole Hz, {MIN_RATE} "
-            "or more"
-        )
-    common = math.gcd(int(rate), target)
-    if int(rate) * target > MAX_FILTER * common**2:
-        raise DataError(
-            f"{name} has a sample rate of {rate} Hz, from which {target} Hz takes too "
-            "large a filter: resample it first, for example by 'sox IN -r 16000 OUT'"
-        )
-
-
-def _mono(samples: np.ndarray, channel: str | None, name: str) -> np.ndarray:
-    if samples.ndim == 2 and samples.shape[1] == 1:
-        samples = samples[:, 0]
-    if samples.ndim == 1:
-        return samples
-    if samples.ndim != 2 or samples.shape[0] < samples.shape[1]:
-        raise DataError(
-            f"{name} has shape {samples.shape}: give samples (N,) or (N, channels)"
-        )
-    if channel is None:
-        raise DataError(
-            f"{name} has {samples.shape[1]} channels: choose one, or give their mean"
-        )
-    return samples.mean(axis=1) if channel == "mix" else samples[:, int(channel)]
-
-
-def _scale(samples: np.ndarray, name: str) -> np.ndarray:
-    """Bring samples to [-1, 1] and float32, as soundfile does."""
-    if not len(samples):
-        raise DataError(f"{name} holds no samples")
-    kind, size = samples.dtype.kind, samples.dtype.itemsize
-    if kind not in "fiu":
-        raise DataError(f"{name} holds {samples.dtype}: give numbers, float32 or int16")
-    if kind in "iu":
-        half = 2.0 ** (8 * size - 1)
-        return ((samples - (half if kind == "u" else 0.0)) / half).astype(np.float32)
-    samples = samples.astype(np.float32, copy=False)
-    if not np.isfinite(samples).all():
-        raise DataError(f"{name} holds samples that are not numbers")
-    if (peak := float(np.abs(samples).max())) > 100:
-        raise DataError(
-            f"{name} holds samples up to {peak:g}: scale them to [-1, 1], which for 16 "
-            "bits is dividing by 32768"
-        )
-    return samples

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from espnet_sentiment.core.fork_lock import ForkLock
+
 GPU_WORKERS = 4  # that read audio for one GPU
 
 
@@ -15,7 +17,7 @@ class _Threads:
     """PyTorch's number of threads, as it was before any pool that is open."""
 
     def __init__(self):
-        self._lock, self._open, self._number = threading.Lock(), 0, 1
+        self._lock, self._open, self._number = ForkLock(), 0, 1
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[int]:
@@ -63,6 +65,37 @@ def worker_pool(device_type: str, alone: bool = False) -> Iterator[ThreadPoolExe
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+# The thread that went through a fork; None in a process that was not forked.
+_forked: int | None = None
+
+
+def _remember_fork() -> None:
+    global _forked
+    _forked = threading.get_ident()
+
+
+os.register_at_fork(after_in_child=_remember_fork)
+
+
+@contextlib.contextmanager
+def alone_after_fork() -> Iterator[None]:
+    """Let the one thread of a forked child compute alone.
+
+    It believes in a team of OpenMP, whose other threads have stayed in the parent, and
+    would wait for them for ever. Threads that begin in the child have teams of their
+    own. Enter it after ``worker_pool``, which takes PyTorch's number as it is.
+    """
+    n_threads = torch.get_num_threads()
+    if threading.get_ident() != _forked or n_threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _compute_with(n_threads: int) -> None:

@@ -72,8 +72,8 @@ def read_checkpoint(path: PathLike) -> dict:
         ``state_dict``, and ``encoder``, the reference.
 
     Raises:
-        DataError: The file is missing or not a sentiment checkpoint, names its encoder
-            by more than a name, or its weights are not finite.
+        DataError: The file is missing or not a sentiment checkpoint, or names its
+            encoder by more than a name, or its weights are not finite.
     """
     safe = Path(path).suffix == ".safetensors"
     checkpoint = _read_safetensors(Path(path)) if safe else _read_pth(path)
@@ -206,6 +206,8 @@ def load_sentiment_model(
     model, reference = load_decoder(path, device)
     conf = _encoder_conf(reference, Path(path).with_name(CONFIG))
     where = find_encoder(reference, encoder_model)
+    if where is not None and where.is_relative_to(Path(path).absolute().parent):
+        _check_whole(reference["name"], where, Path(path).absolute().parent)
     verify_reference(reference, where)
     if where is not None:
         conf["model"] = str(where)
@@ -228,6 +230,20 @@ def _encoder_conf(reference: Mapping[str, Any], config_file: Path) -> dict[str, 
         )
     conf = config.get("encoder_conf") or {}
     return {key: conf[key] for key in conf if key not in PLACES}
+
+
+def _check_whole(name: str, encoder: Path, folder: Path) -> None:
+    """Check that an encoder that came with a model needs nothing outside of its folder.
+
+    Raises:
+        DataError: It does.
+    """
+    for file in kind_of(name).pack_layout(encoder)[0]:
+        if not file.is_relative_to(folder):
+            raise DataError(
+                f"{encoder} names {file}, outside of {folder}: do not use the model, "
+                "ask for a sound copy"
+            )
 
 
 def find_encoder(

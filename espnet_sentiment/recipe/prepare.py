@@ -66,8 +66,8 @@ def prepare(
         inputs: JSON-like description of all that the corpus is made from; None
             describes the corpus itself, which then may not be a function. The code
             of a function counts, too, unless there is a key ``code``.
-        recordings: Folder that ``corpus()`` fills with recordings. It keeps the
-            stage's stamp; an interrupted run continues from what is there.
+        recordings: Folder that ``corpus()`` fills with recordings; an interrupted run
+            continues from what is there.
         name: What the stage calls itself in messages.
 
     Raises:
@@ -81,7 +81,7 @@ def prepare(
         inputs = _describe(complete)
     elif callable(corpus):
         inputs = {"code": _code_hash(corpus), **inputs}
-    stage = Stage(name, Path(recordings or data_dir) / DONE, inputs, ALGORITHM)
+    stage = Stage(name, data_dir / DONE, inputs, ALGORITHM)
     if stage.is_done():
         return
     with writing(data_dir, *([] if recordings is None else [recordings])):

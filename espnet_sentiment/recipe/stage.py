@@ -10,7 +10,7 @@ from typing import Any
 
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.files import PathLike, sha256_of, write_json
-from espnet_sentiment.core.stamp import DONE, read_stamp, record
+from espnet_sentiment.core.stamp import DONE, read_stamp, record, write_stamp
 from espnet_sentiment.core.versions import versions
 
 __all__ = [
@@ -126,7 +126,7 @@ class Stage:
             outputs: All files that the stage wrote, and folders with all in them.
         """
         seconds = round(time.time() - self._begin, 2)
-        write_json(
+        write_stamp(
             self.stamp,
             {
                 "name": self.name,

@@ -1,0 +1,31 @@
+"""The data directory that a stage reads: as stage 0 wrote it, or changed since."""
+
+from pathlib import Path
+
+from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.stamp import DONE, read_stamp
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
+from espnet_sentiment.recipe.stage import say
+
+
+def read_data(data_dir: PathLike) -> KaldiDir:
+    """Read a Kaldi data directory; say which of its files stage 0 did not write so.
+
+    Raises:
+        DataError: As :func:`espnet_sentiment.data.kaldi_dir.read_kaldi_dir`.
+    """
+    stamp = read_stamp(Path(data_dir) / DONE)
+    inside = Path(data_dir).absolute()
+    changed = [
+        path
+        for path in (stamp.changed() if stamp is not None else [])
+        if path.absolute().is_relative_to(inside)
+    ]
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        say(
+            "data",
+            f"WARNING: {changed[0]}{more} is not as stage 0 wrote it: read as it is "
+            "now; stage 0 would write it again",
+        )
+    return read_kaldi_dir(data_dir)
