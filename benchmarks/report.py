@@ -19,11 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import kaldiio
-
-from espnet_sentiment.core.ark import write_ark
+from espnet_sentiment.core.ark import ScpMatrices, write_ark
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import write_json, write_text
+from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import read_folds, write_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.recipe.experiment import (
@@ -128,11 +126,12 @@ def _repeat_fold(source: Path, out: Path, chosen: list) -> None:
     decode = out / "decode"
     lines = (json.dumps({**row, "utt": utt}) + "\n" for utt, row in chosen)
     write_text(decode / "predictions.jsonl", "".join(lines))
-    ark = source / "decode" / "attention.ark"
-    if ark.exists():
-        attention = dict(kaldiio.load_ark(str(ark)))
+    scp = source / "decode" / "attention.scp"
+    if scp.exists():
+        attention = ScpMatrices(scp, beside=True)
         matrices = {utt: attention[row["utt"]] for utt, row in chosen}
-        write_ark(decode / "attention.ark", decode / "attention.scp", matrices)
+        table = write_ark(decode / "attention.ark", matrices)
+        write_table(decode / "attention.scp", table)
     write_json(decode / ".done.json", {})
 
 

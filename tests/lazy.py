@@ -19,6 +19,7 @@ WHERE = {
     "TextToTokens": "espnet_sentiment.data.text_tokens",
     "TransducerDecoder": "espnet2.asr.decoder.transducer_decoder",
     "best_path": "espnet_sentiment.asr.align_rnnt",
+    "decode_fold": "espnet_sentiment.inference.decode_fold",
     "greedy_search": "espnet_sentiment.model.rnnt_greedy",
     "load_rnnt": "espnet_sentiment.asr.rnnt_checkpoint",
     "recalls_to_accuracy": "espnet_sentiment.tasks.sentiment_trainer",

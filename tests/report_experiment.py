@@ -116,9 +116,9 @@ class Scored:
             stamp = fold / "decode" / DONE
             Stage("stage 5: decoding", stamp, {}, 1).finish(None, files)
             curve = {"train_loss": [1.0, 0.5], "valid_loss": [1.1, float("nan")]}
-            write_json(
-                fold / "history.json", {**curve, "valid_wa": [0.5, 1.0], "lr": [1, 1]}
-            )
+            # As an earlier version wrote it, with what is no JSON.
+            curves = {**curve, "valid_wa": [0.5, 1.0], "lr": [1, 1]}
+            write_text(fold / "history.json", json.dumps(curves))
         write_json(
             self.dir / "results.json",
             {

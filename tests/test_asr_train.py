@@ -276,7 +276,6 @@ def test_a_table_that_names_a_command_is_refused_by_every_stage(corpus):
     scp, mark = corpus.fbank / "feats.scp", corpus.root / "mark"
     table = read_table(scp)
     for utt in table:
-        write_table(scp, {**table, utt: f"touch {mark} |"})
         for stage in (
             lambda: corpus.train(exp=corpus.root / "exp" / "asr_other"),
             lambda: corpus.decode("--part", "all"),
@@ -288,7 +287,8 @@ def test_a_table_that_names_a_command_is_refused_by_every_stage(corpus):
                 ]
             ),
         ):
-            with pytest.raises(DataError, match=f"{scp}:.*{utt}.*run stage 1 again"):
+            write_table(scp, {**table, utt: f"touch {mark} |"})
+            with pytest.raises(DataError, match=f"{scp}.*run stage 1 again"):
                 stage()
         assert not mark.exists()
 
@@ -435,6 +435,8 @@ def test_weights_that_are_no_numbers_are_no_beginning_and_not_decoded(corpus):
     weights = torch.load(checkpoint, weights_only=True)
     weights["encoder.macro_layers.0.0.weight"] = torch.tensor([torch.nan])
     torch.save(weights, checkpoint)
+    # As one of an earlier version, or a stranger's.
+    (corpus.exp / ".done.json").unlink()
     message = f"{checkpoint} holds weights that are not finite"
     with pytest.raises(DataError, match=message):
         corpus.decode("--part", "test")

@@ -5,7 +5,10 @@ A table's line is data and nothing more: of what Kaldi allows, a command that is
 """
 
 import itertools
+import math
+import os
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -14,6 +17,11 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table
+
+# What kaldiio writes before a matrix, see https://kaldi-asr.org/doc/io.html: binary
+# mark, type, and the sizes of rows and columns, each after its number of bytes.
+_HEADER = struct.Struct("<2s3sbibi")
+_TYPES: dict[bytes, np.dtype] = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
 
 
 class Place(NamedTuple):
@@ -106,16 +114,19 @@ class ScpMatrices(Mapping):
 def _read_matrix(stream: BinaryIO) -> np.ndarray:
     """Read a matrix from where the file stands.
 
+    Not by kaldiio, which unpickles what begins with ``PKL``, and so runs it.
+
     Raises:
         ValueError: There is none, or it is cut off.
     """
-    from kaldiio.matio import read_kaldi
-
-    try:
-        matrix = read_kaldi(stream)
-    # What it raises of other bytes depends on what they look like.
-    except Exception as error:
-        raise ValueError(str(error) or "there is something else") from None
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise ValueError("the file ends there")
+    mark, kind, four, rows, also_four, columns = _HEADER.unpack(header)
+    if (mark, four, also_four) != (b"\0B", 4, 4) or kind not in _TYPES:
         raise ValueError("there is something else")
-    return matrix.copy()  # what was read from a buffer cannot be written to
+    dtype = _TYPES[kind]
+    rest = os.fstat(stream.fileno()).st_size - stream.tell()
+    if min(rows, columns) < 0 or math.prod((rows, columns, dtype.itemsize)) > rest:
+        raise ValueError(f"{rows} rows of {columns} values do not fit into the file")
+    return np.fromfile(stream, dtype, rows * columns).reshape(rows, columns)
