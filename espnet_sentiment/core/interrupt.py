@@ -29,7 +29,8 @@ class Interrupted(KeyboardInterrupt):
 def interruptible(ignored_too: bool = False) -> Iterator[None]:
     """Let SIGINT and SIGTERM end the block, which has ``GRACE`` seconds to tidy up.
 
-    Then the system kills the process, since a library may have swallowed the exception.
+    Then the system kills the process, since a library may have swallowed the exception;
+    the process' own exit has as long.
 
     Args:
         ignored_too: Obey a signal that the program was started with as ignored, too.
@@ -40,13 +41,11 @@ def interruptible(ignored_too: bool = False) -> Iterator[None]:
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # A second one, a terminal's beside a shell's, must not break the tidying.
-        for known in SIGNALS:
-            signal.signal(known, signal.SIG_IGN)
         received.append(number)
-        if hasattr(signal, "alarm"):  # not on Windows
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(GRACE)
+        # A second one, a terminal's beside a shell's, must not break the tidying.
+        if len(received) > 1:
+            return
+        _end_soon()
         raise KeyboardInterrupt
 
     before = {n: signal.getsignal(n) for n in SIGNALS}
@@ -63,9 +62,16 @@ def interruptible(ignored_too: bool = False) -> Iterator[None]:
             raise Interrupted([*received, signal.SIGINT][0]) from None
         raise
     finally:
-        # The alarm stays: what is done at exit may hang as well.
-        if not received:
+        if received:
+            _end_soon()  # What is done at exit may hang as well.
+        else:
             for number, handler in before.items():
                 signal.signal(number, handler)
     if received:
         raise Interrupted(received[0])
+
+
+def _end_soon() -> None:
+    if hasattr(signal, "alarm"):  # not on Windows
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(GRACE)
