@@ -62,7 +62,7 @@ class RNNTTask(ASRTask):
             decoder="transducer",
             joint_net_conf={},
             preprocessor="strict",
-            token_type="char",
+            token_type="char",  # noqa: S106 -- no password
             optim="adam",
             optim_conf={"lr": 1e-3},
             # Bucketed batches of alike many frames.
