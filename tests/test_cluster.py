@@ -509,7 +509,11 @@ def test_a_queue_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
     "name, content, message",
     [
         ("none.txt", None, "none.txt cannot be read .No such file"),
-        ("empty.txt", b"\n# none\n", "empty.txt names no recordings: give one path a line"),
+        (
+            "empty.txt",
+            b"\n# none\n",
+            "empty.txt names no recordings: give one path a line",
+        ),
         ("latin.txt", b"gl\xfcck.wav\n", "latin.txt is not UTF-8"),
         ("wav.scp", b"a a.wav\nb\n", "wav.scp:2: 'b' names no path"),
     ],
