@@ -437,7 +437,7 @@ def test_csv_keeps_a_broken_input_in_its_place(experiment, files, tmp_path):
 
 
 def test_paths_come_from_standard_input(experiment, files, tmp_path):
-    lines = f"{files[1]}\r\n\n{tmp_path}\nmissing.wav"
+    lines = f"# mine\n{files[1]}\r\n\n{tmp_path}\n#a.wav\nmissing.wav"
     ran = call(["predict", "--json", "-m", experiment, "-"], lines.encode())
     paths = [json.loads(line)["path"] for line in ran.out.splitlines()]
     assert paths == [*map(str, [files[1], *files]), "missing.wav"]

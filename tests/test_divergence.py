@@ -99,7 +99,7 @@ def test_a_model_of_weights_that_are_no_numbers_is_named(trained, value, an4_wav
 
 def test_a_pack_of_weights_that_are_no_numbers_is_named(tmp_path):
     weights = {"a.weight": torch.tensor([1.0, torch.nan])}
-    reference = json.dumps({"name": "none", "sha256": "0"})
+    reference = json.dumps({"name": "none", "sha256": "0" * 64})
     save_file(weights, tmp_path / "model.safetensors", {"encoder": reference})
     with pytest.raises(DataError, match=r"model.safetensors .*not finite \(a.weight\)"):
         read_checkpoint(tmp_path / "model.safetensors")

@@ -267,7 +267,7 @@ def test_overlapping_pools_leave_pytorchs_threads_as_they_were():
         torch.set_num_threads(before)
 
 
-FORK_SECONDS = 120  # of a child that hangs; others end by themselves
+FORK_SECONDS = 300  # of a child that hangs; others end by themselves
 
 
 def in_a_fork(work):

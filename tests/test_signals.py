@@ -43,11 +43,11 @@ def start(tmp_path):
     """Start a script; return it and the process ids of its two workers, if any."""
     started = []
 
-    def start(main: str, setup: str = "", ready: int = 1, shell: bool = False):
+    def start(main: str, setup: str = "", ready: int = 1, by_bash: bool = False):
         script = tmp_path / "script.py"
         script.write_text(SCRIPT.format(main=main, setup=setup))
         command = [sys.executable, str(script)]
-        if shell:
+        if by_bash:
             command = ["bash", "-ec", f". {ATTEND}; attend exec {' '.join(command)}"]
         process = subprocess.Popen(
             command,
@@ -199,7 +199,7 @@ def test_signals_that_come_together_are_one(start):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["shell", "group"])
 def test_a_shell_obeys_at_once_as_does_what_it_attends_to(start, send, number):
-    process, pids = start(POOL.format(method="fork"), ready=2, shell=True)
+    process, pids = start(POOL.format(method="fork"), ready=2, by_bash=True)
     send(process.pid, number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == -number
@@ -208,13 +208,13 @@ def test_a_shell_obeys_at_once_as_does_what_it_attends_to(start, send, number):
 
 
 def test_what_a_shell_attends_to_dies_with_it(start):
-    process, pids = start("    work()", shell=True)
+    process, pids = start("    work()", by_bash=True)
     process.kill()
     wait_for_end(pids)
 
 
 def test_a_shell_says_what_to_do_after_a_kill(start):
-    process, pids = start("    work()", shell=True)
+    process, pids = start("    work()", by_bash=True)
     os.kill(pids[0], signal.SIGKILL)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGKILL
