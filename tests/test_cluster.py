@@ -400,7 +400,6 @@ def test_a_disk_that_loses_what_is_written_is_blamed(
     assert not (tmp_path / "predictions.jsonl").exists()
 
 
-@pytest.mark.xfail(strict=False, reason="stage stamps do not know their outputs yet")
 @pytest.mark.parametrize("name", ["predictions.jsonl", "summary.json"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty"])
 def test_a_complete_answer_that_was_changed_is_made_again(

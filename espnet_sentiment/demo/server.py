@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.demo.limits import Limits
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import gradio
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
+    from starlette.types import ASGIApp
 
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
