@@ -74,8 +74,10 @@ asr_tag=$tag asr_seed=$seed asr_nj=$nj
 asr_stages "$corpus"
 if wanted 2; then
   # What conf/encoder/rnnt.yaml names: the RNN-T of the latest stage 2.
-  mkdir -p "$recipe_root/exp"
-  ln -sfn "$PWD/$asr_exp" "$recipe_root/exp/rnnt"
+  if [[ ! $recipe_root/exp/rnnt -ef $asr_exp ]]; then
+    mkdir -p "$recipe_root/exp"
+    ln -sfn "$PWD/$asr_exp" "$recipe_root/exp/rnnt"
+  fi
   echo "[recipe] conf/encoder/rnnt.yaml now names $asr_exp" >&2
 fi
 echo "[recipe] stages $stage to $stop_stage: $SECONDS s in all" >&2

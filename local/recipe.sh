@@ -181,7 +181,10 @@ run_stages() {
 
 if wanted 0; then
   prepare_data
-  echo "$data_options" >"$prepared"
+  # A recipe that is up to date writes nothing, where it may not write as well.
+  if [[ ! -f $prepared || $(<"$prepared") != "$data_options" ]]; then
+    echo "$data_options" >"$prepared"
+  fi
 fi
 if [[ $asr_corpus && $encoder -ef conf/encoder/rnnt.yaml && ! $encoder_model ]]; then
   read -ra also <<<"$asr_also"

@@ -1,12 +1,15 @@
 """Stages that skip, continue and start over."""
 
+import json
 import time
+from importlib.metadata import version
 
 import pytest
 
+from espnet_sentiment.core import stamp as stamp_module
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json
-from espnet_sentiment.core.stamp import write_stamp
+from espnet_sentiment.core.files import read_json, write_json
+from espnet_sentiment.core.stamp import read_stamp, write_stamp
 from espnet_sentiment.recipe.stage import (
     Stage,
     content_hash,
@@ -95,3 +98,93 @@ def test_a_broken_stamp_names_the_remedy(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(DataError, match="not valid JSON.*delete it"):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "", '"done"', '{"inputs": 3}', "null"])
+def test_a_stamp_that_is_none_is_no_stamp(done, content):
+    (done / ".done.json").write_text(content)
+    assert not Stage("test", done / ".done.json", {"a": 1}, 1).is_done()
+    (done / ".done.plan.json").write_text(content)
+    Stage("test", done / ".done.json", {"a": 1}, 1).start(done)
+
+
+@pytest.mark.parametrize("key", ["inputs", "outputs", "versions", "seconds"])
+def test_a_stamp_that_was_changed_is_no_stamp(done, key):
+    facts = json.loads((done / ".done.json").read_text())
+    facts[key] = 1 if key == "seconds" else {**facts[key], "b": "c"}
+    (done / ".done.json").write_text(json.dumps(facts))
+    assert read_stamp(done / ".done.json") is None
+
+
+@pytest.mark.parametrize("content", ["y", "", "xx"])
+def test_an_output_that_was_changed_is_set_aside_and_made_again(done, capsys, content):
+    (done / "output").write_text(content)
+    stage = Stage("test", done / ".done.json", {"a": 1}, 1)
+    assert not stage.is_done()
+    stage.start(done)
+    assert (done / ".changed" / "output").read_text() == content
+    assert not (done / "output").exists()
+    assert f"{done / 'output'} is not as it was written" in capsys.readouterr().err
+
+
+def test_of_large_outputs_the_size_is_looked_at_and_content_where_they_are_read(
+    done, monkeypatch
+):
+    monkeypatch.setattr(stamp_module, "SMALL", 0)
+    (done / "output").write_text("y")
+    stage = Stage("stage 3: test", done / ".done.json", {"a": 1}, 1)
+    assert stage.is_done()
+    stamp = read_stamp(done / ".done.json")
+    with pytest.raises(DataError, match=r"not as \[test\] wrote it .*: run test again"):
+        stamp.check(done / "output")
+    assert not stage.is_done()
+
+
+def test_a_folder_stands_for_all_that_is_in_it(tmp_path):
+    (tmp_path / "folds" / "1").mkdir(parents=True)
+    (tmp_path / "folds" / "1" / "test").write_text("a\n")
+    stage = Stage("test", tmp_path / ".done.json", {}, 1)
+    stage.finish(None, [tmp_path / "folds"])
+    assert stage.is_done()
+    (tmp_path / "folds" / "2").mkdir()
+    assert not stage.is_done()
+    (tmp_path / "folds" / "2").rmdir()
+    assert stage.is_done()
+    (tmp_path / "folds" / "1" / "test").write_text("b\n")
+    assert not stage.is_done()
+
+
+def test_a_stage_says_which_inputs_are_others(done, capsys):
+    inputs = {"a": {"lr": 2, "new": 3}, "seed": 0}
+    old = Stage("test", done / ".done.json", {"a": {"lr": 1}, "seed": 0}, 1)
+    old.start(done)
+    old.finish(None)
+    Stage("test", done / ".done.json", inputs, 2).start(done)
+    assert "again: other a.lr, a.new, algorithm" in capsys.readouterr().err
+
+
+def test_a_stamp_knows_the_versions_that_made_the_outputs(done):
+    assert read_stamp(done / ".done.json").versions["torch"] == version("torch")
+
+
+def test_outputs_of_other_inputs_name_the_stage(done):
+    stamp = read_stamp(done / ".done.json")
+    stamp.expect({"a": 1, "unknown": 2})
+    with pytest.raises(
+        DataError, match=r"made from other inputs \(a\): run test again"
+    ):
+        stamp.expect({"a": 2})
+
+
+def test_a_moved_folder_keeps_its_stamp(done, tmp_path):
+    (tmp_path / "moved").mkdir()
+    for name in ("output", ".done.json"):
+        (done / name).rename(tmp_path / "moved" / name)
+    assert read_stamp(tmp_path / "moved" / ".done.json").changed(deep=True) == []
+
+
+def test_stamps_of_the_first_version_name_files_alone(tmp_path):
+    stamp = {"inputs": {"a": 1}, "outputs": ["x"], "begin": 0, "seconds": 1}
+    write_json(tmp_path / ".done.json", stamp)
+    assert read_stamp(tmp_path / ".done.json").outputs == {}
+    assert not Stage("test", tmp_path / ".done.json", {"a": 1}, 1).is_done()

@@ -11,6 +11,7 @@ from espnet_sentiment.core.files import (
     hash_file,
     read_json,
     sha256_of,
+    update_text,
     write_json,
     write_text,
 )
@@ -201,7 +202,7 @@ def write_corpus_table(exp: Path, corpus: str, tested: str) -> None:
 
     found = [dict(run.results) for run in read_runs(exp, corpus, tested)]
     table = "\n".join(filter(None, [corpus_table(found), asr_note(found)]))
-    write_text(exp / f"RESULTS_{corpus}.md", table)
+    update_text(exp / f"RESULTS_{corpus}.md", table)
     print(table)
 
 

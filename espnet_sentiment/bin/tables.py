@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import write_text
+from espnet_sentiment.core.files import update_text
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.recipe.fold_inputs import tested_set
@@ -70,7 +70,7 @@ def write_tables(args: argparse.Namespace) -> None:
         (3, ablation_table.COLUMNS, ablation),
     ]:
         write_csv(exp / f"table{number}_{corpus}.csv", columns, records)
-    write_text(exp / f"TABLES_{corpus}.md", markdown)
+    update_text(exp / f"TABLES_{corpus}.md", markdown)
     print(markdown)
 
 

@@ -36,6 +36,13 @@ def write_text(path: PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def update_text(path: PathLike, text: str) -> None:
+    """Write a text file atomically, unless it holds that text already."""
+    path = Path(path)
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
+
+
 def write_json(path: PathLike, data) -> None:
     """Write JSON atomically, one key a line.
 

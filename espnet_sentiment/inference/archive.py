@@ -22,6 +22,7 @@ from espnet_sentiment.core.files import (
     sha256_of,
     write_json,
 )
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.inference.archive_shards import (
     BrokenShardError,
     Shards,
@@ -103,6 +104,7 @@ def score_archive(
         raise DataError(f"shard_size is {shard_size}: give a number from 1")
     total, names, recordings = survey(entries)
     files = find_model(model, fold)
+    folder = files.config_file.parent
     if options.get("encoder_model"):
         files = dataclasses.replace(files, encoder_model=Path(options["encoder_model"]))
     options = {k: v for k, v in sorted(options.items()) if k != "encoder_model"}
@@ -114,6 +116,12 @@ def score_archive(
             RECORDINGS: recordings,
             "model": hash_file(files.model_file),
             "config": hash_file(files.config_file),
+            # Statistics that normalise, and tokens of a text branch.
+            "beside": {
+                str(path.relative_to(folder)): hash_file(path)
+                for path in sorted([*folder.glob("*.npz"), *folder.glob("text/*")])
+                if path.is_file()
+            },
             "encoder": files.encoder_model and stat_hash([files.encoder_model]),
             "shard_size": shard_size,
             "transcript": transcript,
@@ -125,7 +133,7 @@ def score_archive(
     shards = Shards(
         out / SHARDS, sha256_of(stage.inputs), math.ceil(total / shard_size)
     )
-    with _can_continue(out):
+    with writing(out), _can_continue(out):
         if not stage.is_done():
             stage.start(shards.folder)
             shards.folder.mkdir(exist_ok=True)

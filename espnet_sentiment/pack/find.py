@@ -9,6 +9,7 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, sha256_of
+from espnet_sentiment.core.stamp import DONE, read_stamp
 from espnet_sentiment.encoder.hub_names import is_hub_name
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.pack.description import choose_fold, describe_fold, fold_dirs
@@ -110,6 +111,8 @@ def _model_folder(folder: Path, fold: str | None) -> ModelFiles:
 
 
 def _trained_fold(folder: Path, fold: str | None) -> ModelFiles:
+    if (stamp := read_stamp(folder / DONE)) is not None:
+        stamp.check(*(folder / name for name in stamp.outputs))
     description = describe_fold(folder)
     _check_fold(folder, description["fold"], fold)
     return ModelFiles(folder / CONFIG, folder / CHECKPOINT, None, description)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet_sentiment.core.escape import csv_line, markdown_text
-from espnet_sentiment.core.files import write_text
+from espnet_sentiment.core.files import update_text
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -137,4 +137,4 @@ def write_csv(
     See ``csv_line`` for what a spreadsheet would take for a formula.
     """
     rows = ([record.get(column, "") for column in columns] for record in records)
-    write_text(path, "".join(map(csv_line, [columns, *rows])))
+    update_text(path, "".join(map(csv_line, [columns, *rows])))
