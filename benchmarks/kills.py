@@ -302,7 +302,11 @@ def trial(
     row.trials += 1
     for _ in range(kills):
         run = recipe.start()
-        until = time.monotonic() + rng.uniform(0, usual)
+        span = usual
+        if target == "worker":
+            run.wait_for(run.workers)
+            span = usual / 20  # They are there for a part of the run.
+        until = time.monotonic() + rng.uniform(0, span)
         run.wait_for(lambda until=until: time.monotonic() > until)
         if not run.send(number, target, rng):
             break  # It has ended.

@@ -1,5 +1,6 @@
 """Start and end a cluster through espnet3.parallel."""
 
+import atexit
 import contextlib
 import inspect
 import itertools
@@ -94,6 +95,9 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
         context = parallel.get_client(whole)
         try:
             client = context.__enter__()
+        except KeyboardInterrupt:
+            _forget_half_a_cluster()
+            raise
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path}: the cluster of env {env} does not start ({error}): fix its "
@@ -111,6 +115,14 @@ def _check_queue(path: Path, command: str) -> None:
             f"{path}: {program} is not on this machine's PATH: run this where jobs are "
             "submitted, or on conf/cluster/local.yaml"
         )
+
+
+def _forget_half_a_cluster() -> None:
+    """Let Dask's exit pass over what it cannot close; workers end with this process."""
+    from distributed.deploy.spec import close_clusters
+
+    atexit.unregister(close_clusters)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def _close(context: contextlib.AbstractContextManager) -> None:
