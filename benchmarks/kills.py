@@ -17,7 +17,7 @@ processes, the most seconds until none was left, the runs that printed a traceba
 the trials that ended in an error or with other results. Exit status 1: any of these.
 WORK/log has what the latest run printed, WORK/log.N what trial N's faulty one did.
 
-From 501 --utterances on, stage 1 has workers, too; a run takes five times as long.
+From 501 --utterances on, stage 1 has workers, too.
 """
 
 import argparse
@@ -240,7 +240,7 @@ def hash_of(path: Path) -> str:
     if path.suffix == ".pth":
         import torch
 
-        _update(digest, torch.load(path, weights_only=False, map_location="cpu"))
+        _update(digest, torch.load(path, weights_only=True, map_location="cpu"))
     elif path.suffix == ".json":
         _update(digest, json.loads(path.read_text()))
     else:

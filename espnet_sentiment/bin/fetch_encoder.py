@@ -32,8 +32,10 @@ def main(argv=None) -> None:
     stage = Stage("stage 2: encoder", out / ".encoder.json", inputs, ALGORITHM)
     if stage.is_done():
         return
-    with writing(out / "encoder.json"):
-        fetch(stage, config, reference)
+    # Runs on other corpora take the same encoder.
+    with writing(out / "encoder.json", wait=True):
+        if not stage.is_done():
+            fetch(stage, config, reference)
 
 
 def fetch(stage: Stage, config: dict[str, Any], reference: dict[str, Any]) -> None:

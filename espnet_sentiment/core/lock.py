@@ -42,15 +42,19 @@ def reading(*folders: PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(*folders: PathLike) -> Iterator[None]:
+def writing(*folders: PathLike, wait: bool = False) -> Iterator[None]:
     """Keep others from writing and reading folders, which need not exist yet.
+
+    Args:
+        folders: What is written.
+        wait: Wait in any case, for work of seconds.
 
     Raises:
         UserError: Another run works in one of them; the message says who.
     """
     with contextlib.ExitStack() as stack:
         for folder in _sorted(folders):
-            stack.enter_context(_locked(folder, shared=False))
+            stack.enter_context(_locked(folder, shared=False, wait=wait))
         yield
 
 
@@ -66,7 +70,7 @@ def _sorted(folders: tuple[PathLike, ...]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, shared: bool) -> Iterator[None]:
+def _locked(folder: Path, shared: bool, wait: bool = False) -> Iterator[None]:
     path = lock_path(folder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,7 @@ def _locked(folder: Path, shared: bool) -> Iterator[None]:
         yield
         return
     with stream:
-        _acquire(stream, folder, shared)
+        _acquire(stream, folder, shared, wait)
         _sign(stream, shared)
         try:
             yield
@@ -86,7 +90,7 @@ def _locked(folder: Path, shared: bool) -> Iterator[None]:
             _unsign(stream)
 
 
-def _acquire(stream: IO[str], folder: Path, shared: bool) -> None:
+def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
     """Get the lock, or wait for it, or say who has it."""
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     said = False
@@ -103,7 +107,7 @@ def _acquire(stream: IO[str], folder: Path, shared: bool) -> None:
             if not holders:
                 return
         who = " and ".join(map(_describe, holders)) or "another run"
-        if os.environ.get(WAIT) != "true":
+        if not wait and os.environ.get(WAIT) != "true":
             raise UserError(
                 f"{folder} is in use by {who}: wait until it ends, or let this run "
                 f"wait for it (run.sh --wait, or {WAIT}=true); should it be gone, "
