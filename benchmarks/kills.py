@@ -80,7 +80,14 @@ class Recipe:
             in several processes from 501 on.
         epochs: What a fold is trained for.
         options: Further ones of run.sh.
+
+    Attributes:
+        usual: Seconds of a run without signals.
+        latest: The run that was started last.
     """
+
+    usual: float
+    latest: "Run"
 
     def __init__(self, work: Path, utterances: int, epochs: int, *options: str):
         work.mkdir(parents=True)
@@ -280,7 +287,6 @@ def trial(
     number: int,
     target: str,
     kills: int,
-    usual: float,
     expected: dict[str, str],
     row: Row,
     rng: random.Random,
@@ -292,7 +298,6 @@ def trial(
         number: The signal.
         target: One of ``TARGETS``.
         kills: Signals, each to another start of the command.
-        usual: Seconds of a run without signals.
         expected: Its results.
         row: Gets what is found.
         rng: Chooses times and workers.
@@ -300,16 +305,18 @@ def trial(
     before = (row.left, row.tracebacks, row.differ)
     recipe.clear()
     row.trials += 1
-    for _ in range(kills):
+    for kill in range(kills):
         run = recipe.start()
-        span = usual
+        span = recipe.usual
         if target == "worker":
             run.wait_for(run.workers)
-            span = usual / 20  # They are there for a part of the run.
+            span /= 20  # They are there for a part of the run.
         until = time.monotonic() + rng.uniform(0, span)
         run.wait_for(lambda until=until: time.monotonic() > until)
         if not run.send(number, target, rng):
-            break  # It has ended.
+            if not kill:  # A whole run: the machine is less busy than it was.
+                recipe.usual = time.monotonic() - run.begin
+            break
         row.sent += 1
         if target == "worker":
             run.wait()  # SIGINT is not for workers; else the parent ends.
@@ -352,13 +359,15 @@ def trials(recipe: Recipe, args) -> dict[tuple[str, str], Row]:
     run = recipe.start()
     if run.wait():
         raise SystemExit(recipe.log.read_text())
-    usual, expected = time.monotonic() - run.begin, recipe.results()
-    print(f"{usual:.0f} s and {len(expected)} files without signals", file=sys.stderr)
+    recipe.usual, expected = time.monotonic() - run.begin, recipe.results()
+    print(
+        f"{recipe.usual:.0f} s without signals, {len(expected)} files", file=sys.stderr
+    )
     rng = random.Random(args.seed)
     rows = {pair: Row() for pair in itertools.product(args.signals, args.targets)}
     for index, (name, target) in zip(range(args.trials), itertools.cycle(rows)):
         row, number = rows[name, target], signal.Signals[f"SIG{name}"]
-        if not trial(recipe, number, target, args.kills, usual, expected, row, rng):
+        if not trial(recipe, number, target, args.kills, expected, row, rng):
             shutil.copy(recipe.log, f"{recipe.log}.{index}")
         print(index, name, target, row, file=sys.stderr)
     return rows
