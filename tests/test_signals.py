@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow  # processes that are ended
+
 ATTEND = Path(__file__).parents[1] / "local" / "attend.sh"
 # Prints "ready" once `work` is underway.
 SCRIPT = r"""\
