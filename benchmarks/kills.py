@@ -142,6 +142,8 @@ class Run:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                # In the background of a shell it is ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self.begin = time.monotonic()
 

@@ -144,3 +144,14 @@ def apply_to_tensors(
     they do to a tensor.
     """
     module._apply(function, recurse)
+
+
+def suppress_defaults(parser: argparse.ArgumentParser) -> None:
+    """Let a parser return what it is given, and no defaults.
+
+    Written for argparse of Python 3.12 and 3.13: ``ArgumentParser._defaults``, which
+    ``set_defaults`` fills.
+    """
+    for action in parser_actions(parser):
+        action.default = argparse.SUPPRESS
+    parser._defaults.clear()

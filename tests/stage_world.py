@@ -1,6 +1,7 @@
 """A small corpus of real speech whose stages run in this process, all of them."""
 
 import functools
+import itertools
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,7 @@ class World:
             "2": {"train": utts[:-4], "valid": utts[-4:-2], "test": utts[-2:]},
         }
         self.options: dict[str, list[str]] = {}
+        self.counter = itertools.count(1)
         self.seed = SEED
 
     @staticmethod
@@ -103,6 +105,8 @@ class World:
             number, fold = stage.name.split(":")[0], stage.name.split("fold ")[1:]
             short = "report" if "report" in stage.name else number.split()[-1]
             ran.append(".".join([short, *fold]))
+            # No two runs take as long: results.json tells it.
+            stage._begin -= 10 * next(self.counter)
             finish(stage, *args, **kwargs)
 
         def options(encoder, names, *more):

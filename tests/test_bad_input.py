@@ -201,7 +201,7 @@ def test_a_stage_before_its_predecessor_says_which_to_run(recipe):
     with pytest.raises(DataError, match="is not complete: run stage 4"):
         recipe.run(1, 3)
         recipe.run(5, 5)
-    with pytest.raises(DataError, match="is not complete: run stage 5"):
+    with pytest.raises(DataError, match="is not complete: run stage 4"):
         recipe.run(6, 6)
 
 

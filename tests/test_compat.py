@@ -35,7 +35,7 @@ def test_only_compat_touches_what_is_private_to_others():
     ours, used = set(), []
     for path, tree in trees.items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 ours.add(node.name)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 ours.add(node.id)
@@ -65,6 +65,18 @@ def test_argparse_lists_the_options_of_a_parser_and_its_subcommands():
         "argparse keeps a parser's actions elsewhere now: see how shtab walks parsers, "
         "and change compat.parser_actions; until then completion knows no files"
     )
+
+
+def test_argparse_forgets_its_defaults():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--first", default=1)
+    parser.set_defaults(first=2, second=3)
+    compat.suppress_defaults(parser)
+    assert vars(parser.parse_args(["--first", "4"])) == {"first": "4"}, (
+        "argparse keeps defaults elsewhere now: change compat.suppress_defaults; until "
+        "then options that the stages do not serve are not told from defaults"
+    )
+    assert not vars(parser.parse_args([]))
 
 
 def test_torchaudio_bundles_say_where_their_files_are():

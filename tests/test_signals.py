@@ -45,7 +45,13 @@ def start(tmp_path):
     """Start a script; return it and the process ids of its two workers, if any."""
     started = []
 
-    def start(main: str, setup: str = "", ready: int = 1, by_bash: bool = False):
+    def start(
+        main: str,
+        setup: str = "",
+        ready: int = 1,
+        by_bash: bool = False,
+        sigint=signal.SIG_DFL,
+    ):
         script = tmp_path / "script.py"
         script.write_text(SCRIPT.format(main=main, setup=setup))
         command = [sys.executable, str(script)]
@@ -57,6 +63,8 @@ def start(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Where the tests run in the background of a shell, it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),
         )
         started.append(process)
         pids = [int(process.stdout.readline().split()[1]) for _ in range(ready)]
@@ -134,11 +142,7 @@ def test_ctrl_c_of_others_is_ignored_as_before(start):
     print("ready", os.getpid(), flush=True)
     time.sleep(0.5)
     print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process, _ = start(main, setup)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    process, _ = start(main, setup, sigint=signal.SIG_IGN)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[0] == "True\n"
     assert process.returncode == 0

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from espnet2.tasks.abs_task import AbsTask
 
+from espnet_sentiment.compat import parser_actions, suppress_defaults
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.train.served import ALL, Served, check_batches
 
@@ -39,7 +40,7 @@ def task_options(
             does not serve.
     """
     parser = task.get_parser()
-    known = {action.dest for action in parser._actions} - {"help"}
+    known = {action.dest for action in parser_actions(parser)} - {"help"}
     defaults = _parse(parser, [], name)
     for key in config:
         if key not in known:
@@ -83,9 +84,7 @@ def _parse(
 def _given(task: type[AbsTask], extra: Sequence[str], name: str) -> list[str]:
     """Return which options a command line names, abbreviated ones as well."""
     parser = task.get_parser()
-    for action in parser._actions:
-        action.default = argparse.SUPPRESS
-    parser._defaults.clear()
+    suppress_defaults(parser)
     parse = argparse.ArgumentParser.parse_known_args
 
     def error(message: str) -> NoReturn:
@@ -122,7 +121,7 @@ def _check_choices(
 ) -> None:
     """Check what argparse checks on a command line alone; parts have their own."""
     parts = {choices.name for choices in task.class_choices_list}
-    for action in parser._actions:
+    for action in parser_actions(parser):
         key, choices = action.dest, action.choices
         if key not in config or choices is None or key in parts | {"optim"}:
             continue
