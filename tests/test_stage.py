@@ -22,9 +22,10 @@ from espnet_sentiment.recipe.stage import (
 @pytest.fixture
 def done(tmp_path):
     (tmp_path / "output").write_text("x")
+    (tmp_path / "large").write_text("x")
     stage = Stage("test", tmp_path / ".done.json", {"a": 1}, 1)
     stage.start(tmp_path)
-    stage.finish("done", [tmp_path / "output"])
+    stage.finish("done", [tmp_path / "output"], [tmp_path / "large"])
     return tmp_path
 
 
@@ -131,12 +132,17 @@ def test_of_large_outputs_the_size_is_looked_at_and_content_where_they_are_read(
     done, monkeypatch
 ):
     monkeypatch.setattr(stamp_module, "SMALL", 0)
-    (done / "output").write_text("y")
+    (done / "large").write_text("y")
     stage = Stage("stage 3: test", done / ".done.json", {"a": 1}, 1)
     assert stage.is_done()
     stamp = read_stamp(done / ".done.json")
     with pytest.raises(DataError, match=r"not as \[test\] wrote it .*: run test again"):
-        stamp.check(done / "output")
+        stamp.check(done / "large")
+    assert not stage.is_done()
+    # What is not large is read with every look.
+    (done / "large").write_text("x")
+    assert stage.is_done()
+    (done / "output").write_text("y")
     assert not stage.is_done()
 
 
@@ -178,7 +184,7 @@ def test_outputs_of_other_inputs_name_the_stage(done):
 
 def test_a_moved_folder_keeps_its_stamp(done, tmp_path):
     (tmp_path / "moved").mkdir()
-    for name in ("output", ".done.json"):
+    for name in ("output", "large", ".done.json"):
         (done / name).rename(tmp_path / "moved" / name)
     assert read_stamp(tmp_path / "moved" / ".done.json").changed(deep=True) == []
 

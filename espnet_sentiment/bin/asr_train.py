@@ -133,7 +133,10 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     for fact in facts:
         stage.say(fact)
     if train_rnnt(options, args.seed, args.ngpu, args.nj):
-        stage.finish(f"RNN-T in {out}", kept_files(out))
+        files = kept_files(out)
+        weights = [path for path in files if path.suffix == ".pth"]
+        others = [path for path in files if path.suffix != ".pth"]
+        stage.finish(f"RNN-T in {out}", others, weights)
         drop_leftovers(out)
 
 

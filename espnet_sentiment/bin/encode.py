@@ -120,7 +120,7 @@ def _encode(
     units = features.sizes(data)
     stage.say("loading the encoder")
     files = encode(source, plan_shards(units), views, meta, args.cluster)
-    stage.finish(f"{len(views)} views of {len(units)} utterances", files)
+    stage.finish(f"{len(views)} views of {len(units)} utterances", *files)
 
 
 if __name__ == "__main__":

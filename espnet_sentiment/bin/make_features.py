@@ -86,7 +86,7 @@ def make_features(args: argparse.Namespace) -> None:
                 data, out, args.channel, copies, args.nj, args.cluster, of
             )
         more = f" and {len(copies)} copies at other speeds" if copies else ""
-        stage.finish(f"{len(data.utts)} utterances{more} in {out}", files)
+        stage.finish(f"{len(data.utts)} utterances{more} in {out}", *files)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from espnet_sentiment.core.files import PathLike, hash_file, sha256_of, write_js
 
 DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
 ASIDE = ".changed"  # folder beside a stamp, for outputs that somebody changed
-SMALL = 1 << 24  # bytes: up to this size, contents are checked with every look
+SMALL = 1 << 26  # bytes: what large outputs have together, to be read at every look
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Stamp:
         path: The stamp's file.
         name: What the stage calls itself, ``stage 1: fbank``.
         inputs: What the outputs were made from.
-        outputs: ``size`` and ``sha256`` of every file, ``entries`` of every folder, by
-            path from the stamp's folder.
+        outputs: ``size`` and ``sha256`` of every file, and whether it is ``large``;
+            ``entries`` of every folder; by path from the stamp's folder.
         versions: Versions of the libraries that made them.
         begin: When the work began, as ``time.time()`` gives it.
         seconds: How long it took.
@@ -62,10 +62,12 @@ class Stamp:
             deep: Read large files, too, whose size is right.
         """
         base = self.path.parent
+        large = sum(r["size"] for r in self.outputs.values() if r.get("large"))
+        deep = deep or large <= SMALL
         return [
             Path(os.path.normpath(base / key))
             for key, row in self.outputs.items()
-            if not _is_as(base / key, row, deep)
+            if not _is_as(base / key, row, deep or not row.get("large"))
         ]
 
     def check(self, *paths: PathLike) -> None:
@@ -77,7 +79,7 @@ class Stamp:
         """
         for path in map(Path, paths):
             row = self.outputs.get(self._key(path))
-            if row is None or _is_as(path, row, deep=True):
+            if row is None or _is_as(path, row):
                 continue
             kept = self.set_aside(path)
             where = f" (set aside as {kept})" if kept else ""
@@ -120,15 +122,15 @@ class Stamp:
         return os.path.relpath(path, self.path.parent)
 
 
-def _is_as(path: Path, row: dict[str, Any], deep: bool) -> bool:
-    """Tell whether a file or folder is as it was recorded."""
+def _is_as(path: Path, row: dict[str, Any], read: bool = True) -> bool:
+    """Tell whether a file or folder is as it was recorded, by size or as it is read."""
     if "entries" in row:
         return path.is_dir() and _entries(path) == row["entries"]
     try:
         size = path.stat().st_size
         if not path.is_file() or size != row["size"]:
             return False
-        return (size > SMALL and not deep) or hash_file(path) == row["sha256"]
+        return not read or hash_file(path) == row["sha256"]
     except OSError:
         return False
 
@@ -137,12 +139,15 @@ def _entries(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
 
 
-def record(outputs: Iterable[PathLike], base: Path) -> dict[str, dict[str, Any]]:
+def record(
+    outputs: Iterable[PathLike], base: Path, large: Iterable[PathLike] = ()
+) -> dict[str, dict[str, Any]]:
     """Describe outputs for a stamp; a folder stands for all that is in it.
 
     Args:
         outputs: Files and folders.
         base: The stamp's folder.
+        large: Further files, of which there may be gigabytes.
     """
     rows: dict[str, dict[str, Any]] = {}
     for path in map(Path, outputs):
@@ -153,6 +158,8 @@ def record(outputs: Iterable[PathLike], base: Path) -> dict[str, dict[str, Any]]
             rows |= record(inside, base)
         else:
             rows[key] = {"size": path.stat().st_size, "sha256": hash_file(path)}
+    for key, row in record(large, base).items() if large else ():
+        rows[key] = {**row, "large": True}
     return rows
 
 

@@ -88,7 +88,7 @@ def dump_audio(
     nj: int = 1,
     cluster: PathLike | None = None,
     of: str = "",
-) -> list[Path]:
+) -> tuple[list[Path], list[Path]]:
     """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio.
 
     A recording that already is 16 kHz mono and uncut is referred to where it lies;
@@ -104,7 +104,7 @@ def dump_audio(
         of: Hash of what all is made from; what is left of anything else is not kept.
 
     Returns:
-        All files that were written.
+        The tables, and all other files that were written.
     """
     out = Path(out)
     rows = [(utt, utterance_audio(data, utt, channel)) for utt in data.utts]
@@ -114,7 +114,7 @@ def dump_audio(
     write_table(out / "wav.scp", wav_scp)
     made = (out / "wav" / f"{utt}.flac" for utt in data.utts)
     files = [path for path in made if wav_scp[path.stem] == str(path)]
-    return [out / "wav.scp", out / "utt2num_samples", *files]
+    return [out / "wav.scp", out / "utt2num_samples"], files
 
 
 def _dump_audio_part(out: Path, of: str, number: int, part: list) -> tuple[dict, dict]:
@@ -150,7 +150,7 @@ def dump_fbank(
     nj: int = 1,
     cluster: PathLike | None = None,
     of: str = "",
-) -> list[Path]:
+) -> tuple[list[Path], list[Path]]:
     """Write 80-d fbank as ``feats.scp``, ``feats.<n>.ark`` and ``utt2num_frames``.
 
     Finished arks of an interrupted run are kept.
@@ -165,7 +165,7 @@ def dump_fbank(
         of: Hash of what all is made from; what is left of anything else is not kept.
 
     Returns:
-        All files that were written.
+        The tables, and all other files that were written.
     """
     out = Path(out)
     keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
@@ -179,7 +179,8 @@ def dump_fbank(
     write_table(out / "key2utt", {key: utt for key, (utt, _) in keys.items()})
     write_table(out / "feats.scp", scp)
     arks = {Path(place.rsplit(":", 1)[0]) for place in scp.values()}
-    return [out / n for n in ("feats.scp", "utt2num_frames", "key2utt")] + sorted(arks)
+    tables = [out / name for name in ("feats.scp", "utt2num_frames", "key2utt")]
+    return tables, sorted(arks)
 
 
 def _dump_fbank_part(out: Path, of: str, number: int, part: list) -> tuple[dict, dict]:

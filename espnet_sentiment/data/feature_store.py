@@ -86,11 +86,11 @@ class StoreWriter:
             save_file(arrays, temporary)
         seal(path, self._of(number))
 
-    def finish(self) -> list[Path]:
+    def finish(self) -> tuple[Path, list[Path]]:
         """Write the index: from now on the store is complete.
 
         Returns:
-            All files of the store.
+            The index and the shards.
         """
         utterances, paths = {}, []
         for number, utts in enumerate(self.shards):
@@ -106,7 +106,7 @@ class StoreWriter:
             "utterances": utterances,
         }
         write_json(self.root / INDEX, index)
-        return [self.root / INDEX, *paths]
+        return self.root / INDEX, paths
 
 
 def _read(path: Path) -> Any:

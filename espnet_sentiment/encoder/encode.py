@@ -48,7 +48,7 @@ def encode(
     views: Mapping[Path, Mapping],
     meta: Mapping,
     cluster: PathLike | None = None,
-) -> list[Path]:
+) -> tuple[list[Path], list[Path]]:
     """Write all views that are not complete; the front end runs once for all.
 
     Args:
@@ -59,7 +59,7 @@ def encode(
         cluster: A file of ``conf/cluster``; None encodes in this process.
 
     Returns:
-        All files of the stores.
+        The indices and the shards of the stores.
 
     Raises:
         DataError: An utterance is too short for the encoder.
@@ -93,7 +93,8 @@ def encode(
                 for encoded in workers.run(work, named):
                     done += encoded
                     bar.update(done - bar.n)
-        return [path for writer in writers for path in writer.finish()]
+        written = [writer.finish() for writer in writers]
+        return [index for index, _ in written], [p for _, ps in written for p in ps]
     finally:
         # In this process another run may find other files.
         _load.cache_clear()

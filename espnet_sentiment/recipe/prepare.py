@@ -93,10 +93,9 @@ def prepare(
         if recordings is None:  # a corpus that is refused leaves nothing behind
             stage.start(data_dir, begin)
         outputs = _write(data_dir, complete)
-        if recordings is not None:
-            outputs += sorted({Path(u.wav) for u in complete.utterances})
+        made = set() if recordings is None else {u.wav for u in complete.utterances}
         _check_classes(complete, stage)
-        stage.finish(f"{_count(complete)} in {data_dir}", outputs)
+        stage.finish(f"{_count(complete)} in {data_dir}", outputs, sorted(made))
 
 
 def _code_hash(corpus: Callable[[], Corpus]) -> str:

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Stage:
     def is_done(self) -> bool:
         """Tell whether an earlier run was complete, and all is as it was then.
 
-        Inputs are compared, and outputs by size; those that are not large are read.
+        Inputs are compared, and outputs read; of gigabytes, sizes are looked at.
         """
         stamp = read_stamp(self.stamp)
         if stamp is None or stamp.inputs != self.inputs:
@@ -117,13 +117,18 @@ class Stage:
         self._begin = time.time() if begin is None else begin
 
     def finish(
-        self, message: str | None = "done", outputs: Iterable[PathLike] = ()
+        self,
+        message: str | None = "done",
+        outputs: Iterable[PathLike] = (),
+        large: Sequence[PathLike] = (),
     ) -> None:
         """Mark the stage as complete.
 
         Args:
             message: What to say, if anything.
             outputs: All files that the stage wrote, and folders with all in them.
+            large: Further files, of which there may be gigabytes: who reads them
+                checks them.
         """
         seconds = round(time.time() - self._begin, 2)
         write_stamp(
@@ -131,7 +136,7 @@ class Stage:
             {
                 "name": self.name,
                 "inputs": self.inputs,
-                "outputs": record(outputs, self.stamp.parent),
+                "outputs": record(outputs, self.stamp.parent, large),
                 "versions": versions(),
                 "begin": self._begin,
                 "seconds": seconds,
