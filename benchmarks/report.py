@@ -30,7 +30,7 @@ from espnet_sentiment.recipe.experiment import (
     fold_folders,
 )
 from espnet_sentiment.report.write import add_alignment_arguments, ctm_path
-from espnet_sentiment.scoring.results import read_predictions
+from espnet_sentiment.scoring.predictions import read_predictions
 from espnet_sentiment.scoring.tables import markdown
 
 REPORT = "espnet_sentiment.bin.report"

@@ -17,7 +17,7 @@ from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.model.checkpoint import checkpoint_bytes, read_checkpoint
-from espnet_sentiment.scoring.results import read_predictions
+from espnet_sentiment.scoring.predictions import read_predictions
 
 pytestmark = pytest.mark.espnet
 

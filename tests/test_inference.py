@@ -37,7 +37,7 @@ from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT
-from espnet_sentiment.scoring.results import read_predictions
+from espnet_sentiment.scoring.predictions import read_predictions
 
 pytestmark = pytest.mark.espnet
 

@@ -122,10 +122,10 @@ def score_experiment(
         facts: What ``gather`` returned.
     """
     from espnet_sentiment.report.plots import plot_confusion, plot_learning_curves
+    from espnet_sentiment.scoring.predictions import read_predictions
     from espnet_sentiment.scoring.results import (
         check_predictions,
         common_versions,
-        read_predictions,
         score,
     )
     from espnet_sentiment.scoring.tables import experiment_report

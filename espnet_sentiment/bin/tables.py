@@ -1,16 +1,26 @@
 """The paper's Tables 1 to 3 from the experiments of a corpus that were scored."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.files import update_text
+from espnet_sentiment.core.files import sha256_of, write_text
+from espnet_sentiment.core.lock import writing
+from espnet_sentiment.data.dump import SIZES, features_dir
 from espnet_sentiment.data.folds import read_folds
-from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.recipe.fold_inputs import tested_set
+from espnet_sentiment.recipe.stage import Stage, content_hash
 from espnet_sentiment.scoring.options import add_table_arguments
 from espnet_sentiment.scoring.paper import SOURCE
 from espnet_sentiment.scoring.tables import write_csv
+
+if TYPE_CHECKING:
+    from espnet_sentiment.scoring.models import Model
+
+ALGORITHM = 1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -38,9 +48,7 @@ def write_tables(args: argparse.Namespace) -> None:
     Raises:
         DataError: The data directory is missing, or nothing of it was scored.
     """
-    # Here, so that --help is quick.
-    from espnet_sentiment.scoring import ablation_table, data_table, feature_table
-    from espnet_sentiment.scoring.models import choose_base, read_models
+    from espnet_sentiment.scoring.models import read_models
 
     exp, data = Path(args.exp), read_kaldi_dir(args.data_dir)
     corpus = data.path.name
@@ -48,9 +56,43 @@ def write_tables(args: argparse.Namespace) -> None:
     has_folds = (data.path / "folds").is_dir()
     tested = tested_set(data, read_folds(data.path)) if has_folds else None
     models = read_models(exp, corpus, tested)
-    preferred = Path(args.encoder).stem if args.encoder else None
-    base = choose_base(models, args.base, preferred)
-    amounts = data_table.data_records(data, Path(args.dump))
+    stage = Stage(
+        "stage 6: tables",
+        exp / f".tables_{corpus}.json",
+        {
+            "runs": {run.folder.name: run.sums for m in models for run in m.runs},
+            "labels": sha256_of([data.utt2label, data.utt2spk, data.classes]),
+            "lengths": {
+                kind: content_hash([features_dir(args.dump, kind, corpus) / table])
+                for kind, table in SIZES.items()
+            },
+            "base": args.base,
+            "encoder": Path(args.encoder).stem if args.encoder else None,
+        },
+        ALGORITHM,
+    )
+    if not stage.is_done():
+        with writing(exp / f"TABLES_{corpus}.md", wait=True):
+            stage.start()
+            stage.finish(None, _write(stage.inputs, exp, data, models, Path(args.dump)))
+    print((exp / f"TABLES_{corpus}.md").read_text(encoding="utf-8"))
+
+
+def _write(
+    asked: Mapping[str, Any],
+    exp: Path,
+    data: KaldiDir,
+    models: Sequence["Model"],
+    dump: Path,
+) -> list[Path]:
+    """Write the tables and return the files."""
+    # Here, so that a run with nothing to do is quick.
+    from espnet_sentiment.scoring import ablation_table, data_table, feature_table
+    from espnet_sentiment.scoring.models import choose_base
+
+    corpus = data.path.name
+    base = choose_base(models, asked["base"], asked["encoder"])
+    amounts = data_table.data_records(data, dump)
     by_features, notes2 = feature_table.feature_records(models, base)
     ablation, notes3 = ablation_table.ablation_records(models)
     markdown = "\n".join(
@@ -64,14 +106,16 @@ def write_tables(args: argparse.Namespace) -> None:
             ablation_table.ablation_markdown(ablation, notes3),
         ]
     )
+    files = [exp / f"TABLES_{corpus}.md"]
     for number, columns, records in [
         (1, data_table.columns(amounts), amounts),
         (2, feature_table.COLUMNS, by_features),
         (3, ablation_table.COLUMNS, ablation),
     ]:
-        write_csv(exp / f"table{number}_{corpus}.csv", columns, records)
-    update_text(exp / f"TABLES_{corpus}.md", markdown)
-    print(markdown)
+        files.append(exp / f"table{number}_{corpus}.csv")
+        write_csv(files[-1], columns, records)
+    write_text(files[0], markdown)
+    return files
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.kaldi_dir import KaldiDir, UtteranceAudio, utterance_audio
 from espnet_sentiment.report.frames import frame_shift
-from espnet_sentiment.scoring.results import read_predictions
+from espnet_sentiment.scoring.predictions import read_predictions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.files import hash_file, read_json
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.scoring.paper import (
     ACOUSTIC,
@@ -19,7 +19,7 @@ from espnet_sentiment.scoring.paper import (
     E2E_ASR,
     TABLE3,
 )
-from espnet_sentiment.scoring.results import read_predictions
+from espnet_sentiment.scoring.predictions import read_predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,20 @@ class Run:
         return self.results["seed"]
 
     @property
+    def sums(self) -> dict[str, str | None]:
+        """SHA-256 of the results, and of every fold's predictions if they are there."""
+        files = {"results": self.folder / "results.json"}
+        files |= {name: self._predictions(name) for name in self._folds}
+        return {n: hash_file(p) if p.is_file() else None for n, p in files.items()}
+
+    @property
+    def _folds(self) -> list[str]:
+        return [fold["fold"] for fold in self.results["folds"]]
+
+    def _predictions(self, fold: str) -> Path:
+        return self.folder / f"fold{fold}" / "decode" / "predictions.jsonl"
+
+    @property
     def protocol(self) -> tuple:
         """Classes, folds, and how many utterances of each are tested."""
         folds = [(fold["fold"], fold["n_test"]) for fold in self.results["folds"]]
@@ -54,11 +68,9 @@ class Run:
             DataError: A fold is not decoded, or decoded anew since it was scored.
         """
         answers = {
-            (fold["fold"], row["utt"]): (row["label"], row["prediction"])
-            for fold in self.results["folds"]
-            for row in read_predictions(
-                self.folder / f"fold{fold['fold']}" / "decode" / "predictions.jsonl"
-            )
+            (fold, row["utt"]): (row["label"], row["prediction"])
+            for fold in self._folds
+            for row in read_predictions(self._predictions(fold))
         }
         classes, matrix = self.results["classes"], self.results["confusion"]
         scored = {
