@@ -1,6 +1,8 @@
 """Stages that skip, continue and start over."""
 
+import contextlib
 import json
+import os
 import time
 from importlib.metadata import version
 
@@ -188,3 +190,25 @@ def test_stamps_of_the_first_version_name_files_alone(tmp_path):
     write_json(tmp_path / ".done.json", stamp)
     assert read_stamp(tmp_path / ".done.json").outputs == {}
     assert not Stage("test", tmp_path / ".done.json", {"a": 1}, 1).is_done()
+
+
+@pytest.mark.parametrize("deleted", range(24))
+def test_a_folder_whose_emptying_was_killed_is_emptied_by_the_next_run(
+    done, monkeypatch, deleted
+):
+    others = [done / f"output{number}" for number in range(20)]
+    for path in others:
+        path.write_text("made from a 1")
+    left, unlink = [deleted], os.unlink
+
+    def killed(path, **kwargs):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        unlink(path, **kwargs)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(os, "unlink", killed)
+        Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
+    Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
+    assert [path for path in others if path.exists()] == []

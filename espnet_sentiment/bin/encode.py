@@ -9,6 +9,7 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
@@ -99,7 +100,21 @@ def write_stores(
         if stage.is_done():
             return
         stage.start()
+        drop_replaced(all_experiments[0], stage)
         _encode(stage, config, features, data, wanted, meta, args)
+
+
+def drop_replaced(experiment: Experiment, stage: Stage) -> None:
+    """Remove the stamps of other runs whose stores are about to be replaced.
+
+    All runs share the clean store, so that those that were made from something else
+    are no longer complete.
+    """
+    views = {"views": stage.inputs["views"]}
+    for path in experiment.encode_stamps:
+        stamp = read_stamp(path)
+        if stamp is None or {**stamp.inputs, **views} != stage.inputs:
+            path.unlink()
 
 
 def _encode(

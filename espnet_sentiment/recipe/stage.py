@@ -106,8 +106,9 @@ class Stage:
         if plan.exists() and earlier != self.inputs:
             if earlier and (other := differences(earlier, self.inputs)):
                 self.say(f"again: other {', '.join(other)}")
-            if output is not None and Path(output).exists():
-                shutil.rmtree(output)
+            self.stamp.unlink(missing_ok=True)
+            if output is not None and Path(output).is_dir():
+                _empty(Path(output), plan)
         elif complete is not None:
             for path in complete.changed(deep=True):
                 if kept := complete.set_aside(path):
@@ -139,6 +140,17 @@ class Stage:
         )
         if message is not None:
             self.say(f"{message} in {seconds:.1f} s")
+
+
+def _empty(folder: Path, plan: Path) -> None:
+    """Empty a folder; the plan stays, so that who is killed here empties it again."""
+    for path in folder.iterdir():
+        if path.absolute() == plan.absolute():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _read_plan(path: Path) -> dict[str, Any] | None:
