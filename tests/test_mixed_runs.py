@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import test_remedies
 import test_staleness
 import yaml
 from stage_world import World, restored
@@ -39,4 +40,58 @@ def test_configs_that_share_the_clean_store_take_another_encoder_by_turns(world)
     assert world.run() == []
     world.write(world.sentiment, with_views)
     assert "3" in world.run()
+    assert world.run() == []
+
+
+def relayer(world):
+    """Take other layers of the encoder."""
+    world.edit(world.encoder, "encoder_conf.layer", "last")
+
+
+def regularise(world):
+    """Train otherwise."""
+    world.edit(world.sentiment, "decoder_conf.dropout", 0.2)
+
+
+# What is changed, the stages that run, and what the last of them says.
+CASES = {
+    "weights, then training": (
+        lambda world: (
+            test_staleness.change_weights(world),
+            world.edit(world.sentiment, "max_epoch", 2),
+        ),
+        [4],
+        "clean is not of the encoder that there is now: run stage 3 again",
+    ),
+    "layer, then training": (relayer, [4], "run stage 3 again"),
+    "layer, then decoding": (relayer, [5], r"inputs \(encoder\): run stage 4 again"),
+    "layer, then scoring": (relayer, [6], r"inputs \(encoder\): run stage 4 again"),
+    "training's config, then decoding": (regularise, [5], r"\(config\): run stage 4"),
+    "training's config, then scoring": (regularise, [6], r"\(config\): run stage 4"),
+    "features of other weights, then decoding": (
+        test_staleness.change_weights,
+        [3, 5],
+        r"inputs \(stores\): run stage 4 again",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_stage_refuses_what_was_made_from_other_inputs(world, case):
+    change, (*before, stage), message = CASES[case]
+    change(world)
+    for earlier in before:
+        world.run(earlier, earlier)
+    with pytest.raises(DataError, match=message) as caught:
+        world.run(stage, stage)
+    # A stage may in turn name one before it.
+    advised = test_remedies.advised(caught.value)
+    while advised is not None:
+        try:
+            world.run(advised, 6)
+            advised = None
+        except DataError as error:
+            assert test_remedies.advised(error) < advised
+            advised = test_remedies.advised(error)
+    world.run()
     assert world.run() == []

@@ -14,7 +14,7 @@ from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
-from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
@@ -28,8 +28,6 @@ from espnet_sentiment.recipe.stage import Stage
 
 ALGORITHM = 1
 
-PLACES = ("model", "download_dir")  # where files lie, not what they hold
-
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
@@ -40,17 +38,6 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_cluster_argument(parser)
     return parser
-
-
-def describe_encoder(config: dict) -> dict:
-    """Return what defines an encoder's output, wherever its files lie."""
-    reference = encoder_reference(config["encoder"], config["encoder_conf"])
-    conf = {k: v for k, v in config["encoder_conf"].items() if k not in PLACES}
-    return {
-        "name": reference["name"],
-        "sha256": reference["sha256"],
-        "encoder_conf": conf,
-    }
 
 
 def main(argv=None) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -272,6 +272,33 @@ def open_store(experiment: Experiment, root: Path) -> FeatureStore:
     for stamp in filter(None, map(read_stamp, experiment.encode_stamps)):
         stamp.check(root / INDEX)
     return FeatureStore(root)
+
+
+def model_inputs(
+    experiment: Experiment, encoder: Mapping[str, Any], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what all folds' trainings are made from, besides data and features.
+
+    Args:
+        experiment: What is trained.
+        encoder: What ``load_encoder_config`` returned.
+        classes: The set's classes.
+    """
+    return {
+        "config": read_config(experiment.sentiment),
+        "encoder": encoder,
+        "classes": classes,
+        "seed": experiment.seed,
+    }
+
+
+def store_inputs(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return what the stores that an experiment trains on were made from.
+
+    Raises:
+        DataError: One is not complete, or its index was changed.
+    """
+    return [open_store(experiment, root).meta for root in view_dirs(experiment)]
 
 
 def trained(experiment: Experiment, fold: str) -> Stamp:
