@@ -55,6 +55,18 @@ def regularise(world):
 
 # What is changed, the stages that run, and what the last of them says.
 CASES = {
+    "audio, then encoding": (
+        test_staleness.change_audio,
+        [0, 3],
+        r"inputs \(recordings\): run stage 1 again",
+    ),
+    "cuts, then encoding": (
+        lambda world: [
+            facts.update(start=0.1, end=0.5) for facts in world.utterances.values()
+        ],
+        [0, 3],
+        r"inputs \((segments|wav.scp)\): run stage 1 again",
+    ),
     "weights, then training": (
         lambda world: (
             test_staleness.change_weights(world),

@@ -94,7 +94,7 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
     )
     method = model.check_method(args.method)
     which, text = transcripts(data, args)
-    features = find_features(args.dump, model.input_kind, data.path.name)
+    features = find_features(args.dump, model.input_kind, data)
     out = align_dir(args.dump, args.transcripts, data.path.name)
     stage = Stage(
         "align",

@@ -85,7 +85,7 @@ def decode_parts(args: argparse.Namespace) -> None:
     asr_exp = Path(args.asr_exp)
     data = read_data(args.data_dir)
     check_training(asr_exp)
-    features = find_features(args.dump, "fbank", data.path.name)
+    features = find_features(args.dump, "fbank", data)
     inputs = {
         "checkpoint": hash_file(averaged_checkpoint(asr_exp)),
         "config": content_hash([asr_exp / "config.yaml"]),

@@ -69,7 +69,7 @@ def train(args: argparse.Namespace) -> None:
     [fold] = folds
     config = read_config(args.asr)
     extra = split_options("--asr_args", args.asr_args)
-    features = find_features(args.dump, "fbank", data.path.name)
+    features = find_features(args.dump, "fbank", data)
     out = Path(args.asr_exp)
     stage = Stage(
         f"stage 2: {out.name}",

@@ -59,7 +59,7 @@ def write_stores(
     """Write the stores of all experiments, unless that is done."""
     data = read_data(args.data_dir)
     kind = input_kind(config["encoder"])
-    features = find_features(args.dump, kind, all_experiments[0].corpus)
+    features = find_features(args.dump, kind, data)
     wanted: dict[Path, dict] = {}
     for experiment in all_experiments:
         wanted.update(view_dirs(experiment))

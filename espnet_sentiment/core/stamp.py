@@ -93,8 +93,8 @@ class Stamp:
             DataError: They were not; the stage, when run, finds that, too.
         """
         # Stamps of 0.1.0 have inputs of another form.
-        for key in inputs.keys() & self.inputs.keys():
-            if self.inputs[key] != inputs[key]:
+        for key in inputs:
+            if key in self.inputs and self.inputs[key] != inputs[key]:
                 raise DataError(
                     f"{self.path.parent} was made from other inputs ({key}): run "
                     f"{self.remedy} again"
