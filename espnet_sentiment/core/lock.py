@@ -72,22 +72,45 @@ def _sorted(folders: tuple[PathLike, ...]) -> list[Path]:
 @contextlib.contextmanager
 def _locked(folder: Path, shared: bool, wait: bool = False) -> Iterator[None]:
     path = lock_path(folder)
+    while True:
+        if (stream := _open(path)) is None:
+            # Where this run cannot write, and nobody has, there is nothing to keep.
+            yield
+            return
+        with stream:
+            _acquire(stream, folder, shared, wait)
+            if not _is_at(stream, path):
+                continue  # it was deleted meanwhile: others lock another file
+            if stream.writable():
+                _sign(stream, shared)
+            try:
+                yield
+            finally:
+                if stream.writable():
+                    _unsign(stream)
+            return
+
+
+def _open(path: Path) -> IO[str] | None:
+    """Open a lock's file, which may be another user's; None where there is none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        return open(path, "a+", encoding="utf-8")
     except OSError as error:
         if error.errno not in READ_ONLY:
             raise
-        # Where this run cannot write, it has nothing to keep from others.
-        yield
-        return
-    with stream:
-        _acquire(stream, folder, shared, wait)
-        _sign(stream, shared)
-        try:
-            yield
-        finally:
-            _unsign(stream)
+    try:
+        return open(path, encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _is_at(stream: IO[str], path: Path) -> bool:
+    """Tell whether a file is still the one of a path."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
@@ -101,6 +124,8 @@ def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
         except BlockingIOError:
             holders = _holders(stream)
         except OSError as error:
+            if error.errno == errno.EBADF and not stream.writable():
+                return  # NFS: who can only read cannot keep others from it
             if error.errno not in NO_LOCKS:
                 raise
             holders = [h for h in _holders(stream) if not (shared and h.get("shared"))]
