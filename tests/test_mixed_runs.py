@@ -5,6 +5,7 @@ import shutil
 import pytest
 import test_remedies
 import test_staleness
+import torch
 import yaml
 from stage_world import World, restored
 
@@ -107,3 +108,15 @@ def test_a_stage_refuses_what_was_made_from_other_inputs(world, case):
             advised = test_remedies.advised(error)
     world.run()
     assert world.run() == []
+
+
+def test_training_runs_again_when_the_weights_that_it_begins_with_change(world):
+    begin = world.root / "begin.pth"
+    # Of which nothing is taken: what counts is that the file is another.
+    for number, option in enumerate(["--init_param ", "--init_par="]):
+        torch.save({"y": torch.tensor(number)}, begin)
+        world.options = {"sentiment_train": [f"--sentiment_args={option}{begin}:x"]}
+        assert {"4.1", "4.2"} <= set(world.run(4, 4))
+        torch.save({"y": torch.tensor(number + 0.5)}, begin)
+        assert {"4.1", "4.2"} <= set(world.run(4, 4))
+        assert world.run(4, 4) == []

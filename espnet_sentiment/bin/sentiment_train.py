@@ -28,6 +28,7 @@ from espnet_sentiment.recipe.experiment import (
     view_dirs,
 )
 from espnet_sentiment.recipe.fold_inputs import training_inputs
+from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 ALGORITHM = 1
@@ -76,6 +77,7 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             **model_inputs(experiment, encoder, data.classes),
             "sentiment_args": extra,
             "stores": store_inputs(experiment),
+            **init_inputs(read_config(experiment.sentiment), extra),
         }
         for fold in folds:
             stage = Stage(
