@@ -10,6 +10,8 @@ import yaml
 from stage_world import World, restored
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.recipe import prepare
+from espnet_sentiment.recipe.stage import DONE, Stage
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 
@@ -120,3 +122,37 @@ def test_training_runs_again_when_the_weights_that_it_begins_with_change(world):
         torch.save({"y": torch.tensor(number + 0.5)}, begin)
         assert {"4.1", "4.2"} <= set(world.run(4, 4))
         assert world.run(4, 4) == []
+
+
+def interrupt(*args):
+    """Be interrupted."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stage", [1, 3, 4, 5, 6])
+def test_data_whose_preparation_was_interrupted_are_not_read(world, monkeypatch, stage):
+    world.utterances[min(world.utterances)]["text"] = "he is"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(prepare, "write_folds", interrupt)
+        world.run(0, 0)
+    with pytest.raises(DataError, match=r"an4 is not complete: run stage 0"):
+        world.run(stage, stage)
+    world.run()
+    assert world.run() == []
+
+
+def test_word_times_that_were_changed_are_not_reported(world):
+    folder = world.root / "dump" / "align" / "small" / "an4"
+    utt = min(world.utterances)
+    stage = Stage("align", folder / DONE, {}, 1)
+    for times in ("0.00 0.10", "0.00 0.20"):
+        stage.start()
+        (folder / "ctm").write_text(f"{utt} 1 {times} it\n")
+        stage.finish(None, [folder / "ctm"])
+        assert world.run() == ["report"]
+    (folder / "ctm").write_text(f"{utt} 1 0.00 0.30 it\n")
+    for _ in range(2):
+        with pytest.raises(
+            DataError, match=r"ctm is not as .*run align again"
+        ):
+            world.run(6)

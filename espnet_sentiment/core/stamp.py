@@ -156,6 +156,21 @@ def record(outputs: Iterable[PathLike], base: Path) -> dict[str, dict[str, Any]]
     return rows
 
 
+def plan_path(stamp: Path) -> Path:
+    """Return the file that says what a stage began with."""
+    return stamp.with_suffix(".plan.json")
+
+
+def check_ended(stamp: Path, remedy: str) -> None:
+    """Check that a stage that began has ended, where it need not have run at all.
+
+    Raises:
+        DataError: It was interrupted.
+    """
+    if plan_path(stamp).exists() and not stamp.exists():
+        raise DataError(f"{stamp.parent} is not complete: run {remedy}")
+
+
 def read_stamp(path: PathLike) -> Stamp | None:
     """Read a stamp; None where there is none, or nothing that is one."""
     path = Path(path)

@@ -16,7 +16,13 @@ from espnet_sentiment.core.files import (
     read_table,
     sha256_of,
 )
-from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp, read_stamp
+from espnet_sentiment.core.stamp import (
+    DONE,
+    Stamp,
+    check_ended,
+    need_stamp,
+    read_stamp,
+)
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import read_folds
@@ -241,15 +247,29 @@ def read_transcripts(
         return None
     if not experiment.text.exists():
         raise DataError(f"{experiment.text} is missing: run stage 3 (transcripts)")
-    if (stamp := read_stamp(experiment.text.with_name(DONE))) is not None:
-        stamp.check(experiment.text)
-    texts = read_table(experiment.text)
+    texts = read_table(checked(experiment.text, "stage 3 (transcripts)"))
     for utt in utts:
         if utt not in texts:
             raise DataError(
                 f"{experiment.text}: utterance {utt} is missing: run stage 3 again"
             )
     return texts
+
+
+def checked(path: Path, remedy: str) -> Path:
+    """Return a file that a stage wrote, or a user, once it is seen to be whole.
+
+    Args:
+        path: The file, in the folder of the stage's stamp.
+        remedy: What to run where the stage was interrupted.
+
+    Raises:
+        DataError: The stage was interrupted, or the file was changed since.
+    """
+    check_ended(path.with_name(DONE), remedy)
+    if (stamp := read_stamp(path.with_name(DONE))) is not None:
+        stamp.check(path)
+    return path
 
 
 def used_folders(all_experiments: Iterable[Experiment]) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.files import PathLike, sha256_of, write_json
-from espnet_sentiment.core.stamp import DONE, read_stamp, record, write_stamp
+from espnet_sentiment.core.stamp import DONE, plan_path, read_stamp, record, write_stamp
 from espnet_sentiment.core.versions import versions
 
 __all__ = [
@@ -101,7 +101,7 @@ class Stage:
                 continue from them.
             begin: When the work began, as ``time.time()`` gives it; None is now.
         """
-        plan, complete = self.stamp.with_suffix(".plan.json"), read_stamp(self.stamp)
+        plan, complete = plan_path(self.stamp), read_stamp(self.stamp)
         earlier = _read_plan(plan)
         if plan.exists() and earlier != self.inputs:
             if earlier and (other := differences(earlier, self.inputs)):
