@@ -271,3 +271,14 @@ def test_scoring_imports_neither_torch_nor_espnet():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_a_learning_curve_that_was_changed_is_not_scored(fresh):
+    history = fresh.exp / "history.json"
+    stage = Stage("stage 2: training", fresh.exp / DONE, {}, 1)
+    stage.finish(None, [history, fresh.exp / "config.yaml"])
+    fresh.decode("--part", "train")
+    fresh.score()
+    history.write_text(history.read_text().replace("30.0", "20.0", 1))
+    with pytest.raises(DataError, match=r"history.json is not as .*run stage 2 again"):
+        fresh.score()

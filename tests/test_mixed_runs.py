@@ -10,6 +10,8 @@ import yaml
 from stage_world import World, restored
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.stamp import read_stamp
+from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe import prepare
 from espnet_sentiment.recipe.stage import DONE, Stage
 
@@ -152,7 +154,20 @@ def test_word_times_that_were_changed_are_not_reported(world):
         assert world.run() == ["report"]
     (folder / "ctm").write_text(f"{utt} 1 0.00 0.30 it\n")
     for _ in range(2):
-        with pytest.raises(
-            DataError, match=r"ctm is not as .*run align again"
-        ):
+        with pytest.raises(DataError, match=r"ctm is not as .*run align again"):
             world.run(6)
+
+
+def test_recordings_that_stage_0_made_are_not_read_with_every_table(tmp_path):
+    data_dir, recordings = tmp_path / "data" / "set", tmp_path / "wavs"
+    recordings.mkdir()
+    (recordings / "u.wav").touch()
+    corpus = prepare.Corpus([Utterance("u", str(recordings / "u.wav"), "s")], [])
+    prepare.prepare(data_dir, lambda: corpus, {}, recordings=tmp_path / "none")
+    # Its size would be, too, if it were looked at.
+    (recordings / "u.wav").unlink()
+    stamp = read_stamp(data_dir / DONE)
+    assert stamp.changed() == [recordings / "u.wav"]
+    assert stamp.changed(inside=True) == []
+    (data_dir / "text").unlink()
+    assert stamp.changed(inside=True) == [data_dir / "text"]

@@ -55,17 +55,19 @@ class Stamp:
         """Return the SHA-256 of all files, by path from the stamp's folder."""
         return {k: row["sha256"] for k, row in self.outputs.items() if "sha256" in row}
 
-    def changed(self, deep: bool = False) -> list[Path]:
+    def changed(self, deep: bool = False, inside: bool = False) -> list[Path]:
         """Return the outputs that are missing, or not as they were written.
 
         Args:
             deep: Read large files, too, whose size is right.
+            inside: Leave out what lies outside of the stamp's folder.
         """
         base = self.path.parent
         return [
             Path(os.path.normpath(base / key))
             for key, row in self.outputs.items()
-            if not _is_as(base / key, row, deep)
+            if not (inside and key.startswith(os.pardir + os.sep))
+            and not _is_as(base / key, row, deep)
         ]
 
     def check(self, *paths: PathLike) -> None:
