@@ -11,7 +11,7 @@ from stage_world import World, restored
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.stamp import read_stamp
-from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir
 from espnet_sentiment.recipe import prepare
 from espnet_sentiment.recipe.stage import DONE, Stage
 
@@ -171,3 +171,22 @@ def test_recordings_that_stage_0_made_are_not_read_with_every_table(tmp_path):
     assert stamp.changed(inside=True) == []
     (data_dir / "text").unlink()
     assert stamp.changed(inside=True) == [data_dir / "text"]
+
+
+def test_a_recipe_that_was_moved_names_the_recordings_where_they_are_now(tmp_path):
+    def prepared(root):
+        wav = (root / "wavs" / "u.wav").resolve()
+
+        def read():
+            wav.parent.mkdir(exist_ok=True)
+            wav.touch()
+            return prepare.Corpus([Utterance("u", str(wav), "s")], [])
+
+        prepare.prepare(root / "data", read, {}, recordings=root / "wavs")
+        return read_kaldi_dir(root / "data").wav_scp["u"], str(wav)
+
+    for name in ("here", "there"):
+        found, expected = prepared(tmp_path / name)
+        assert found == expected
+        if name == "here":
+            shutil.copytree(tmp_path / "here", tmp_path / "there")
