@@ -16,8 +16,9 @@ from asr_fixtures import EPOCHS, Corpus, add_rnnt, write_data
 
 from espnet_sentiment.asr.transcribe import transcribe
 from espnet_sentiment.core.batches import length_batches
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, read_table
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
 from espnet_sentiment.recipe.stage import DONE, Stage
@@ -271,3 +272,33 @@ def test_scoring_imports_neither_torch_nor_espnet():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_a_learning_curve_that_was_changed_is_not_scored(fresh):
+    history = fresh.exp / "history.json"
+    stage = Stage("stage 2: training", fresh.exp / DONE, {}, 1)
+    stage.finish(None, [history, fresh.exp / "config.yaml"])
+    fresh.decode("--part", "train")
+    fresh.score()
+    history.write_text(history.read_text().replace("30.0", "20.0", 1))
+    with pytest.raises(DataError, match=r"history.json is not as .*run stage 2 again"):
+        fresh.score()
+
+
+def test_statistics_that_were_changed_recognise_nothing(fresh):
+    stats = fresh.exp / "feats_stats.npz"
+    Stage("stage 2: training", fresh.exp / DONE, {}, 1).finish(None, [stats])
+    stats.write_bytes(stats.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"stats.npz is not as .*run stage 2 again"):
+        fresh.decode("--part", "train")
+
+
+def test_a_training_that_has_not_ended_recognises_nothing(fresh):
+    Stage("stage 2: training", fresh.exp / DONE, {}, 1).start()
+    with pytest.raises(DataError, match=r"is not complete: run stage 2 \(training"):
+        fresh.decode("--part", "train")
+
+
+def test_an_experiment_that_is_trained_is_not_decoded_meanwhile(fresh):
+    with writing(fresh.exp), pytest.raises(UserError, match="is in use by process"):
+        fresh.decode("--part", "train")

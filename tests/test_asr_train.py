@@ -483,3 +483,18 @@ def test_every_asr_config_builds(conf, tmp_path):
     parameters = sum(p.numel() for p in model.encoder.parameters())
     # The paper's sizes and the layer norms, or a model for two CPU cores.
     assert parameters == 85_256_192 or parameters < 10_000_000
+
+
+def test_a_training_that_ended_while_another_waited_is_kept(corpus, monkeypatch):
+    corpus.features()
+    wait = asr_train.writing
+
+    def after_another(*folders):
+        monkeypatch.setattr(asr_train, "writing", wait)
+        corpus.train("--asr_args", "--max_epoch 1 --batch_bins 10000")
+        return wait(*folders)
+
+    monkeypatch.setattr(asr_train, "writing", after_another)
+    with pytest.raises(DataError, match=r"complete training.*asr_args.*--tag"):
+        corpus.train("--asr_args", "--max_epoch 1")
+    assert list(corpus.exp.glob("valid.*.ave.pth"))

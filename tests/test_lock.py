@@ -1,5 +1,7 @@
 """Locks: one run writes, or several read, and who waits is told for whom."""
 
+import builtins
+import contextlib
 import errno
 import fcntl
 import json
@@ -8,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -143,3 +146,44 @@ def test_where_nothing_can_be_written_nothing_is_locked(folder, monkeypatch):
 def test_a_folder_that_is_not_there_is_not_read(tmp_path):
     with reading(tmp_path / "none"):
         assert not list(tmp_path.iterdir())
+
+
+def test_another_users_lock_holds_for_who_may_only_read_it(tmp_path, monkeypatch):
+    (tmp_path / "exp").mkdir()
+    process, done = hold(writing, tmp_path / "exp")
+    opened = builtins.open
+
+    def read_only(path, mode="r", **kwargs):
+        if mode != "r":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, mode, **kwargs)
+
+    monkeypatch.setattr("builtins.open", read_only)
+    with pytest.raises(UserError, match=f"in use by process {process.pid}"):
+        reading(tmp_path / "exp").__enter__()
+    done.set()
+    process.join(60)
+    with reading(tmp_path / "exp"):
+        monkeypatch.undo()
+        with pytest.raises(UserError, match="in use by another run"):
+            writing(tmp_path / "exp").__enter__()
+
+
+def test_who_waited_for_a_lock_that_was_deleted_holds_the_new_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv(WAIT, "true")
+    folder = tmp_path / "exp"
+    with contextlib.ExitStack() as first:
+        first.enter_context(writing(folder))
+
+        def slept(seconds):
+            lock_path(folder).unlink()
+            first.close()
+
+        monkeypatch.setattr(time, "sleep", slept)
+        with writing(folder):
+            first.close()
+            monkeypatch.delenv(WAIT)
+            with pytest.raises(UserError, match="in use"):
+                writing(folder).__enter__()

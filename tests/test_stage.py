@@ -1,6 +1,8 @@
 """Stages that skip, continue and start over."""
 
+import contextlib
 import json
+import os
 import time
 from importlib.metadata import version
 
@@ -8,7 +10,7 @@ import pytest
 
 from espnet_sentiment.core import stamp as stamp_module
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json, write_json
+from espnet_sentiment.core.files import atomic_path, read_json, write_json
 from espnet_sentiment.core.stamp import read_stamp, write_stamp
 from espnet_sentiment.recipe.stage import (
     Stage,
@@ -146,6 +148,21 @@ def test_of_large_outputs_the_size_is_looked_at_and_content_where_they_are_read(
     assert not stage.is_done()
 
 
+def test_what_killed_writers_left_is_swept_and_others_work_is_not(done):
+    with atomic_path(done / "output") as mine:
+        gone = mine.with_name(mine.name.replace(f".{os.getpid()}.", ".4194304."))
+        for path in (mine, gone):
+            path.write_text("x")
+        Stage("test", done / ".done.json", {"a": 1}, 1).start(done)
+        assert mine.exists() and not gone.exists()
+
+
+def test_a_large_output_that_was_changed_is_removed(done):
+    (done / "large").write_text("y")
+    Stage("test", done / ".done.json", {"a": 1}, 1).start(done)
+    assert not (done / "large").exists() and not (done / ".changed").exists()
+
+
 def test_a_folder_stands_for_all_that_is_in_it(tmp_path):
     (tmp_path / "folds" / "1").mkdir(parents=True)
     (tmp_path / "folds" / "1" / "test").write_text("a\n")
@@ -194,3 +211,25 @@ def test_stamps_of_the_first_version_name_files_alone(tmp_path):
     write_json(tmp_path / ".done.json", stamp)
     assert read_stamp(tmp_path / ".done.json").outputs == {}
     assert not Stage("test", tmp_path / ".done.json", {"a": 1}, 1).is_done()
+
+
+@pytest.mark.parametrize("deleted", range(24))
+def test_a_folder_whose_emptying_was_killed_is_emptied_by_the_next_run(
+    done, monkeypatch, deleted
+):
+    others = [done / f"output{number}" for number in range(20)]
+    for path in others:
+        path.write_text("made from a 1")
+    left, unlink = [deleted], os.unlink
+
+    def killed(path, **kwargs):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        unlink(path, **kwargs)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(os, "unlink", killed)
+        Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
+    Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
+    assert [path for path in others if path.exists()] == []

@@ -252,7 +252,22 @@ def undecode(corpus):
     return r"predictions.jsonl is missing: run stage 5 \(decoding\)"
 
 
-@pytest.mark.parametrize("spoil", [relabel, drop, reseed, decode_anew, undecode])
+def swap(corpus):
+    """Err on another utterance of the same class, so that all counts stay."""
+    folder = corpus.add("fbank", "cnn", UTTS[:1])
+    decode = folder / f"fold{UTTS[0][1]}" / "decode"
+    path = decode / "predictions.jsonl"
+    Stage("stage 5: decoding", decode / DONE, {}, 1).finish(None, [path])
+    rows = [json.loads(row) for row in path.read_text().splitlines()]
+    [wrong] = [row for row in rows if row["prediction"] != row["label"]]
+    right = next(r for r in rows if r["label"] == wrong["label"] and r is not wrong)
+    for row in (wrong, right):
+        row["prediction"] = OTHER[row["prediction"]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return "predictions.jsonl is not as .* wrote it .*run stage 5 again"
+
+
+@pytest.mark.parametrize("spoil", [relabel, drop, reseed, decode_anew, undecode, swap])
 def test_what_cannot_be_compared_has_no_p_and_a_note_with_the_remedy(corpus, spoil):
     corpus.add("whisper", "rnn_attention", UTTS[:1])
     reason = spoil(corpus)

@@ -24,7 +24,10 @@ from espnet_sentiment.encoder.huggingface_files import (
 from espnet_sentiment.encoder.reference import hash_encoder
 from espnet_sentiment.recipe.stage import content_hash
 
-CTC_TOKENIZERS = ("vocab.json", "tokenizer.json", "tokenizer_config.json")
+CTC_TOKENIZERS = (
+    *("vocab.json", "tokenizer.json", "tokenizer_config.json"),
+    *("added_tokens.json", "special_tokens_map.json"),
+)
 
 
 def find_asr_model(config: Mapping) -> ASRModel:

@@ -21,7 +21,7 @@ from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.data_set import read_data
-from espnet_sentiment.recipe.experiment import align_dir
+from espnet_sentiment.recipe.experiment import align_dir, checked
 from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.stage import DONE, Stage
 
@@ -83,7 +83,7 @@ def transcripts(data: KaldiDir, args: argparse.Namespace) -> tuple[str, dict[str
                 f"{path} is missing: transcribe the set first (python -m "
                 f"espnet_sentiment.bin.transcribe --transcripts {args.transcripts})"
             )
-        text = read_table(path)
+        text = read_table(checked(path, "stage 3 (transcripts)"))
     return which, {utt: text.get(utt, "") for utt in data.utts}
 
 
@@ -94,7 +94,7 @@ def align_set(data: KaldiDir, args: argparse.Namespace) -> None:
     )
     method = model.check_method(args.method)
     which, text = transcripts(data, args)
-    features = find_features(args.dump, model.input_kind, data.path.name)
+    features = find_features(args.dump, model.input_kind, data)
     out = align_dir(args.dump, args.transcripts, data.path.name)
     stage = Stage(
         "align",

@@ -13,7 +13,7 @@ from espnet_sentiment.core.files import (
     write_table,
 )
 from espnet_sentiment.core.lock import reading, writing
-from espnet_sentiment.core.stamp import read_stamp
+from espnet_sentiment.core.stamp import check_ended, read_stamp
 from espnet_sentiment.data.folds import PARTS, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
@@ -76,7 +76,7 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
     check_sizes(args)
-    with reading(args.data_dir):
+    with reading(args.data_dir, args.asr_exp):
         decode_parts(args)
 
 
@@ -85,7 +85,7 @@ def decode_parts(args: argparse.Namespace) -> None:
     asr_exp = Path(args.asr_exp)
     data = read_data(args.data_dir)
     check_training(asr_exp)
-    features = find_features(args.dump, "fbank", data.path.name)
+    features = find_features(args.dump, "fbank", data)
     inputs = {
         "checkpoint": hash_file(averaged_checkpoint(asr_exp)),
         "config": content_hash([asr_exp / "config.yaml"]),
@@ -116,10 +116,11 @@ def check_training(asr_exp: Path) -> None:
     """Check that what the RNN-T's training wrote is as it was written.
 
     Raises:
-        DataError: It was changed.
+        DataError: It was changed, or the training has not ended.
     """
+    check_ended(asr_exp / DONE, "stage 2 (training)")
     if (stamp := read_stamp(asr_exp / DONE)) is not None:
-        stamp.check(averaged_checkpoint(asr_exp), asr_exp / "config.yaml")
+        stamp.check(*(asr_exp / name for name in stamp.outputs))
 
 
 def references(data: KaldiDir, part: str, dump: Path) -> dict[str, str]:

@@ -38,6 +38,8 @@ def main(argv=None) -> None:
     asr_exp = Path(get_parser().parse_args(argv).asr_exp)
     folders = decode_folders(asr_exp)
     used = [asr_exp / "history.json", asr_exp / "config.yaml", asr_exp / DONE]
+    if (training := read_stamp(asr_exp / DONE)) is not None:
+        training.check(*used)
     for folder in folders:
         stamp = need_stamp(folder / DONE, "stage 2 (decoding)")
         stamp.check(folder / "text", folder / "ref")

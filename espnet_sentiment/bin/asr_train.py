@@ -15,6 +15,7 @@ from espnet_sentiment.data.transcribed import check_transcripts
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.features import find_features
+from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, differences
 
 ALGORITHM = 1
@@ -69,7 +70,7 @@ def train(args: argparse.Namespace) -> None:
     [fold] = folds
     config = read_config(args.asr)
     extra = split_options("--asr_args", args.asr_args)
-    features = find_features(args.dump, "fbank", data.path.name)
+    features = find_features(args.dump, "fbank", data)
     out = Path(args.asr_exp)
     stage = Stage(
         f"stage 2: {out.name}",
@@ -77,6 +78,7 @@ def train(args: argparse.Namespace) -> None:
         {
             "config": config,
             "asr_args": extra,
+            **init_inputs(config, extra),
             "seed": args.seed,
             "init": args.init and hash_file(averaged_checkpoint(Path(args.init))),
             "features": features.inputs,
@@ -89,23 +91,33 @@ def train(args: argparse.Namespace) -> None:
     )
     if stage.is_done():
         return
-    complete = read_stamp(stage.stamp)
-    if complete is not None and complete.inputs != stage.inputs:
-        other = ", ".join(differences(complete.inputs, stage.inputs))
-        raise DataError(
-            f"{out} holds a complete training from other inputs ({other}): give the "
-            "new one a name by --tag (in a recipe that goes on to sentiment, "
-            "--asr_tag), or delete it"
-        )
+    refuse_other(stage)
     empty = check_transcripts(data)
     out.mkdir(parents=True, exist_ok=True)
     with writing(out):
         if stage.is_done():
             return
+        refuse_other(stage)  # which may have ended while this run waited
         stage.start(out)
         if empty:
             stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
         _train(stage, data, fold, features.dir, config, extra, args)
+
+
+def refuse_other(stage: Stage) -> None:
+    """Keep a complete training from other inputs: it took hours.
+
+    Raises:
+        DataError: There is one.
+    """
+    complete = read_stamp(stage.stamp)
+    if complete is not None and complete.inputs != stage.inputs:
+        other = ", ".join(differences(complete.inputs, stage.inputs))
+        raise DataError(
+            f"{stage.stamp.parent} holds a complete training from other inputs "
+            f"({other}): give the new one a name by --tag (in a recipe that goes on to "
+            "sentiment, --asr_tag), or delete it"
+        )
 
 
 def _train(stage, data, fold, feats, config, extra, args) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of, write_json
-from espnet_sentiment.core.lock import writing
+from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
@@ -102,12 +102,14 @@ def measure_experiment(
     )
     out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
     if not stage.is_done():
-        with writing(experiment.dir):
-            stage.start(parts)
-            of = sha256_of(stage.inputs)
-            write_deletions(experiment, folders, data, (out, parts, of), encoder, args)
-            stage.finish(f"{out}", [out])
-            shutil.rmtree(parts)
+        with reading(experiment.data_dir), writing(experiment.dir):
+            if not stage.is_done():
+                stage.start(parts)
+                of = sha256_of(stage.inputs)
+                paths = out, parts, of
+                write_deletions(experiment, folders, data, paths, encoder, args)
+                stage.finish(f"{out}", [out])
+                shutil.rmtree(parts)
     print(table(read_json(out)))
 
 

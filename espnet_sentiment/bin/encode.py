@@ -9,11 +9,12 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
-from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
@@ -27,8 +28,6 @@ from espnet_sentiment.recipe.stage import Stage
 
 ALGORITHM = 1
 
-PLACES = ("model", "download_dir")  # where files lie, not what they hold
-
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
@@ -39,17 +38,6 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_cluster_argument(parser)
     return parser
-
-
-def describe_encoder(config: dict) -> dict:
-    """Return what defines an encoder's output, wherever its files lie."""
-    reference = encoder_reference(config["encoder"], config["encoder_conf"])
-    conf = {k: v for k, v in config["encoder_conf"].items() if k not in PLACES}
-    return {
-        "name": reference["name"],
-        "sha256": reference["sha256"],
-        "encoder_conf": conf,
-    }
 
 
 def main(argv=None) -> None:
@@ -71,7 +59,7 @@ def write_stores(
     """Write the stores of all experiments, unless that is done."""
     data = read_data(args.data_dir)
     kind = input_kind(config["encoder"])
-    features = find_features(args.dump, kind, all_experiments[0].corpus)
+    features = find_features(args.dump, kind, data)
     wanted: dict[Path, dict] = {}
     for experiment in all_experiments:
         wanted.update(view_dirs(experiment))
@@ -99,7 +87,21 @@ def write_stores(
         if stage.is_done():
             return
         stage.start()
+        drop_replaced(all_experiments[0], stage)
         _encode(stage, config, features, data, wanted, meta, args)
+
+
+def drop_replaced(experiment: Experiment, stage: Stage) -> None:
+    """Remove the stamps of other runs whose stores are about to be replaced.
+
+    All runs share the clean store, so that those that were made from something else
+    are no longer complete.
+    """
+    views = {"views": stage.inputs["views"]}
+    for path in experiment.encode_stamps:
+        stamp = read_stamp(path)
+        if stamp is None or {**stamp.inputs, **views} != stage.inputs:
+            path.unlink()
 
 
 def _encode(

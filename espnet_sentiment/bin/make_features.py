@@ -15,6 +15,7 @@ from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import add_common_arguments
+from espnet_sentiment.recipe.features import cut_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
 ALGORITHM = 1
@@ -58,10 +59,7 @@ def make_features(args: argparse.Namespace) -> None:
     kind = input_kind(config["encoder"])
     out = features_dir(args.dump, kind, data.path.name)
     inputs = {
-        "wav.scp": sha256_of(data.wav_scp),
-        "segments": sha256_of(data.segments),
-        "channels": sha256_of(data.channels),
-        "utterances": sha256_of(data.utts),
+        **cut_inputs(data),
         "recordings": stat_hash(data.wav_scp.values()),
         "channel": args.channel,
     }

@@ -28,6 +28,7 @@ from espnet_sentiment.recipe.experiment import (
     add_experiment_arguments,
     decoded,
     experiments,
+    model_inputs,
     read_transcripts,
     trained,
 )
@@ -84,16 +85,18 @@ def gather(
     """
     folders = [experiment.fold_dir(fold.name) for fold in folds]
     texts = read_transcripts(experiment, data.utts)
+    encoder = load_encoder_config(args.encoder, args.encoder_model)
+    model = model_inputs(experiment, encoder, data.classes)
     predictions, trainings, made = {}, {}, {}
     for fold, folder in zip(folds, folders, strict=True):
         training, decoding = trained(experiment, fold.name), decoded(folder)
+        training.expect(model)
         decoding.expect(
             {"training": training.sums(), **decoding_inputs(data, fold, texts)}
         )
         predictions[fold.name] = hash_file(folder / "decode" / PREDICTIONS)
         trainings[fold.name] = training.sums()
         made[fold.name] = training.versions
-    encoder = load_encoder_config(args.encoder, args.encoder_model)
     return {
         "predictions": predictions,
         "trainings": trainings,
@@ -102,7 +105,7 @@ def gather(
         "votes": sha256_of(data.utt2votes),
         "config": {
             "encoder": encoder,
-            "sentiment": read_config(experiment.sentiment),
+            "sentiment": model["config"],
         },
         "asr": asr_rates(encoder),
         "versions": made,
@@ -200,9 +203,11 @@ def write_corpus_table(exp: Path, corpus: str, tested: str) -> None:
     from espnet_sentiment.scoring.models import read_runs
     from espnet_sentiment.scoring.tables import asr_note, corpus_table
 
-    found = [dict(run.results) for run in read_runs(exp, corpus, tested)]
-    table = "\n".join(filter(None, [corpus_table(found), asr_note(found)]))
-    update_text(exp / f"RESULTS_{corpus}.md", table)
+    path = exp / f"RESULTS_{corpus}.md"
+    with writing(path, wait=True):
+        found = [dict(run.results) for run in read_runs(exp, corpus, tested)]
+        table = "\n".join(filter(None, [corpus_table(found), asr_note(found)]))
+        update_text(path, table)
     print(table)
 
 

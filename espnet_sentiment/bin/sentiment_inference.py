@@ -11,14 +11,17 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
     experiments,
+    model_inputs,
     open_store,
     read_transcripts,
+    store_inputs,
     trained,
     used_folders,
 )
@@ -53,14 +56,19 @@ def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> N
     """Decode the folds of all experiments that are not decoded."""
     data = read_data(args.data_dir)
     folds = read_folds(args.data_dir)
+    encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo = []
     for experiment in all_experiments:
         store = open_store(experiment, experiment.store / CLEAN)
         texts = read_transcripts(experiment, data.utts)
+        model = {
+            **model_inputs(experiment, encoder, data.classes),
+            "stores": store_inputs(experiment),
+        }
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
             training = trained(experiment, fold.name)
-            training.expect(training_inputs(data, fold, texts))
+            training.expect({**model, **training_inputs(data, fold, texts)})
             inputs = {
                 "training": training.sums(),
                 "store": store.meta,

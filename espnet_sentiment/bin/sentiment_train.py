@@ -9,22 +9,26 @@ from typing import Any
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import check_gpus, run, split_options
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
     experiments,
-    open_store,
+    model_inputs,
     read_transcripts,
+    store_inputs,
     used_folders,
     view_dirs,
 )
 from espnet_sentiment.recipe.fold_inputs import training_inputs
+from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 ALGORITHM = 1
@@ -70,12 +74,10 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     for experiment in all_experiments:
         texts = read_transcripts(experiment, data.utts)
         inputs: dict[str, Any] = {
-            "config": read_config(experiment.sentiment),
+            **model_inputs(experiment, encoder, data.classes),
             "sentiment_args": extra,
-            "encoder": encoder,
-            "classes": data.classes,
-            "stores": [open_store(experiment, r).meta for r in view_dirs(experiment)],
-            "seed": experiment.seed,
+            "stores": store_inputs(experiment),
+            **init_inputs(read_config(experiment.sentiment), extra),
         }
         for fold in folds:
             stage = Stage(
@@ -98,9 +100,15 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
     from espnet_sentiment.train.train_fold import task_defaults, train_fold
 
+    described = describe_encoder(encoder)
     # Once, before workers are forked.
     for root in dict.fromkeys(r for e, _, _ in todo for r in view_dirs(e)):
-        FeatureStore(root).check()
+        store = FeatureStore(root)
+        if store.meta["encoder"] != described:
+            raise DataError(
+                f"{root} is not of the encoder that there is now: run stage 3 again"
+            )
+        store.check()
     options = {
         experiment: task_defaults(
             read_config(experiment.sentiment), experiment.sentiment, extra

@@ -105,7 +105,7 @@ def write_recognised(data: KaldiDir, out: Path, args: argparse.Namespace) -> Non
     )
     args.beam_size = model.beam_size if args.beam_size is None else args.beam_size
     check_sizes(args)
-    features = find_features(args.dump, model.input_kind, data.path.name)
+    features = find_features(args.dump, model.input_kind, data)
     stage = Stage(
         "stage 3: transcribe",
         out / DONE,

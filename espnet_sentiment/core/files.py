@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -22,12 +23,37 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: PathLike) -> None:
+    """Remove what killed writers of this machine left in a folder, and below it."""
+    for path in Path(folder).rglob(f".*.{_host()}.*.tmp"):
+        pid = path.name.split(".")[-2]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process of this machine runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@cache
+def _host() -> str:
+    """Return a few digits of this machine's name: files' names are bounded."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
 
 
 def write_text(path: PathLike, text: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from espnet_sentiment.core.errors import UserError
-from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.files import PathLike, is_alive
 
 WAIT = "ESPNET_SENTIMENT_WAIT"  # "true": wait for another run instead of ending
 POLL = 1.0  # seconds between two looks, where the file system has no locks
@@ -72,22 +72,45 @@ def _sorted(folders: tuple[PathLike, ...]) -> list[Path]:
 @contextlib.contextmanager
 def _locked(folder: Path, shared: bool, wait: bool = False) -> Iterator[None]:
     path = lock_path(folder)
+    while True:
+        if (stream := _open(path)) is None:
+            # Where this run cannot write, and nobody has, there is nothing to keep.
+            yield
+            return
+        with stream:
+            _acquire(stream, folder, shared, wait)
+            if not _is_at(stream, path):
+                continue  # it was deleted meanwhile: others lock another file
+            if stream.writable():
+                _sign(stream, shared)
+            try:
+                yield
+            finally:
+                if stream.writable():
+                    _unsign(stream)
+            return
+
+
+def _open(path: Path) -> IO[str] | None:
+    """Open a lock's file, which may be another user's; None where there is none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        return open(path, "a+", encoding="utf-8")
     except OSError as error:
         if error.errno not in READ_ONLY:
             raise
-        # Where this run cannot write, it has nothing to keep from others.
-        yield
-        return
-    with stream:
-        _acquire(stream, folder, shared, wait)
-        _sign(stream, shared)
-        try:
-            yield
-        finally:
-            _unsign(stream)
+    try:
+        return open(path, encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _is_at(stream: IO[str], path: Path) -> bool:
+    """Tell whether a file is still the one of a path."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
@@ -101,6 +124,8 @@ def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
         except BlockingIOError:
             holders = _holders(stream)
         except OSError as error:
+            if error.errno == errno.EBADF and not stream.writable():
+                return  # NFS: who can only read cannot keep others from it
             if error.errno not in NO_LOCKS:
                 raise
             holders = [h for h in _holders(stream) if not (shared and h.get("shared"))]
@@ -154,19 +179,9 @@ def _holders(stream: IO[str]) -> list[dict[str, Any]]:
     for line in stream.read().splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):
             row = json.loads(line)
-            if row["host"] != socket.gethostname() or _is_alive(int(row["pid"])):
+            if row["host"] != socket.gethostname() or is_alive(int(row["pid"])):
                 found.append(row)
     return found
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _describe(holder: dict[str, Any]) -> str:

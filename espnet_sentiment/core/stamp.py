@@ -55,11 +55,12 @@ class Stamp:
         """Return the SHA-256 of all files, by path from the stamp's folder."""
         return {k: row["sha256"] for k, row in self.outputs.items() if "sha256" in row}
 
-    def changed(self, deep: bool = False) -> list[Path]:
+    def changed(self, deep: bool = False, inside: bool = False) -> list[Path]:
         """Return the outputs that are missing, or not as they were written.
 
         Args:
             deep: Read large files, too, whose size is right.
+            inside: Leave out what lies outside of the stamp's folder.
         """
         base = self.path.parent
         large = sum(r["size"] for r in self.outputs.values() if r.get("large"))
@@ -67,7 +68,8 @@ class Stamp:
         return [
             Path(os.path.normpath(base / key))
             for key, row in self.outputs.items()
-            if not _is_as(base / key, row, deep or not row.get("large"))
+            if not (inside and key.startswith(os.pardir + os.sep))
+            and not _is_as(base / key, row, deep or not row.get("large"))
         ]
 
     def check(self, *paths: PathLike) -> None:
@@ -95,16 +97,23 @@ class Stamp:
             DataError: They were not; the stage, when run, finds that, too.
         """
         # Stamps of 0.1.0 have inputs of another form.
-        for key in inputs.keys() & self.inputs.keys():
-            if self.inputs[key] != inputs[key]:
+        for key in inputs:
+            if key in self.inputs and self.inputs[key] != inputs[key]:
                 raise DataError(
                     f"{self.path.parent} was made from other inputs ({key}): run "
                     f"{self.remedy} again"
                 )
 
     def set_aside(self, path: Path) -> Path | None:
-        """Move an output out of the way; return where it is now, None if it is gone."""
+        """Move an output out of the way; return where it is now, None if it is gone.
+
+        Large ones, which nobody edits, are removed.
+        """
         if not path.is_file():
+            return None
+        if self.outputs[self._key(path)].get("large"):
+            with contextlib.suppress(OSError):
+                path.unlink()
             return None
         kept = self.path.parent / ASIDE / self._key(path).replace("../", "")
         with contextlib.suppress(OSError):  # where nothing can be written, nothing is
@@ -161,6 +170,21 @@ def record(
     for key, row in record(large, base).items() if large else ():
         rows[key] = {**row, "large": True}
     return rows
+
+
+def plan_path(stamp: Path) -> Path:
+    """Return the file that says what a stage began with."""
+    return stamp.with_suffix(".plan.json")
+
+
+def check_ended(stamp: Path, remedy: str) -> None:
+    """Check that a stage that began has ended, where it need not have run at all.
+
+    Raises:
+        DataError: It was interrupted.
+    """
+    if plan_path(stamp).exists() and not stamp.exists():
+        raise DataError(f"{stamp.parent} is not complete: run {remedy}")
 
 
 def read_stamp(path: PathLike) -> Stamp | None:

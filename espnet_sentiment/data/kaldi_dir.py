@@ -17,6 +17,7 @@ import numpy as np
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, read_table, write_table
 from espnet_sentiment.core.names import check_seen
+from espnet_sentiment.core.stamp import DONE, check_ended
 from espnet_sentiment.data.audio import SIDES, read_audio
 
 SAMPLE_RATE = 16000  # Hz, at which stages read audio
@@ -173,12 +174,13 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
     """Read a Kaldi data directory.
 
     Raises:
-        DataError: A table is missing or does not fit the others, or a name in it has a
-            character that nobody sees.
+        DataError: A table is missing or does not fit the others, a name in it has a
+            character that nobody sees, or stage 0 was interrupted.
     """
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path} does not exist: run stage 0 (data preparation)")
+    check_ended(path / DONE, "stage 0 (data preparation)")
 
     def optional(name):
         return read_table(path / name) if (path / name).exists() else {}

@@ -11,6 +11,8 @@ from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.data.fbank_options import FBANK_OPTIONS, SCALE
 from espnet_sentiment.encoder.kinds import KINDS, encoder_name, kind_of
 
+PLACES = ("model", "download_dir")  # where files lie, not what they hold
+
 
 class EncoderMismatchError(DataError):
     """The encoder's files are not those that a sentiment model was trained with."""
@@ -35,6 +37,24 @@ def encoder_reference(encoder: str | None, conf: Mapping[str, Any]) -> dict[str,
         return {"name": name, "path": None, "sha256": hash_encoder(name, None)}
     path = KINDS[name].find_model(conf["model"], conf.get("download_dir")).absolute()
     return {"name": name, "path": str(path), "sha256": hash_encoder(name, path)}
+
+
+def describe_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what defines an encoder's output, wherever its files lie.
+
+    Args:
+        config: What ``load_encoder_config`` returned.
+
+    Raises:
+        DataError: As :func:`encoder_reference`.
+    """
+    reference = encoder_reference(config["encoder"], config["encoder_conf"])
+    conf = {k: v for k, v in config["encoder_conf"].items() if k not in PLACES}
+    return {
+        "name": reference["name"],
+        "sha256": reference["sha256"],
+        "encoder_conf": conf,
+    }
 
 
 def verify_reference(

@@ -6,6 +6,7 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.stamp import DONE, Stamp, read_stamp
 from espnet_sentiment.encoder.kinds import check_reference
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, read_training_config
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
@@ -92,6 +93,9 @@ def describe_fold(folder: Path) -> dict[str, Any]:
     # A path tells nobody anything elsewhere, the last part of it may.
     model = None if conf_model is None else _short(str(conf_model))
     metrics = {key: results[key] for key in RESULTS if results.get(key) is not None}
+    training = read_stamp(folder / DONE)
+    if training is not None and not _is_scored(training, results_file):
+        metrics = {}  # those of an earlier training
     return {
         "model_type": MODEL_TYPE,
         "format_version": FORMAT_VERSION,
@@ -105,8 +109,17 @@ def describe_fold(folder: Path) -> dict[str, Any]:
         "encoder": encoder | {"model": model},
         "seed": config.get("seed"),
         "metrics": metrics,
-        "versions": results.get("versions", {}),
+        "versions": (training and training.versions) or results.get("versions", {}),
     }
+
+
+def _is_scored(training: Stamp, results_file: Path) -> bool:
+    """Tell whether the results, if any, are those of this training."""
+    scored = read_stamp(results_file.with_name(".score.json"))
+    trainings = {} if scored is None else scored.inputs.get("trainings", {})
+    fold = _name(training.path.absolute().parent)
+    # What 0.1.0 scored does not say what it scored.
+    return fold not in trainings or trainings[fold] == training.sums()
 
 
 def _short(model: str) -> str:

@@ -15,12 +15,8 @@ def read_data(data_dir: PathLike) -> KaldiDir:
         DataError: As :func:`espnet_sentiment.data.kaldi_dir.read_kaldi_dir`.
     """
     stamp = read_stamp(Path(data_dir) / DONE)
-    inside = Path(data_dir).absolute()
-    changed = [
-        path
-        for path in (stamp.changed() if stamp is not None else [])
-        if path.absolute().is_relative_to(inside)
-    ]
+    # Recordings that stage 0 made are for who reads them to check: there may be many.
+    changed = [] if stamp is None else stamp.changed(inside=True)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         say(

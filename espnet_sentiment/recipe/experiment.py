@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,13 @@ from espnet_sentiment.core.files import (
     read_table,
     sha256_of,
 )
-from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp, read_stamp
+from espnet_sentiment.core.stamp import (
+    DONE,
+    Stamp,
+    check_ended,
+    need_stamp,
+    read_stamp,
+)
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import read_folds
@@ -241,15 +247,29 @@ def read_transcripts(
         return None
     if not experiment.text.exists():
         raise DataError(f"{experiment.text} is missing: run stage 3 (transcripts)")
-    if (stamp := read_stamp(experiment.text.with_name(DONE))) is not None:
-        stamp.check(experiment.text)
-    texts = read_table(experiment.text)
+    texts = read_table(checked(experiment.text, "stage 3 (transcripts)"))
     for utt in utts:
         if utt not in texts:
             raise DataError(
                 f"{experiment.text}: utterance {utt} is missing: run stage 3 again"
             )
     return texts
+
+
+def checked(path: Path, remedy: str) -> Path:
+    """Return a file that a stage wrote, or a user, once it is seen to be whole.
+
+    Args:
+        path: The file, in the folder of the stage's stamp.
+        remedy: What to run where the stage was interrupted.
+
+    Raises:
+        DataError: The stage was interrupted, or the file was changed since.
+    """
+    check_ended(path.with_name(DONE), remedy)
+    if (stamp := read_stamp(path.with_name(DONE))) is not None:
+        stamp.check(path)
+    return path
 
 
 def used_folders(all_experiments: Iterable[Experiment]) -> list[Path]:
@@ -272,6 +292,33 @@ def open_store(experiment: Experiment, root: Path) -> FeatureStore:
     for stamp in filter(None, map(read_stamp, experiment.encode_stamps)):
         stamp.check(root / INDEX)
     return FeatureStore(root)
+
+
+def model_inputs(
+    experiment: Experiment, encoder: Mapping[str, Any], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what all folds' trainings are made from, besides data and features.
+
+    Args:
+        experiment: What is trained.
+        encoder: What ``load_encoder_config`` returned.
+        classes: The set's classes.
+    """
+    return {
+        "config": read_config(experiment.sentiment),
+        "encoder": encoder,
+        "classes": classes,
+        "seed": experiment.seed,
+    }
+
+
+def store_inputs(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return what the stores that an experiment trains on were made from.
+
+    Raises:
+        DataError: One is not complete, or its index was changed.
+    """
+    return [open_store(experiment, root).meta for root in view_dirs(experiment)]
 
 
 def trained(experiment: Experiment, fold: str) -> Stamp:

@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.files import PathLike, sha256_of
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
 from espnet_sentiment.data.dump import SIZES, features_dir, read_sizes
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
+from espnet_sentiment.recipe.stage import stat_hash
 
 HOPS = {"audio": SAMPLE_RATE // 100, "fbank": 1}  # units in 10 ms
 
@@ -50,17 +51,32 @@ class Features:
         return {utt: -(-sizes[utt] // hop) for utt in data.utts}
 
 
-def find_features(dump: PathLike, kind: str, corpus: str) -> Features:
+def cut_inputs(data: KaldiDir) -> dict[str, str]:
+    """Hash what a set's utterances are cut from, and where."""
+    return {
+        "wav.scp": sha256_of(data.wav_scp),
+        "segments": sha256_of(data.segments),
+        "channels": sha256_of(data.channels),
+        "utterances": sha256_of(data.utts),
+    }
+
+
+def find_features(dump: PathLike, kind: str, data: KaldiDir) -> Features:
     """Find what stage 1 wrote of a set.
 
     Args:
         dump: Folder of features.
         kind: ``audio`` or ``fbank``.
-        corpus: Name of the set.
+        data: The set.
 
     Raises:
-        DataError: It is not complete.
+        DataError: It is not complete, or of other utterances or recordings.
     """
-    folder = features_dir(dump, kind, corpus)
+    folder = features_dir(dump, kind, data.path.name)
     stamp = need_stamp(folder / DONE, f"stage 1 (features) on {kind}")
+    stamp.expect(cut_inputs(data))
+    recordings = data.wav_scp.values()
+    # Audio may be read from them; what is gone, who reads it will miss.
+    if kind == "audio" and all(Path(path).exists() for path in recordings):
+        stamp.expect({"recordings": stat_hash(recordings)})
     return Features(folder, kind, stamp)

@@ -81,6 +81,9 @@ def prepare(
         inputs = _describe(complete)
     elif callable(corpus):
         inputs = {"code": _code_hash(corpus), **inputs}
+    if recordings is not None:
+        # Tables name them by absolute paths, which a recipe that was moved outlives.
+        inputs = {**inputs, "recordings": str(Path(recordings).resolve())}
     stage = Stage(name, data_dir / DONE, inputs, ALGORITHM)
     if stage.is_done():
         return

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.escape import plain_lines
-from espnet_sentiment.core.files import PathLike, sha256_of, write_json
-from espnet_sentiment.core.stamp import DONE, read_stamp, record, write_stamp
+from espnet_sentiment.core.files import PathLike, sha256_of, sweep, write_json
+from espnet_sentiment.core.stamp import DONE, plan_path, read_stamp, record, write_stamp
 from espnet_sentiment.core.versions import versions
 
 __all__ = [
@@ -101,17 +101,20 @@ class Stage:
                 continue from them.
             begin: When the work began, as ``time.time()`` gives it; None is now.
         """
-        plan, complete = self.stamp.with_suffix(".plan.json"), read_stamp(self.stamp)
+        plan, complete = plan_path(self.stamp), read_stamp(self.stamp)
         earlier = _read_plan(plan)
         if plan.exists() and earlier != self.inputs:
             if earlier and (other := differences(earlier, self.inputs)):
                 self.say(f"again: other {', '.join(other)}")
-            if output is not None and Path(output).exists():
-                shutil.rmtree(output)
+            self.stamp.unlink(missing_ok=True)
+            if output is not None and Path(output).is_dir():
+                _empty(Path(output), plan)
         elif complete is not None:
             for path in complete.changed(deep=True):
                 if kept := complete.set_aside(path):
                     self.say(f"{path} was changed: set aside as {kept}")
+        for folder in {self.stamp.parent, Path(output or self.stamp.parent)}:
+            sweep(folder)
         self.stamp.unlink(missing_ok=True)
         write_json(plan, self.inputs)
         self._begin = time.time() if begin is None else begin
@@ -144,6 +147,17 @@ class Stage:
         )
         if message is not None:
             self.say(f"{message} in {seconds:.1f} s")
+
+
+def _empty(folder: Path, plan: Path) -> None:
+    """Empty a folder; the plan stays, so that who is killed here empties it again."""
+    for path in folder.iterdir():
+        if path.absolute() == plan.absolute():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _read_plan(path: Path) -> dict[str, Any] | None:

@@ -8,9 +8,15 @@ from espnet_sentiment.asr.formats import read_ctm
 from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
+from espnet_sentiment.core.stamp import DONE
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
-from espnet_sentiment.recipe.experiment import Experiment, align_dir, predictions_hash
+from espnet_sentiment.recipe.experiment import (
+    Experiment,
+    align_dir,
+    checked,
+    predictions_hash,
+)
 from espnet_sentiment.report.page import write_page
 
 
@@ -39,9 +45,14 @@ def read_text_and_words(
 ) -> tuple[Mapping[str, str], Mapping[str, list[AlignedWord]] | None]:
     """Read transcripts, the corpus's own or else recognised ones, and word times."""
     text, recognised = data.text, recognised_text(experiment)
-    if not any(text.values()) and recognised.exists():
-        text = read_table(recognised)
-    return text, read_ctm(ctm) if ctm.exists() else None
+    if not any(text.values()) and _was_made(recognised):
+        text = read_table(checked(recognised, "stage 3 (transcripts)"))
+    return text, read_ctm(checked(ctm, "align")) if _was_made(ctm) else None
+
+
+def _was_made(path: Path) -> bool:
+    """Tell whether a file is there, or was: what was set aside has to be made again."""
+    return path.exists() or path.with_name(DONE).exists()
 
 
 def recognised_text(experiment: Experiment) -> Path:
@@ -122,4 +133,6 @@ def write_report(
                 for word, weight, count in rows
             ),
         )
+    else:  # those of an earlier model
+        (folder / "words.csv").unlink(missing_ok=True)
     return outputs

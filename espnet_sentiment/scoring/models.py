@@ -11,7 +11,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, read_json
-from espnet_sentiment.core.stamp import read_stamp
+from espnet_sentiment.core.stamp import DONE, read_stamp
 from espnet_sentiment.scoring.paper import (
     ACOUSTIC,
     ACOUSTIC_TEXT,
@@ -67,11 +67,13 @@ class Run:
         Raises:
             DataError: A fold is not decoded, or decoded anew since it was scored.
         """
-        answers = {
-            (fold, row["utt"]): (row["label"], row["prediction"])
-            for fold in self._folds
-            for row in read_predictions(self._predictions(fold))
-        }
+        answers = {}
+        for fold in self._folds:
+            path = self._predictions(fold)
+            if (stamp := read_stamp(path.with_name(DONE))) is not None:
+                stamp.check(path)
+            for row in read_predictions(path):
+                answers[fold, row["utt"]] = row["label"], row["prediction"]
         classes, matrix = self.results["classes"], self.results["confusion"]
         scored = {
             (label, prediction): count
