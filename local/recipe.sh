@@ -166,10 +166,10 @@ run_stages() {
     --tag "$tag" --ngpu "$ngpu" --transcripts "$transcripts")
   if wanted 1; then features "${data[@]}"; fi
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
-  if wanted 3; then module encode "${experiment[@]}" "${shared[@]}"; fi
+  local override="--sentiment_args=$recipe_args $sentiment_args"
+  if wanted 3; then module encode "${experiment[@]}" "${shared[@]}" "$override"; fi
   if wanted 4; then
-    module sentiment_train "${experiment[@]}" "${shared[@]}" ${nj:+--nj "$nj"} \
-      "--sentiment_args=$recipe_args $sentiment_args"
+    module sentiment_train "${experiment[@]}" "${shared[@]}" ${nj:+--nj "$nj"} "$override"
   fi
   if wanted 5; then module sentiment_inference "${experiment[@]}" "${shared[@]}"; fi
   if wanted 6; then

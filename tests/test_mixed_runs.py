@@ -12,6 +12,7 @@ from stage_world import World, restored
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir
+from espnet_sentiment.pack.description import fold_dirs
 from espnet_sentiment.recipe import prepare
 from espnet_sentiment.recipe.stage import DONE, Stage
 
@@ -190,3 +191,12 @@ def test_a_recipe_that_was_moved_names_the_recordings_where_they_are_now(tmp_pat
         assert found == expected
         if name == "here":
             shutil.copytree(tmp_path / "here", tmp_path / "there")
+
+
+def test_folds_that_the_set_has_no_more_are_set_aside_and_not_packed(world):
+    experiment = next(world.root.glob("exp/an4_*"))
+    del world.folds["2"]
+    world.run()
+    assert [path.name for path in fold_dirs(experiment)] == ["fold1"]
+    assert (experiment / ".changed" / "fold2" / "sentiment.pth").is_file()
+    assert world.run() == []

@@ -233,3 +233,14 @@ def test_a_folder_whose_emptying_was_killed_is_emptied_by_the_next_run(
         Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
     Stage("test", done / ".done.json", {"a": 2}, 1).start(done)
     assert [path for path in others if path.exists()] == []
+
+
+def test_what_was_set_aside_stays_when_more_is(done):
+    for content in ("first", "second"):
+        (done / "output").write_text(content)
+        stage = Stage("test", done / ".done.json", {"a": 1}, 1)
+        stage.start(done)
+        (done / "output").write_text("x")
+        stage.finish(None, [done / "output"], [done / "large"])
+    kept = [done / ".changed" / name for name in ("output", "output.1")]
+    assert [path.read_text() for path in kept] == ["first", "second"]

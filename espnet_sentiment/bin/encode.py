@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
-from espnet_sentiment.core.entry import check_gpus, device_of, run
+from espnet_sentiment.core.entry import check_gpus, device_of, run, split_options
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
@@ -20,6 +20,7 @@ from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
+    add_sentiment_args,
     experiments,
     view_dirs,
 )
@@ -36,6 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--encode_batch_size", type=int, default=4, help="utterances encoded together"
     )
+    add_sentiment_args(parser)
     add_cluster_argument(parser)
     return parser
 
@@ -79,10 +81,11 @@ def write_stores(
     if stage.is_done():
         return
     # Encoding is long: a mistake in a sentiment config has to show before it.
+    extra = split_options("--sentiment_args", args.sentiment_args)
     from espnet_sentiment.train.train_fold import task_defaults
 
     for experiment in all_experiments:
-        task_defaults(read_config(experiment.sentiment), experiment.sentiment, [])
+        task_defaults(read_config(experiment.sentiment), experiment.sentiment, extra)
     with writing(all_experiments[0].store / CLEAN):
         if stage.is_done():
             return

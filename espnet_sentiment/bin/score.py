@@ -16,6 +16,7 @@ from espnet_sentiment.core.files import (
     write_text,
 )
 from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.stamp import ASIDE, free_name
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
@@ -58,6 +59,7 @@ def main(argv=None) -> None:
                 with writing(experiment.dir):
                     stage = stage_of(experiment, data, folds, args)
                     stage.start()
+                    set_aside_others(experiment, folds, stage)
                     outputs = score_experiment(experiment, data, folds, stage.inputs)
                     stage.finish(f"results in {experiment.dir}", outputs)
         write_corpus_table(Path(args.exp), data.path.name, tested_set(data, folds))
@@ -73,6 +75,19 @@ def stage_of(
         gather(experiment, data, folds, args),
         ALGORITHM,
     )
+
+
+def set_aside_others(
+    experiment: Experiment, folds: Sequence[Fold], stage: Stage
+) -> None:
+    """Move folds out of the way that the set has no more: nobody is to pack them."""
+    named = {experiment.fold_dir(fold.name).name for fold in folds}
+    for folder in sorted(experiment.dir.glob("fold*")):
+        if folder.is_dir() and folder.name not in named:
+            kept = free_name(experiment.dir / ASIDE / folder.name)
+            kept.parent.mkdir(exist_ok=True)
+            folder.rename(kept)
+            stage.say(f"{folder} is no fold of the set any more: set aside as {kept}")
 
 
 def gather(

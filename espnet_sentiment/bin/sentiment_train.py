@@ -20,6 +20,7 @@ from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
+    add_sentiment_args,
     experiments,
     model_inputs,
     read_transcripts,
@@ -38,12 +39,7 @@ def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
-    parser.add_argument(
-        "--sentiment_args",
-        default="",
-        help="options of SentimentTask that override the config, "
-        'for example "--max_epoch 20 --optim_conf lr=0.001"',
-    )
+    add_sentiment_args(parser)
     parser.add_argument(
         "--nj",
         type=int,

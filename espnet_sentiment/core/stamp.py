@@ -6,6 +6,7 @@ that the stage is no longer complete: "run it again" is true whenever it is said
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -115,7 +116,7 @@ class Stamp:
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
-        kept = self.path.parent / ASIDE / self._key(path).replace("../", "")
+        kept = free_name(self.path.parent / ASIDE / self._key(path).replace("../", ""))
         with contextlib.suppress(OSError):  # where nothing can be written, nothing is
             kept.parent.mkdir(parents=True, exist_ok=True)
             path.replace(kept)
@@ -129,6 +130,12 @@ class Stamp:
 
     def _key(self, path: PathLike) -> str:
         return os.path.relpath(path, self.path.parent)
+
+
+def free_name(path: Path) -> Path:
+    """Return a path that nothing has yet: this one, or with a number behind it."""
+    numbered = (path.with_name(f"{path.name}.{n}") for n in itertools.count(1))
+    return next(p for p in itertools.chain([path], numbered) if not p.exists())
 
 
 def _is_as(path: Path, row: dict[str, Any], read: bool = True) -> bool:

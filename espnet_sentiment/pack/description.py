@@ -56,9 +56,13 @@ def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
     score = scores[best]
     if score is None:
         return folders[best], "the first: no fold has a history.json"
-    return folders[best], (
-        f"the best validation UA of {len(folders)} folds ({100 * score:.2f} %)"
+    why = f"the best validation UA of {len(folders)} folds ({100 * score:.2f} %)"
+    without = sorted(
+        {p.parent for p in experiment.glob(f"fold*/{CONFIG}")} - {*folders}
     )
+    if without:
+        why += f"; {', '.join(folder.name for folder in without)} has no model"
+    return folders[best], why
 
 
 def _name(folder: Path) -> str:

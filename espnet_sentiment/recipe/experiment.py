@@ -64,6 +64,16 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     add_gpu_argument(parser)
 
 
+def add_sentiment_args(parser: argparse.ArgumentParser) -> None:
+    """Add the option that holds options of the task; stage 3 checks it, too."""
+    parser.add_argument(
+        "--sentiment_args",
+        default="",
+        help="options of SentimentTask that override the config, "
+        'for example "--max_epoch 20 --optim_conf lr=0.001"',
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """One sentiment config with one seed on one corpus and encoder.
