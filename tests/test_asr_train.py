@@ -436,7 +436,8 @@ def test_weights_that_are_no_numbers_are_no_beginning_and_not_decoded(corpus):
     weights["encoder.macro_layers.0.0.weight"] = torch.tensor([torch.nan])
     torch.save(weights, checkpoint)
     # As one of an earlier version, or a stranger's.
-    (corpus.exp / ".done.json").unlink()
+    for stamp in (".done.json", ".done.plan.json"):
+        (corpus.exp / stamp).unlink()
     message = f"{checkpoint} holds weights that are not finite"
     with pytest.raises(DataError, match=message):
         corpus.decode("--part", "test")

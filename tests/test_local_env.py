@@ -82,7 +82,15 @@ class Sandbox:
         env = {"PATH": str(self.bin), "HOME": str(self.root / "home"), **env}
         command = [self.repo / "local" / "env.sh", *args]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command,
+            env=env,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            # Where the tests run in the background of a shell, it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess:
         process = self.start(*args, **env)
