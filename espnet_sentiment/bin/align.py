@@ -138,7 +138,7 @@ def align(
         num_frames,
         PART_FRAMES,
         out / "parts",
-        sha256_of(stage.inputs),
+        stage.origin,
         desc="align",
     )
     durations = {utt: seconds(sizes[utt], features.kind) for utt in data.utts}

@@ -172,7 +172,7 @@ def _decode(
             frames,
             args.batch_frames,
             out / "parts",
-            sha256_of(stage.inputs),
+            stage.origin,
         )
         write_table(out / "text", hyp)
         write_table(out / "ref", ref)

@@ -105,7 +105,7 @@ def measure_experiment(
         with reading(experiment.data_dir), writing(experiment.dir):
             if not stage.is_done():
                 stage.start(parts)
-                of = sha256_of(stage.inputs)
+                of = stage.origin
                 paths = out, parts, of
                 write_deletions(experiment, folders, data, paths, encoder, args)
                 stage.finish(f"{out}", [out])

@@ -76,7 +76,7 @@ def make_features(args: argparse.Namespace) -> None:
             return
         stage.start(out)
         check_audio(data, args.channel)
-        of = sha256_of(stage.inputs)
+        of = stage.origin
         if kind == "audio":
             files = dump_audio(data, out, args.channel, args.nj, args.cluster, of)
         else:

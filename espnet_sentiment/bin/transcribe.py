@@ -147,7 +147,7 @@ def recognise(
         num_frames,
         args.batch_frames,
         out / "parts",
-        sha256_of(stage.inputs),
+        stage.origin,
         model.window,
     )
     write_table(out / "text", texts)

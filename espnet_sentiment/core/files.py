@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 
@@ -93,6 +94,14 @@ def read_json(path: PathLike):
         raise DataError(
             f"{path} is not valid JSON ({error}): delete it and rerun"
         ) from None
+
+
+def find_json(path: PathLike) -> Any:
+    """Read a JSON file; None where there is none, or nothing that is JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def write_table(path: PathLike, rows: Mapping[str, str]) -> None:

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from espnet_sentiment.core.disk import CLOSED
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.files import PathLike, is_alive
 
 WAIT = "ESPNET_SENTIMENT_WAIT"  # "true": wait for another run instead of ending
 POLL = 1.0  # seconds between two looks, where the file system has no locks
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
-READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def _open(path: Path) -> IO[str] | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "a+", encoding="utf-8")
     except OSError as error:
-        if error.errno not in READ_ONLY:
+        if error.errno not in CLOSED:
             raise
     try:
         return open(path, encoding="utf-8")

@@ -91,6 +91,10 @@ class Stamp:
                 "again"
             )
 
+    def check_all(self) -> None:
+        """Check the content of all outputs, as ``check`` does."""
+        self.check(*(self.path.parent / key for key in self.outputs))
+
     def expect(self, inputs: Mapping[str, Any]) -> None:
         """Check that the outputs were made from these inputs, others aside.
 

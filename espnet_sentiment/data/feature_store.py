@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -21,6 +21,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
     PathLike,
     atomic_path,
+    find_json,
     hash_file,
     sha256_of,
     write_json,
@@ -50,7 +51,7 @@ class StoreWriter:
         self.root, self.shards, self.meta = Path(root), shards, dict(meta)
         plan = {"meta": self.meta, "shards": [list(shard) for shard in shards]}
         path = self.root / PLAN
-        if _read(path) != json.loads(json.dumps(plan)):
+        if find_json(path) != json.loads(json.dumps(plan)):
             (self.root / INDEX).unlink(missing_ok=True)
             for old in self.root.glob("shard.*.safetensors"):
                 break_seal(old)
@@ -109,14 +110,6 @@ class StoreWriter:
         return self.root / INDEX, paths
 
 
-def _read(path: Path) -> Any:
-    """Read a plan or an index; None where there is none, or nothing that is one."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 class FeatureStore(Mapping):
     """Read a complete store: a mapping from utterance id to features (T, D) float16.
 
@@ -129,7 +122,7 @@ class FeatureStore(Mapping):
 
     def __init__(self, root: PathLike):
         self.root = Path(root)
-        index = _read(self.root / INDEX)
+        index = find_json(self.root / INDEX)
         try:
             self.meta = index["meta"]
             self.dim: int = index["dim"]

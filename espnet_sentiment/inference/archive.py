@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
+from espnet_sentiment.core.disk import CLOSED, FULL
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import (
     PathLike,
     hash_file,
     read_json,
-    sha256_of,
     write_json,
 )
 from espnet_sentiment.core.lock import writing
@@ -44,9 +44,7 @@ SHARDS = ".shards"
 RECORDINGS = "recordings"
 SUMMARY = "summary.json"
 ROUNDS = 3  # in which shards may break before the disk is blamed
-FULL_OR_CLOSED = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-}
+FULL_OR_CLOSED = {*FULL, errno.EFBIG, *CLOSED}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,9 +128,7 @@ def score_archive(
         ALGORITHM,
     )
     _check_folder(out, stage)
-    shards = Shards(
-        out / SHARDS, sha256_of(stage.inputs), math.ceil(total / shard_size)
-    )
+    shards = Shards(out / SHARDS, stage.origin, math.ceil(total / shard_size))
     with writing(out), _can_continue(out):
         if not stage.is_done():
             stage.start(shards.folder)

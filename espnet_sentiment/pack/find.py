@@ -112,7 +112,7 @@ def _model_folder(folder: Path, fold: str | None) -> ModelFiles:
 
 def _trained_fold(folder: Path, fold: str | None) -> ModelFiles:
     if (stamp := read_stamp(folder / DONE)) is not None:
-        stamp.check(*(folder / name for name in stamp.outputs))
+        stamp.check_all()
     description = describe_fold(folder)
     _check_fold(folder, description["fold"], fold)
     return ModelFiles(folder / CONFIG, folder / CHECKPOINT, None, description)

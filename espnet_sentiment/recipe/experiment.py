@@ -339,7 +339,7 @@ def trained(experiment: Experiment, fold: str) -> Stamp:
     """
     folder = experiment.fold_dir(fold)
     stamp = need_stamp(folder / DONE, "stage 4 (training)")
-    stamp.check(*(folder / name for name in stamp.outputs))
+    stamp.check_all()
     return stamp
 
 
@@ -353,7 +353,7 @@ def decoded(folder: Path) -> Stamp:
         DataError: The fold is not decoded, or a file was changed.
     """
     stamp = need_stamp(folder / "decode" / DONE, "stage 5 (decoding)")
-    stamp.check(*(folder / "decode" / name for name in stamp.outputs))
+    stamp.check_all()
     return stamp
 
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.escape import plain_lines
-from espnet_sentiment.core.files import PathLike, sha256_of, sweep, write_json
+from espnet_sentiment.core.files import (
+    PathLike,
+    find_json,
+    sha256_of,
+    sweep,
+    write_json,
+)
 from espnet_sentiment.core.stamp import DONE, plan_path, read_stamp, record, write_stamp
 from espnet_sentiment.core.versions import versions
 
@@ -73,6 +79,11 @@ class Stage:
         self.inputs = json.loads(json.dumps({**inputs, "algorithm": algorithm}))
         self._begin = time.time()
 
+    @property
+    def origin(self) -> str:
+        """Hash of the inputs, for the seals of what is finished before the stage is."""
+        return sha256_of(self.inputs)
+
     def is_done(self) -> bool:
         """Tell whether an earlier run was complete, and all is as it was then.
 
@@ -102,10 +113,11 @@ class Stage:
             begin: When the work began, as ``time.time()`` gives it; None is now.
         """
         plan, complete = plan_path(self.stamp), read_stamp(self.stamp)
-        earlier = _read_plan(plan)
+        earlier = find_json(plan)
         if plan.exists() and earlier != self.inputs:
-            if earlier and (other := differences(earlier, self.inputs)):
-                self.say(f"again: other {', '.join(other)}")
+            if isinstance(earlier, dict):
+                other = ", ".join(differences(earlier, self.inputs))
+                self.say(f"again: other {other}")
             self.stamp.unlink(missing_ok=True)
             if output is not None and Path(output).is_dir():
                 _empty(Path(output), plan)
@@ -158,15 +170,6 @@ def _empty(folder: Path, plan: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _read_plan(path: Path) -> dict[str, Any] | None:
-    """Read what an earlier run began with; None where that cannot be known."""
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return plan if isinstance(plan, dict) else None
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
