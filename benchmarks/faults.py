@@ -17,7 +17,6 @@ came of one. Takes half an hour on two cores; --every 5 takes a fifth of all pai
 import argparse
 import itertools
 import re
-import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -27,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from conftest import unpack_an4
 from stage_faults import FAULTS, artefacts, heal, state
-from stage_world import World, restored
+from stage_world import finished_world, restored
 from tqdm import tqdm
 
 
@@ -54,10 +53,8 @@ def main() -> int:
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "world").mkdir()
-        world = World(root / "world", unpack_an4(root)[:10], fbank=True)
-        world.run()
-        kept, whole = shutil.copytree(world.root, root / "kept"), state(world.root)
+        world, kept = finished_world(root / "all", unpack_an4(root), fbank=True)
+        whole = state(world.root)
         pairs = list(itertools.product(artefacts(kept), FAULTS))[:: args.every]
         for name, fault in tqdm(pairs, unit="fault"):
             try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import soundfile
-from stage_world import World
+from stage_world import World, finished_world
 
 from espnet_sentiment.bin import (
     encode,
@@ -113,20 +113,13 @@ def _page(html: str) -> dict:
     return {key: page[key] for key in sorted(page) if key not in UNLIKE}
 
 
-def finished_world(root: Path, wavs: list[Path]) -> World:
-    """Run all stages on ten utterances."""
-    (root / "world").mkdir(parents=True)
-    world = World(root / "world", wavs[:10], fbank=True)
-    world.run()
-    return world
-
-
 def main() -> None:
     """Write the file."""
     from conftest import unpack_an4
 
     with tempfile.TemporaryDirectory() as folder:
-        world = finished_world(Path(folder) / "pin", unpack_an4(Path(folder)))
+        root, wavs = Path(folder) / "pin", unpack_an4(Path(folder))
+        world, _ = finished_world(root, wavs, fbank=True)
         write_json(PINNED, measure(world))
     print(PINNED, file=sys.stderr)
 

@@ -156,6 +156,23 @@ class World:
         )
 
 
+def finished_world(root: Path, wavs: list[Path], fbank=False) -> tuple[World, Path]:
+    """Run all stages on ten utterances.
+
+    Args:
+        root: Folder to work in.
+        wavs: Recordings.
+        fbank: See ``World``.
+
+    Returns:
+        The world, and a copy of its files.
+    """
+    (root / "world").mkdir(parents=True)
+    world = World(root / "world", wavs[:10], fbank)
+    world.run()
+    return world, Path(shutil.copytree(world.root, root / "kept"))
+
+
 def restored(world: World, kept: Path) -> World:
     """Return a world as it was when its files were copied.
 

@@ -1,10 +1,8 @@
 """Files of a finished run that are damaged: noticed, or made again."""
 
-import shutil
-
 import pytest
 from stage_faults import FAULTS, artefacts, heal, state
-from stage_world import World, restored
+from stage_world import finished_world, restored
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 
@@ -12,11 +10,10 @@ pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):
     """Run everything once; return the world, a copy of its files, and their state."""
-    root = tmp_path_factory.mktemp("faults")
-    (root / "world").mkdir()
-    world = World(root / "world", an4_wavs[:10], fbank=True)
-    world.run()
-    return world, shutil.copytree(world.root, root / "kept"), state(world.root)
+    world, kept = finished_world(
+        tmp_path_factory.mktemp("faults"), an4_wavs, fbank=True
+    )
+    return world, kept, state(world.root)
 
 
 def test_every_file_of_a_run_is_made_again_or_its_damage_is_noticed(finished):

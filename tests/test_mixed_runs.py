@@ -7,7 +7,7 @@ import test_remedies
 import test_staleness
 import torch
 import yaml
-from stage_world import World, restored
+from stage_world import finished_world, restored
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.stamp import read_stamp
@@ -22,11 +22,7 @@ pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):
     """Run everything once; return the world and a copy of its files."""
-    root = tmp_path_factory.mktemp("mixed")
-    (root / "world").mkdir()
-    world = World(root / "world", an4_wavs[:10])
-    world.run()
-    return world, shutil.copytree(world.root, root / "kept")
+    return finished_world(tmp_path_factory.mktemp("mixed"), an4_wavs)
 
 
 @pytest.fixture

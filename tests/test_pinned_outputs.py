@@ -1,8 +1,9 @@
 """A stage that computes something else has another number (ALGORITHM)."""
 
 import pytest
-from pin_outputs import PINNED, finished_world, measure
+from pin_outputs import PINNED, measure
 from seed import SEED
+from stage_world import finished_world
 
 from espnet_sentiment.core.files import read_json
 
@@ -17,7 +18,8 @@ def measured(tmp_path_factory, an4_wavs):
     """Run all stages once."""
     if SEED != 0:
         pytest.skip("the numbers are those of seed 0")
-    return measure(finished_world(tmp_path_factory.mktemp("pinned"), an4_wavs))
+    world, _ = finished_world(tmp_path_factory.mktemp("pinned"), an4_wavs, fbank=True)
+    return measure(world)
 
 
 def flat(value, name=""):

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from stage_world import World, restored
+from stage_world import finished_world, restored
 
 from espnet_sentiment.bin import tables
 from espnet_sentiment.cli.main import main as command
@@ -18,11 +18,7 @@ pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, an4_wavs):
     """Run everything once; return the world and a copy of its files."""
-    root = tmp_path_factory.mktemp("remedies")
-    (root / "world").mkdir()
-    world = World(root / "world", an4_wavs[:10], fbank=True)
-    world.run()
-    return world, shutil.copytree(world.root, root / "kept")
+    return finished_world(tmp_path_factory.mktemp("remedies"), an4_wavs, fbank=True)
 
 
 @pytest.fixture
