@@ -113,6 +113,23 @@ def test_a_forked_worker_keeps_the_lock_of_a_parent_that_is_killed(tmp_path):
     done.set()
 
 
+def test_who_comes_between_a_lock_and_its_name_is_told_the_name(tmp_path):
+    (tmp_path / "exp").mkdir()
+    holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+    with lock_path(tmp_path / "exp").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+
+        def sign():
+            stream.write(holder + "\n")
+            stream.flush()
+
+        timer = threading.Timer(0.3, sign)
+        timer.start()
+        with pytest.raises(UserError, match=f"in use by process {os.getpid()}"):
+            writing(tmp_path / "exp").__enter__()
+        timer.join()
+
+
 def test_another_machine_is_believed_and_the_remedy_helps(folder):
     line = {"pid": 1, "host": "elsewhere", "since": "noon", "command": "encode"}
     path = lock_path(folder)

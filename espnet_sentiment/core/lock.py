@@ -23,7 +23,9 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.files import PathLike, is_alive
 
 WAIT = "ESPNET_SENTIMENT_WAIT"  # "true": wait for another run instead of ending
-POLL = 1.0  # seconds between two looks, where the file system has no locks
+POLL = 1.0  # seconds between two looks of a run that waits
+GLIMPSE = 0.05  # the same, where a lock is held and its file does not say by whom
+UNSIGNED = 2.0  # seconds after which such a holder is none who is just about to sign
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
@@ -117,6 +119,7 @@ def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
     """Get the lock, or wait for it, or say who has it."""
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     said = False
+    begin = time.monotonic()
     while True:
         try:
             fcntl.flock(stream, mode | fcntl.LOCK_NB)
@@ -131,6 +134,9 @@ def _acquire(stream: IO[str], folder: Path, shared: bool, wait: bool) -> None:
             holders = [h for h in _holders(stream) if not (shared and h.get("shared"))]
             if not holders:
                 return
+        if not holders and time.monotonic() - begin < UNSIGNED:
+            time.sleep(GLIMPSE)  # between its lock and its name, or the other way round
+            continue
         who = " and ".join(map(_describe, holders)) or "another run"
         if not wait and os.environ.get(WAIT) != "true":
             raise UserError(
