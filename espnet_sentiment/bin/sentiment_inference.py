@@ -46,7 +46,8 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     check_cluster(args.cluster)
-    check_gpus(0 if args.cluster else args.ngpu)  # a cluster's are elsewhere
+    if not args.cluster:  # its GPUs are elsewhere
+        check_gpus(args.ngpu)
     all_experiments = list(experiments(args))
     with reading(args.data_dir, *used_folders(all_experiments)):
         decode_all(all_experiments, args)

@@ -36,10 +36,15 @@ def add_gpu_argument(parser: argparse.ArgumentParser) -> None:
 def check_gpus(ngpu: int) -> None:
     """Check that there are as many CUDA devices as are asked for.
 
+    Where none are asked for, this process and its workers see none: a forked worker
+    that finds one (cuDNN's version, of which ESPnet's log speaks, looks) cannot use it.
+
     Raises:
         UserError: There are not.
     """
-    if ngpu > 0:
+    if ngpu == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    else:
         import torch
 
         if torch.cuda.device_count() < ngpu:
