@@ -460,6 +460,21 @@ def test_why_a_process_on_a_gpu_failed_is_told(told, tmp_path, monkeypatch):
         lazy.train_rnnt(options, seed=0, ngpu=2)
 
 
+@pytest.mark.parametrize("ngpu", [1, 2])
+def test_several_gpus_have_a_process_each(ngpu, tmp_path, monkeypatch):
+    seen = []
+
+    def main(args):
+        seen.append(args.multiprocessing_distributed)
+        raise ProcessExitedException("enough seen", 1, 2, 1)
+
+    monkeypatch.setattr(lazy.RNNTTask, "main", main)
+    options = {"output_dir": str(tmp_path), "dist_rank": None, "dist_launcher": None}
+    with pytest.raises(UserError):
+        lazy.train_rnnt(options, seed=0, ngpu=ngpu)
+    assert seen == [ngpu > 1]
+
+
 def test_a_wrong_key_or_option_is_named(corpus):
     corpus.asr.write_text(yaml.safe_dump({**SMALL, "encoder_config": {}}))
     with pytest.raises(DataError, match="unknown key 'encoder_config'.*encoder_conf"):

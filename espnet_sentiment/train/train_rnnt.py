@@ -59,7 +59,8 @@ def train_rnnt(options: Mapping, seed: int, ngpu: int = 0, nj: int = 1) -> bool:
             cpu = {"use_amp": False, "num_workers": 0}
             run_data_parallel(RNNTTask, {**options, **cpu}, nj)
         else:
-            _run_on_gpus(options)
+            # One process a GPU; ESPnet's default would be DataParallel.
+            _run_on_gpus({**options, "multiprocessing_distributed": ngpu > 1})
     if first:
         _keep_result(out)
     return first
