@@ -312,7 +312,7 @@ def trial(
         span = recipe.usual
         if target == "worker":
             run.wait_for(run.workers)
-            span /= 20  # They are there for a part of the run.
+            span /= 100  # They are there for seconds.
         until = time.monotonic() + rng.uniform(0, span)
         run.wait_for(lambda until=until: time.monotonic() > until)
         if not run.send(number, target, rng):
