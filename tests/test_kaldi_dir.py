@@ -109,7 +109,7 @@ def test_a_label_without_audio_is_named(tmp_path, utterances):
     write_kaldi_dir(tmp_path / "set", utterances)
     with open(tmp_path / "set" / "utt2label", "a") as table:
         table.write("zzz a\n")
-    with pytest.raises(DataError, match="utt2label: utterance zzz has no audio"):
+    with pytest.raises(DataError, match="utt2label:5: utterance zzz has no audio"):
         read_kaldi_dir(tmp_path / "set")
 
 

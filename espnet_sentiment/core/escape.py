@@ -8,27 +8,40 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 
 # https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-# What ends a cell, escapes, or begins a tag of HTML, which Markdown lets through.
-MARKUP = re.compile(r"[\\|]|<(?=[A-Za-z/!?])")
+# Unicode's categories of what is not seen: controls, zero width and direction, halves
+# of surrogate pairs, separators of lines and paragraphs.
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# What means something in Markdown (GitHub's, too): escapes, cells, code, emphasis but
+# within a word, strike-through, formulas, tags and links, entities, ends of headings.
+MARKUP = re.compile(
+    r"[\\|`*~$]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|(?<=\])\(|&(?=#?\w+;)"
+    r"|(?<!\S)#"
+)
 
 
 def one_line(text: object) -> str:
     """Return a text that neither breaks the line nor commands the terminal.
 
-    Characters that cannot be printed, in the name of a file say, become escapes.
+    Characters that nobody sees, in the name of a file say, become escapes.
     """
     text = str(text)
     if text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
+        char.encode("unicode_escape").decode() if is_unseen(char) else char
         for char in text
     )
+
+
+def is_unseen(char: str) -> bool:
+    """Tell whether nobody sees a character; spaces of all kinds are seen."""
+    return unicodedata.category(char) in UNSEEN
 
 
 def plain_lines(text: object) -> str:
@@ -37,12 +50,12 @@ def plain_lines(text: object) -> str:
 
 
 def json_text(data: object, indent: int | None = None) -> str:
-    """Return JSON that can be printed: what cannot is an escape of JSON's own."""
+    """Return JSON that can be printed: what nobody sees is an escape of JSON's own."""
     text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
     return "\n".join(
         line
         if line.isprintable()
-        else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+        else "".join(json.dumps(c)[1:-1] if is_unseen(c) else c for c in line)
         for line in text.split("\n")
     )
 

@@ -1,16 +1,17 @@
 """Atomic writes, hashes and plain-text tables."""
 
+import codecs
 import contextlib
 import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, refuse
 
 PathLike = str | Path
 
@@ -115,28 +116,64 @@ def read_table(path: PathLike) -> dict[str, str]:
     """Read a Kaldi text table.
 
     Raises:
-        DataError: The file is missing, not UTF-8, or names a key twice.
+        DataError: As ``read_lines``, or keys stand there twice, which are all named.
     """
-    rows: dict[str, str] = {}
+    lines = read_lines(path)
+    n, table = keyed(lines)
+    if len(table) < n:
+        faults = _repeated(path, lines)
+        refuse(f"{path}: {len(faults)} lines repeat the key of another", faults)
+    return table
+
+
+def keyed(lines: Iterable[str]) -> tuple[int, dict[str, str]]:
+    """Return how many lines are not blank, and the last value of each key."""
+    n, table = 0, {}
+    for line in lines:
+        key, value = fields_of(line)
+        if key:
+            n += 1
+            table[key] = value
+    return n, table
+
+
+def fields_of(line: str) -> tuple[str, str]:
+    """Return key and value of a table's line; both may be empty."""
+    fields = line.split(maxsplit=1)
+    if len(fields) == 2:
+        return fields[0], fields[1].rstrip()
+    return (fields[0], "") if fields else ("", "")
+
+
+def _repeated(path: PathLike, lines: Iterable[str]) -> list[str]:
+    first: dict[str, int] = {}
+    return [
+        f"{path}:{number}: {key!r} stands there twice, see line {line}: keep one of "
+        "the two lines"
+        for number, (key, _) in enumerate(map(fields_of, lines), 1)
+        if key and (line := first.setdefault(key, number)) != number
+    ]
+
+
+def read_lines(path: PathLike) -> list[str]:
+    """Read the lines of a UTF-8 text, without their ends and a byte order mark.
+
+    Raises:
+        DataError: The file is missing, or not UTF-8.
+    """
     try:
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                fields = line.split(maxsplit=1)
-                if not fields:
-                    continue
-                if fields[0] in rows:
-                    raise DataError(
-                        f"{path}:{number}: {fields[0]!r} stands there twice: "
-                        "keep one of its lines"
-                    )
-                rows[fields[0]] = fields[1].strip() if len(fields) > 1 else ""
-    except FileNotFoundError:
+        data = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
+    except (FileNotFoundError, IsADirectoryError):
         raise DataError(f"{path} is missing: run stage 0 (data preparation)") from None
+    try:
+        text = data.decode()
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path} is not UTF-8 ({error}): convert it with iconv"
+            f"{path}:{line}: not UTF-8 ({error}): convert it with iconv"
         ) from None
-    return rows
+    # Only these end a line: a transcript may hold other separators.
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def read_list(path: PathLike) -> list:

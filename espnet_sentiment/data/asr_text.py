@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.words import plain_words
@@ -25,19 +25,19 @@ def reference_text(data: KaldiDir) -> dict[str, str]:
     """Return the corpus's own transcripts, some of which may be empty.
 
     Raises:
-        DataError: There are none, or an utterance has none.
+        DataError: There are none, or utterances have none: up to 20 are named.
     """
     if not any(data.text.values()):
         raise DataError(
             f"{data.path / 'text'} holds no transcripts: name an ASR model's config "
             "instead of reference"
         )
-    for utt in data.utts:
-        if utt not in data.text:
-            raise DataError(
-                f"utterance {utt} has no line in {data.path / 'text'}: add its "
-                "transcript, which may be empty"
-            )
+    if missing := [utt for utt in data.utts if utt not in data.text]:
+        refuse(
+            f"{data.path / 'text'} lacks lines of {len(missing)} of {len(data.utts)} "
+            "utterances: add their transcripts, which may be empty",
+            [f"utterance {utt} has no line" for utt in missing],
+        )
     return {utt: data.text[utt] for utt in data.utts}
 
 

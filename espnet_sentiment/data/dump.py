@@ -7,6 +7,7 @@ import functools
 import itertools
 import os
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +19,18 @@ from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.core.ark import ScpMatrices, write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
+from espnet_sentiment.core.names import short
 from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
 from espnet_sentiment.core.workers import WorkerPool
-from espnet_sentiment.data.audio import audio_info, read_audio
+from espnet_sentiment.data.audio import AudioInfo, audio_info, read_audio
 from espnet_sentiment.data.kaldi_dir import (
     SAMPLE_RATE,
     KaldiDir,
     UtteranceAudio,
     utterance_audio,
 )
+from espnet_sentiment.data.kaldi_table import read_kaldi_table
 
 if TYPE_CHECKING:
     import torch
@@ -50,20 +53,74 @@ def features_dir(dump: PathLike, kind: str, corpus: str) -> Path:
 
 
 def check_audio(data: KaldiDir, channel: str | None) -> None:
-    """Check the header of every recording before any long work starts.
+    """Check every recording, and what is cut out of it, before any long work starts.
 
     Raises:
-        DataError: Some are unusable; the message names all of them, up to 20.
+        DataError: Some do not exist, or else are unusable, or else end before segments
+            do; the message names all of them, up to 20.
     """
+    places = [(utt, utterance_audio(data, utt, channel)) for utt in data.utts]
+    _check_exist(data, {cut.path for _, cut in places})
     errors: dict[str, str] = {}
-    for name, path in data.wav_scp.items():
+    past: dict[str, str] = {}
+    for (path, side), cuts in _by_recording(places).items():
         try:
-            audio_info(path, data.channels.get(name, channel))
+            info = audio_info(path, side)
         except DataError as error:
             errors[path] = str(error)
+        else:
+            past |= _past_the_end(cuts, info)
     if errors:
-        count = f"{len(errors)} of {len(set(data.wav_scp.values()))}"
+        count = f"{len(errors)} of {len({cut.path for _, cut in places})}"
         refuse(f"{data.path}: {count} recordings unusable", list(errors.values()))
+    if past:
+        table = read_kaldi_table(data.path / "segments")
+        refuse(
+            f"{table.path}: {len(past)} of {len(places)} segments do not lie in their "
+            "recordings: fix the times (the end -1 is that of the recording)",
+            table.faults(lambda utt, _: past.get(utt)),
+        )
+
+
+def _check_exist(data: KaldiDir, paths: AbstractSet[str]) -> None:
+    """Ask for all files, which takes no time beside reading headers."""
+    missing = {path for path in paths if not os.path.isfile(path)}
+    if missing:
+        table = read_kaldi_table(data.path / "wav.scp")
+        refuse(
+            f"{table.path}: {len(missing)} of {len(paths)} recordings do not exist (a "
+            f"relative path starts in {Path.cwd()}): fix their paths, or run stage 0 "
+            "again where that wrote them",
+            table.faults(lambda _, path: short(path) if path in missing else None),
+        )
+
+
+def _by_recording(
+    places: list[tuple[str, UtteranceAudio]],
+) -> dict[tuple[str, str | None], list[tuple[str, UtteranceAudio]]]:
+    """Return what is cut out of every channel of every recording."""
+    cuts: dict[tuple[str, str | None], list[tuple[str, UtteranceAudio]]] = {}
+    for utt, cut in places:
+        cuts.setdefault((cut.path, cut.channel), []).append((utt, cut))
+    return cuts
+
+
+def _past_the_end(
+    cuts: list[tuple[str, UtteranceAudio]], info: AudioInfo
+) -> dict[str, str]:
+    """Say of segments that end, or begin, after their recording does."""
+    rate, past = info.sample_rate, {}
+    for utt, (path, _, start, end) in cuts:
+        first = round((start or 0) * rate)
+        last = info.frames if end is None else round(end * rate)
+        # As in read_audio: times are rounded, a tenth of a second is no error.
+        if first >= info.frames or last > info.frames + rate // 10:
+            until = "its end" if end is None else f"{end} s"
+            past[utt] = (
+                f"utterance {utt} is cut out from {start} s to {until}, but {path} "
+                f"has {info.frames / rate:.3f} s"
+            )
+    return past
 
 
 def read_sizes(path: Path, data: KaldiDir) -> dict[str, int]:
@@ -112,8 +169,8 @@ def dump_audio(
     wav_scp, num_samples = _dump_rows(dump, rows, "audio", nj, cluster)
     write_table(out / "utt2num_samples", num_samples)
     write_table(out / "wav.scp", wav_scp)
-    made = (out / "wav" / f"{utt}.flac" for utt in data.utts)
-    files = [path for path in made if wav_scp[path.stem] == str(path)]
+    made = {utt: _flac(out, utt) for utt in data.utts}
+    files = [path for utt, path in made.items() if wav_scp[utt] == str(path)]
     return [out / "wav.scp", out / "utt2num_samples"], files
 
 
@@ -126,11 +183,16 @@ def _dump_audio_part(out: Path, of: str, number: int, part: list) -> tuple[dict,
         if info and (info.sample_rate, info.channels) == (SAMPLE_RATE, 1):
             frames = info.frames
         else:
-            source = out / "wav" / f"{utt}.flac"
+            source = _flac(out, utt)
             kept = sealed(source, of)
             frames = _write_flac(source, of, cut) if kept is None else kept["frames"]
         wav_scp[utt], num_samples[utt] = str(source), str(frames)
     return wav_scp, num_samples
+
+
+def _flac(out: Path, utt: str) -> Path:
+    """Return an utterance's file; of a slash in its id, a blank, which no id has."""
+    return out / "wav" / f"{utt.replace('/', ' ')}.flac"
 
 
 def _write_flac(path: Path, of: str, cut: UtteranceAudio) -> int:
@@ -168,7 +230,14 @@ def dump_fbank(
         The tables, and all other files that were written.
     """
     out = Path(out)
-    keys = {utt: (utt, 1.0) for utt in data.utts} | dict(perturbed or {})
+    keys = {utt: (utt, 1.0) for utt in data.utts}
+    if both := sorted(keys.keys() & (perturbed or {}).keys()):
+        refuse(
+            f"{data.path}: {len(both)} utterances are called as copies at other speeds "
+            "will be: rename them, or do without speed_perturb_factors",
+            both,
+        )
+    keys |= perturbed or {}
     rows = [
         (key, utterance_audio(data, utt, channel), factor)
         for key, (utt, factor) in keys.items()

@@ -9,10 +9,12 @@ benchmark", Interspeech 2024; https://github.com/emo-box/EmoBox. For each data s
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from os.path import isfile
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, read_json
+from espnet_sentiment.core.names import nfc
 from espnet_sentiment.data.folds import PARTS, Fold, check_fold_name, hold_out
 from espnet_sentiment.data.kaldi_dir import Utterance, check_names
 from espnet_sentiment.data.records import read_records
@@ -122,7 +124,7 @@ def _speakers(folder: Path) -> dict[str, str]:
 
 def _word(text: str) -> str:
     """Make an id or a class name out of a text with spaces, commas or slashes."""
-    return re.sub(r"[\s,/]+", "_", text.strip())
+    return nfc(re.sub(r"[\s,/]+", "_", text.strip()))
 
 
 def _fold_names(folder: Path) -> list[str]:
@@ -192,7 +194,7 @@ def _locate(
             wav = wav.with_suffix(".wav")
         below = str(wav).removeprefix("downloads/")
         names = (str(wav), below, below.removeprefix(f"{dataset}/"))
-        found = next((p for p in (audio_dir / n for n in names) if p.is_file()), None)
+        found = next((p for p in (audio_dir / n for n in names) if isfile(p)), None)
         if found is None:
             missing.append(str(wav))
         else:

@@ -4,19 +4,20 @@ import dataclasses
 import shutil
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, read_list, write_text
-from espnet_sentiment.core.names import check_seen
+from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.files import PathLike, write_text
+from espnet_sentiment.core.names import name_fault, nfc, short
+from espnet_sentiment.data.kaldi_table import Table, read_kaldi_table
 
 PARTS = ("train", "valid", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """One split of a corpus.
+    """One split of a corpus; its name and the ids are taken in NFC.
 
     Args:
         name: Name of the fold, "1" for the first.
@@ -29,6 +30,12 @@ class Fold:
     train: list[str]
     valid: list[str]
     test: list[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", nfc(self.name))
+        for part in PARTS:
+            if not "".join(utts := getattr(self, part)).isascii():
+                object.__setattr__(self, part, list(map(nfc, utts)))
 
 
 def leave_one_group_out(
@@ -179,6 +186,9 @@ def write_folds(data_dir: PathLike, folds: Sequence[Fold]) -> None:
     root = Path(data_dir) / "folds"
     for fold in folds:
         check_fold_name(root, fold.name)
+    for name, count in Counter(fold.name for fold in folds).items():
+        if count > 1:
+            raise DataError(f"{root}: {count} folds are called {name!r}: rename them")
     shutil.rmtree(root, ignore_errors=True)
     for fold in folds:
         for part in PARTS:
@@ -190,24 +200,87 @@ def read_folds(data_dir: PathLike) -> list[Fold]:
     """Read the folds of a data directory, numbered ones in numerical order.
 
     Raises:
-        DataError: There is no fold, or a part of one is missing or empty, or an
-            utterance stands in two parts of one fold.
+        DataError: There is no fold; or parts of some are missing or empty, lines of
+            them are no ids, of no utterance of the set, or twice in one fold: the
+            message names all, up to 20.
     """
     root = Path(data_dir) / "folds"
     names = sorted((p.name for p in root.glob("*") if p.is_dir()), key=_numerical)
     if not names:
-        raise DataError(f"{root} holds no folds: run stage 0 (data preparation)")
-    folds = []
+        raise DataError(
+            f"{root} holds no folds: run stage 0 (data preparation), or write "
+            f"{root / '1'}/train, valid and test yourself, an utterance id a line"
+        )
+    known = _known(Path(data_dir) / "utt2spk")
+    faults: list[str] = []
+    folds: dict[str, Fold] = {}
     for name in names:
-        check_fold_name(root, name)
-        parts = {part: read_list(root / name / part) for part in PARTS}
-        for part, utts in parts.items():
-            if not utts:
-                raise DataError(f"{root / name / part} is empty: rerun stage 0")
-        if len(set().union(*parts.values())) != sum(map(len, parts.values())):
-            raise DataError(f"{root / name}: an utterance stands in two parts")
-        folds.append(Fold(name, **parts))
-    return folds
+        if fault := _name_fault(name):
+            faults.append(f"{root}: {fault}")
+        if other := folds.get(nfc(name)):
+            faults.append(
+                f"{root}: two folds are called {other.name!r}, and differ only in how "
+                "accents are encoded (Unicode NFC or NFD): rename one"
+            )
+        tables = {}
+        for part in PARTS:
+            try:
+                tables[part] = read_kaldi_table(root / name / part, needed=True)
+            except DataError as error:
+                faults.append(str(error))
+        if len(tables) < len(PARTS):
+            continue
+        faults += _part_faults(list(tables.values()), known)
+        folds[nfc(name)] = Fold(name, *(list(tables[part].values) for part in PARTS))
+    if faults:
+        refuse(f"{root}: {len(faults)} faults", faults)
+    return list(folds.values())
+
+
+def _known(utt2spk: Path) -> Container[str] | None:
+    """Return the ids of the set's utterances; None where there is no such table."""
+    return read_kaldi_table(utt2spk).values or None
+
+
+def _part_faults(parts: Sequence[Table], known: Container[str] | None) -> Iterator[str]:
+    """Say what is wrong with the three lists of a fold."""
+    for table in parts:
+        if not table.n:
+            yield f"{table.path} is empty: rerun stage 0, or write ids into it"
+        yield from table.repeated()
+        if any(table.values.values()):
+            yield from table.faults(
+                lambda utt, rest: (
+                    f"{short(f'{utt} {rest}')} is no id: write one id a line"
+                    if rest
+                    else None
+                )
+            )
+        if known is not None and not all(utt in known for utt in table.values):
+            yield from table.faults(
+                lambda utt, _: (
+                    f"utterance {utt} is not in utt2spk: take it out, or fix its id"
+                    if utt not in known
+                    else None
+                )
+            )
+    for i, table in enumerate(parts):
+        for earlier in parts[:i]:
+            yield from _both(table, earlier)
+
+
+def _both(table: Table, other: Table) -> list[str]:
+    """Name the utterances of a list that another one has, too."""
+    both = table.values.keys() & other.values.keys()
+    if not both:
+        return []
+    return table.faults(
+        lambda utt, _: (
+            f"utterance {utt} stands in two parts, see {other.path}: keep one of them"
+            if utt in both
+            else None
+        )
+    )
 
 
 def check_fold_name(where: PathLike, name: str) -> None:
@@ -218,16 +291,27 @@ def check_fold_name(where: PathLike, name: str) -> None:
         name: The name.
 
     Raises:
-        DataError: It is empty, leads elsewhere, or holds a space or a character that
-            nobody sees.
+        DataError: It is empty, leads elsewhere, holds a space or a character that
+            nobody sees, or is too long for a folder.
     """
-    check_seen(f"{where}: the fold", name, "rename it")
+    if fault := _name_fault(name):
+        raise DataError(f"{where}: {fault}")
+
+
+def _name_fault(name: str) -> str | None:
+    if fault := name_fault(name):
+        return f"the fold {fault}: rename it"
     if name in ("", ".", "..") or "/" in name or name.split() != [name]:
-        raise DataError(
-            f"{where}: the fold {name!r} is no name of a folder: rename it, without "
-            "spaces and slashes"
+        return (
+            f"the fold {name!r} is no name of a folder: rename it, without spaces and "
+            "slashes"
         )
+    return None
 
 
-def _numerical(name: str):
-    return (0, int(name), "") if name.isdigit() else (1, 0, name)
+def _numerical(name: str) -> tuple[int, int, str, str]:
+    """Sort numbers of any length before other names, by what they count."""
+    if not (name.isascii() and name.isdigit()):
+        return (1, 0, "", name)
+    digits = name.lstrip("0")
+    return (0, len(digits), digits, name)

@@ -3,30 +3,45 @@
 ``data/<set>/`` holds ``wav.scp text utt2spk spk2utt utt2label``, the list ``classes``
 of the labels that are allowed and, where the corpus has them, ``segments utt2votes
 reco2file_and_channel``; see https://kaldi-asr.org/doc/data_prep.html for the shared
-files.
+files. One that stage 0 did not write needs ``wav.scp`` and ``utt2spk``, for sentiment
+``utt2label``; without ``classes``, its labels are all that are allowed. Other files
+that Kaldi or ESPnet leave there mean nothing here.
+
+Names are in Unicode's form NFC, however they come in; paths stay as they are.
 """
 
 import dataclasses
+import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, read_table, write_table
-from espnet_sentiment.core.names import check_seen
+from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.files import PathLike, write_table
+from espnet_sentiment.core.names import name_fault, nfc
 from espnet_sentiment.core.stamp import DONE, check_ended
 from espnet_sentiment.data.audio import SIDES, read_audio
+from espnet_sentiment.data.kaldi_checks import (
+    CHANNELS,
+    KEYS,
+    TO_THE_END,
+    faults_of,
+    is_word,
+    path_fault,
+    segment_fault,
+)
+from espnet_sentiment.data.kaldi_table import Table, read_kaldi_table
 
 SAMPLE_RATE = 16000  # Hz, at which stages read audio
-REMEDY = "rename it where it comes from and run stage 0 again"
 
 
 @dataclasses.dataclass(frozen=True)
 class Utterance:
-    """One labelled utterance.
+    """One labelled utterance; its names are taken in NFC.
 
     Args:
         utt: Utterance id; by Kaldi's custom it starts with the speaker.
@@ -35,7 +50,7 @@ class Utterance:
         label: Class name without spaces; None for a transcribed-only utterance.
         text: Transcript, may be empty.
         start: Start in the recording in seconds; None takes the whole recording.
-        end: End in the recording in seconds.
+        end: End in the recording in seconds; -1 is that of the recording.
         votes: The annotators' single votes.
         channel: Side of a two-channel recording, ``A`` or ``B``; None for others.
     """
@@ -50,10 +65,17 @@ class Utterance:
     votes: Sequence[str] = ()
     channel: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("utt", "speaker", "label"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, nfc(given))
+        if self.votes:
+            object.__setattr__(self, "votes", tuple(map(nfc, self.votes)))
+
     @property
     def file(self) -> str:
-        """Name of the recording, with neither folder nor extension."""
-        return Path(self.wav).stem
+        """Name of the recording, with neither folder nor extension, as one word."""
+        return nfc(re.sub(r"\s+", "_", Path(self.wav).stem))
 
     @property
     def recording(self) -> str:
@@ -70,29 +92,29 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Pat
         The files that were written.
 
     Raises:
-        DataError: No utterance, a duplicate id, an id or label with a space or a
-            character that nobody sees, an unknown channel, or a recording that does
-            not exist.
+        DataError: No utterance, a duplicate id, an id or label with a space, a
+            character that nobody sees or too many, an unknown channel, impossible
+            times, or a recording that does not exist; the message names all, up to 20.
     """
     path = Path(path)
     utterances = sorted(utterances, key=lambda u: u.utt)
-    _validate(path, utterances)
+    if not utterances:
+        raise DataError(f"{path}: no utterance was found: check the corpus path")
+    if faults := _faults(utterances):
+        refuse(f"{path}: nothing is written, because of {len(faults)} faults", faults)
     spk2utt = defaultdict(list)
     for u in utterances:
         spk2utt[u.speaker].append(u.utt)
     tables: dict[str, dict[str, str]] = {
         "wav.scp": {u.recording: u.wav for u in utterances},
-        "text": {u.utt: u.text for u in utterances},
+        # A line break would end the row; blanks mean nothing in a transcript.
+        "text": {u.utt: " ".join(u.text.split()) for u in utterances},
         "utt2spk": {u.utt: u.speaker for u in utterances},
         "spk2utt": {speaker: " ".join(utts) for speaker, utts in spk2utt.items()},
         "utt2label": {u.utt: u.label for u in utterances if u.label is not None},
         "utt2votes": {u.utt: " ".join(u.votes) for u in utterances if u.votes},
         "classes": {u.label: "" for u in utterances if u.label is not None},
-        "segments": {
-            u.utt: f"{u.recording} {u.start:.3f} {u.end:.3f}"
-            for u in utterances
-            if u.start is not None
-        },
+        "segments": {u.utt: _segment(u) for u in utterances if u.start is not None},
         "reco2file_and_channel": {
             u.recording: f"{u.file} {u.channel}" for u in utterances if u.channel
         },
@@ -105,46 +127,84 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Pat
     return [path / name for name, rows in tables.items() if rows]
 
 
-def _validate(path: Path, utterances: list[Utterance]) -> None:
-    if not utterances:
-        raise DataError(f"{path}: no utterance was found: check the corpus path")
-    for utt, count in Counter(u.utt for u in utterances).items():
-        if count > 1:
-            raise DataError(f"{path}: utterance id {utt!r} occurs {count} times")
+def _segment(u: Utterance) -> str:
+    end = TO_THE_END if u.end is None else u.end
+    return f"{u.recording} {u.start:.3f} {end:.3f}"
+
+
+def _faults(utterances: list[Utterance]) -> list[str]:
+    faults = [
+        f"utterance id {utt!r} occurs {count} times: give each one of its own"
+        for utt, count in Counter(u.utt for u in utterances).items()
+        if count > 1
+    ]
     recordings: dict[str, str] = {}
     for u in utterances:
-        if len(u.utt.split()) != 1 or len(u.speaker.split()) != 1:
-            raise DataError(f"{path}: ids may not be empty or hold spaces: {u}")
-        if u.label is not None and len(u.label.split()) != 1:
-            raise DataError(f"{path}: utterance {u.utt}: bad label {u.label!r}")
-        check_names(f"{path}:", u)
-        if u.channel is not None and u.channel not in SIDES:
-            raise DataError(f"{path}: utterance {u.utt}: bad channel {u.channel!r}")
+        faults += _utterance_faults(u)
         if recordings.setdefault(u.recording, u.wav) != u.wav:
-            raise DataError(
-                f"{path}: two recordings share the id {u.recording!r}: "
-                f"{recordings[u.recording]} and {u.wav}"
+            faults.append(
+                f"two recordings share the id {u.recording!r}, {u.wav} and "
+                f"{recordings[u.recording]}: rename one of the files"
             )
-    for wav in recordings.values():
-        if not Path(wav).is_file():
-            raise DataError(f"{wav} does not exist, but {path} needs it")
+    return faults + [
+        f"{wav} does not exist: check the path, or leave its utterances out"
+        for wav in dict.fromkeys(recordings.values())
+        if not os.path.isfile(wav)  # which no path is too long for
+    ]
+
+
+def _utterance_faults(u: Utterance) -> Iterator[str]:
+    if not is_word(u.utt) or not is_word(u.speaker):
+        yield f"ids may not be empty or hold spaces: {u}: rename it"
+    if u.label is not None and not is_word(u.label):
+        yield f"utterance {u.utt}: bad label {u.label!r}: write one word"
+    for vote in u.votes:
+        if not is_word(vote):
+            yield f"utterance {u.utt}: bad vote {vote!r}: write one word"
+    yield from name_faults(u)
+    if u.channel is not None and u.channel not in SIDES:
+        yield f"utterance {u.utt}: bad channel {u.channel!r}: write A or B"
+    if u.start is not None and (fault := segment_fault(_segment(u), [u.recording])):
+        yield f"utterance {u.utt} {fault}"
+    for what, text in (("text", u.text), ("path", u.wav)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            yield (
+                f"utterance {u.utt}: its {what} {text!r} cannot be written as UTF-8: "
+                + ("rename the file" if what == "path" else "write it anew")
+            )
+    if u.wav != u.wav.strip() or "\n" in u.wav or "\r" in u.wav:
+        yield (
+            f"utterance {u.utt}: the path {u.wav!r} begins or ends in a blank, or has "
+            "a line break: rename the file"
+        )
+    elif fault := path_fault(u.wav):
+        yield f"utterance {u.utt} {fault}"
+
+
+def name_faults(u: Utterance) -> Iterator[str]:
+    """Say which of an utterance's names cannot be one, and what to do about it."""
+    named = [("speaker", u.speaker), ("label", u.label or ""), ("utterance id", u.utt)]
+    for what, name in [*named, *(("vote", vote) for vote in u.votes)]:
+        if fault := name_fault(name):
+            yield f"the {what} {fault}: rename it"
+    if u.start is not None and (fault := name_fault(u.recording)):
+        yield f"the recording {fault}: rename the file"
 
 
 def check_names(where: str, u: Utterance) -> None:
-    """Refuse an utterance one of whose names has a character that nobody sees.
+    """Refuse an utterance one of whose names nobody sees, or no file can have.
 
     Args:
         where: What comes before the name in messages: the file, or its line.
         u: The utterance.
 
     Raises:
-        DataError: Its id, speaker, label, a vote, or the name of its recording has one.
+        DataError: Its id, speaker, label, a vote, or the name of its recording is such.
     """
-    named = [("speaker", u.speaker), ("label", u.label or ""), ("utterance id", u.utt)]
-    for what, name in [*named, *(("vote", vote) for vote in u.votes)]:
-        check_seen(f"{where} the {what}", name, "rename it")
-    if u.start is not None:
-        check_seen(f"{where} the recording", u.recording, "rename the file")
+    for fault in name_faults(u):
+        raise DataError(f"{where} {fault}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,79 +234,49 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
     """Read a Kaldi data directory.
 
     Raises:
-        DataError: A table is missing or does not fit the others, a name in it has a
-            character that nobody sees, or stage 0 was interrupted.
+        DataError: A table is missing, or stage 0 was interrupted; or lines of tables
+            cannot be used or do not fit the others: the message names all, up to 20.
     """
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path} does not exist: run stage 0 (data preparation)")
     check_ended(path / DONE, "stage 0 (data preparation)")
-
-    def optional(name):
-        return read_table(path / name) if (path / name).exists() else {}
-
-    tables = KaldiDir(
+    tables = {
+        name: read_kaldi_table(path / name, name in ("wav.scp", "utt2spk"))
+        for name in KEYS
+    }
+    values = {name: _sorted(table) for name, table in tables.items()}
+    labels = values["utt2label"]
+    listed = values["classes"] or dict.fromkeys(sorted(set(labels.values())))
+    classes = list(listed) if labels else []
+    if faults := faults_of(tables, classes):
+        are = "is 1 fault" if len(faults) == 1 else f"are {len(faults)} faults"
+        refuse(f"{path}: there {are}", faults)
+    return KaldiDir(
         path=path,
-        wav_scp=read_table(path / "wav.scp"),
-        text=optional("text"),
-        utt2spk=read_table(path / "utt2spk"),
-        utt2label=(labels := optional("utt2label")),
-        segments=optional("segments"),
-        utt2votes=optional("utt2votes"),
-        classes=sorted(read_table(path / "classes") if labels else []),
-        channels=_channels(path / "reco2file_and_channel"),
+        wav_scp=values["wav.scp"],
+        text=values["text"],
+        utt2spk=values["utt2spk"],
+        utt2label=labels,
+        segments=values["segments"],
+        utt2votes=values["utt2votes"],
+        classes=classes,
+        channels={
+            recording: row.split()[1]
+            for recording, row in values["reco2file_and_channel"].items()
+        },
     )
-    _check_tables(tables)
-    keys = tables.segments or tables.wav_scp
-    for name, rows in [("utt2spk", tables.utt2spk), ("utt2label", tables.utt2label)]:
-        for utt in rows:
-            if utt not in keys:
-                raise DataError(
-                    f"{path / name}: utterance {utt} has no audio in "
-                    f"{'segments' if tables.segments else 'wav.scp'}: "
-                    "fix the table or rerun stage 0"
-                )
-    for utt, label in tables.utt2label.items():
-        if label not in tables.classes:
-            raise DataError(
-                f"{path / 'utt2label'}: utterance {utt} has the unknown label "
-                f"{label!r}; the classes are {', '.join(tables.classes)}: fix the "
-                f"label, or add it to {path / 'classes'}"
-            )
-    return tables
 
 
-def _check_tables(tables: KaldiDir) -> None:
-    """Refuse names with a character that nobody sees: ids, speakers and labels."""
-    path = tables.path
-    for table, what, names in (
-        ("wav.scp", "recording", tables.wav_scp),
-        ("segments", "utterance", tables.segments),
-        ("utt2spk", "utterance", tables.utt2spk),
-        ("utt2spk", "speaker", tables.utt2spk.values()),
-        ("utt2label", "label", tables.utt2label.values()),
-        ("utt2votes", "votes", tables.utt2votes.values()),
-        ("classes", "class", tables.classes),
-    ):
-        for name in names:
-            check_seen(f"{path / table}: the {what}", name, REMEDY)
-
-
-def _channels(table: Path) -> dict[str, str]:
-    channels = {}
-    for recording, row in (read_table(table) if table.exists() else {}).items():
-        fields = row.split()
-        if len(fields) != 2 or fields[1] not in SIDES:
-            raise DataError(
-                f"{table}: recording {recording} has {row!r}: write the file's name "
-                f"and the channel, {' or '.join(SIDES)}"
-            )
-        channels[recording] = fields[1]
-    return channels
+def _sorted(table: Table) -> dict[str, str]:
+    """Sort a table, names among its values in NFC; paths and texts as they are."""
+    as_it_is = table.name in ("wav.scp", "text")
+    form = str if as_it_is else nfc
+    return {key: form(table.values[key]) for key in sorted(table.values)}
 
 
 class UtteranceAudio(NamedTuple):
-    """Path and channel; times in seconds, None for all of the file."""
+    """Path and channel; times in seconds, None for the file's start or end."""
 
     path: str
     channel: str | None
@@ -263,7 +293,13 @@ class UtteranceAudio(NamedTuple):
 
 
 def utterance_audio(data: KaldiDir, utt: str, channel: str | None) -> UtteranceAudio:
-    """Find an utterance's recording; ``reco2file_and_channel`` goes before channel."""
-    name, *times = data.segments[utt].split() if data.segments else [utt]
-    side = data.channels.get(name, channel)
-    return UtteranceAudio(data.wav_scp[name], side, *map(float, times))
+    """Find an utterance's recording.
+
+    ``segments`` goes before ``reco2file_and_channel``, and both go before channel.
+    """
+    if not data.segments:
+        return UtteranceAudio(data.wav_scp[utt], data.channels.get(utt, channel))
+    name, start, end, *side = data.segments[utt].split()
+    channel = CHANNELS[side[0]] if side else data.channels.get(name, channel)
+    until = None if float(end) == TO_THE_END else float(end)
+    return UtteranceAudio(data.wav_scp[name], channel, float(start), until)

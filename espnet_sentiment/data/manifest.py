@@ -8,6 +8,7 @@ single votes), ``utt`` (utterance id), and ``split`` (train, valid, test) or ``f
 
 import dataclasses
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.core.names import check_seen
+from espnet_sentiment.core.names import check_name, nfc
 from espnet_sentiment.data.folds import (
     PARTS,
     Fold,
@@ -161,7 +162,7 @@ def _utterance(row: Mapping, columns: Sequence[str], folder: Path) -> Utterance:
                 f"column {column} is empty: fill it in every row, or take it out of all"
             )
     wav = folder / str(row["path"])
-    if not wav.is_file():
+    if not os.path.isfile(wav):  # which no path is too long for
         raise _NoRecordingError(f"column path: {wav} does not exist")
     start, end = _segment(row) if "start" in columns else (None, None)
     channel = SIDES.get(str(row["channel"])) if "channel" in row else None
@@ -178,8 +179,9 @@ def _utterance(row: Mapping, columns: Sequence[str], folder: Path) -> Utterance:
             f"{round(time * 1000):07}" for time in (start, end) if time is not None
         ]
         stem = re.sub(r"\s+", "_", wav.stem)
-        check_seen("column path: the file", stem, "rename it, or add a column utt")
+        check_name("column path: the file", stem, "rename it, or add a column utt")
         utt = "-".join(filter(None, [speaker, stem, channel, *times]))
+        check_name("column path: the id", utt, "add a column utt with shorter ids")
     return Utterance(
         utt=utt,
         wav=str(wav.resolve()),
@@ -200,8 +202,8 @@ def _word(row: Mapping, column: str) -> str:
         raise DataError(
             f"column {column}: {value!r} holds a space or slash: write {word}"
         )
-    check_seen(f"column {column}:", word)
-    return word
+    check_name(f"column {column}:", word)
+    return nfc(word)
 
 
 def _votes(votes: str | list) -> tuple[str, ...]:

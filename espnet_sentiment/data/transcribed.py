@@ -15,8 +15,8 @@ def check_transcripts(data: KaldiDir) -> list[str]:
         The utterances with an empty transcript, sorted: no error, as silence has none.
 
     Raises:
-        DataError: A transcript has no audio or no speaker, or audio has no transcript;
-            the message names the table and up to 20 utterances.
+        DataError: Audio has no transcript; the message names the table and up to 20
+            utterances.
     """
     text = data.path / "text"
     audio_table = "segments" if data.segments else "wav.scp"
@@ -27,20 +27,10 @@ def check_transcripts(data: KaldiDir) -> list[str]:
             "stage 0 on a transcribed corpus"
         )
     _refuse(
-        data.text.keys() - audio,
-        f"{text} has transcripts without audio in {audio_table}",
-        f"take them out of text, or add their audio to {audio_table}",
-    )
-    _refuse(
-        (audio | data.utt2spk.keys()) - data.text.keys(),
+        audio - data.text.keys(),
         f"{text} lacks transcripts of audio in {audio_table}",
         "add their lines (the id alone where nothing is said), or take them out of "
         f"{audio_table} and utt2spk",
-    )
-    _refuse(
-        audio - data.utt2spk.keys(),
-        f"{data.path / 'utt2spk'} lacks utterances of {audio_table}",
-        "add their speakers, or rerun stage 0",
     )
     return sorted(utt for utt, words in data.text.items() if not words)
 

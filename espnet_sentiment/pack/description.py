@@ -22,8 +22,13 @@ def fold_dirs(experiment: Path) -> list[Path]:
 
 
 def _natural(name: str) -> list:
-    parts = re.split(r"(\d+)", name)
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+    # Numbers of any length, by their digits without zeros before them.
+    parts = re.split(r"([0-9]+)", name)
+    digits = [part.lstrip("0") for part in parts]
+    return [
+        (i % 2, len(digits[i]) if i % 2 else 0, digits[i] if i % 2 else part)
+        for i, part in enumerate(parts)
+    ]
 
 
 def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:

@@ -152,8 +152,9 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
         rows.append(["UA of always naming the most frequent class", f"{chance:.2f}"])
     yield markdown(["metric", "%"], rows).rstrip()
     if len(folds) > 1:
+        fold = markdown_text(description["fold"])
         yield (
-            f"\nThe decoder here is that of **fold {description['fold']}**"
+            f"\nThe decoder here is that of **fold {fold}**"
             f"{_why(description)}. Every fold was tested on utterances that it did not "
             "learn from:\n"
         )
@@ -164,7 +165,8 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
 
 
 def _why(description: Mapping[str, Any]) -> str:
-    return f", {description['fold_choice']}" if description.get("fold_choice") else ""
+    why = description.get("fold_choice")
+    return f", {markdown_text(why)}" if why else ""
 
 
 def _encoder(encoder: Mapping[str, Any]) -> str:
@@ -210,7 +212,8 @@ def _origin(description: Mapping[str, Any]) -> str:
         "## Origin\n",
         f"- training: `config.yaml`, seed {description['seed']}",
         f"- versions: {versions or 'not kept'}",
-        f"- licence of the decoder: {description.get('licence') or 'not stated'}",
+        f"- licence of the decoder: "
+        f"{markdown_text(description.get('licence') or 'not stated')}",
         "- files and their SHA-256: `config.json`",
     ]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """What stage 1 wrote of a set, for the stages that read it."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,6 @@ def find_features(dump: PathLike, kind: str, data: KaldiDir) -> Features:
     stamp.expect(cut_inputs(data))
     recordings = data.wav_scp.values()
     # Audio may be read from them; what is gone, who reads it will miss.
-    if kind == "audio" and all(Path(path).exists() for path in recordings):
+    if kind == "audio" and all(map(os.path.exists, recordings)):
         stamp.expect({"recordings": stat_hash(recordings)})
     return Features(folder, kind, stamp)

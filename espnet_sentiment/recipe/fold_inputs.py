@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import refuse
 from espnet_sentiment.core.files import sha256_of
-from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.folds import PARTS, Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 
 
@@ -29,17 +29,20 @@ def training_inputs(
         texts: Transcripts, for a model with a text branch.
 
     Raises:
-        DataError: An utterance has no label.
+        DataError: Utterances of the fold have no label.
     """
+    faults = [
+        f"utterance {utt} of fold {fold.name} ({part}) has no label"
+        for part in PARTS
+        for utt in getattr(fold, part)
+        if utt not in data.utt2label
+    ]
+    if faults:
+        table = data.path / "utt2label"
+        refuse(f"{table} lacks labels: add them, or rerun stage 0", faults)
     inputs = {}
     for part in ("train", "valid"):
         utts = getattr(fold, part)
-        for utt in utts:
-            if utt not in data.utt2label:
-                raise DataError(
-                    f"utterance {utt} of fold {fold.name} has no label in "
-                    f"{data.path / 'utt2label'}: add it, or rerun stage 0"
-                )
         inputs[part] = sha256_of([(utt, data.utt2label[utt]) for utt in utts])
     if texts is not None:
         inputs["text"] = sha256_of({u: texts[u] for u in fold.train + fold.valid})

@@ -42,10 +42,14 @@ def content_hash(paths: Iterable[PathLike]) -> str:
 
 def stat_hash(paths: Iterable[PathLike]) -> str:
     """Hash path, size and modification time of files too many or large to read."""
-    rows = []
+    rows: list[tuple[str, int | None, int | None]] = []
     for path in map(Path, paths):
-        stat = path.stat() if path.exists() else None
-        rows.append((str(path), stat and stat.st_size, stat and stat.st_mtime_ns))
+        try:
+            stat = path.stat()
+        except (OSError, ValueError):  # missing, or no path that a file can have
+            rows.append((str(path), None, None))
+        else:
+            rows.append((str(path), stat.st_size, stat.st_mtime_ns))
     return sha256_of(rows)
 
 

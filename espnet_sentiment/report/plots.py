@@ -37,6 +37,9 @@ def plot_confusion(
             color = "white" if shares[i, j] > 0.5 else "black"
             label = f"{count}\n{100 * shares[i, j]:.0f} %"
             axes.text(j, i, label, ha="center", va="center", color=color)
+    # A name with two $ in it is no formula.
+    for text in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
+        text.set_parse_math(False)
     axes.set(xlabel="prediction", ylabel="truth")
     _save(figure, path)
 

@@ -127,10 +127,11 @@ def read_scored(
 
 
 def _duration(place: UtteranceAudio) -> float | None:
-    if place.start is not None and place.end is not None:
-        return place.end - place.start
+    start = place.start or 0.0
+    if place.end is not None:
+        return place.end - start
     try:
         info = audio_info(place.path, place.channel)
     except DataError:
         return None
-    return info.frames / info.sample_rate
+    return info.frames / info.sample_rate - start

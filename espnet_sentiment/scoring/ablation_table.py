@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.cells import (
     KEYS,
     P_TEXT,
@@ -87,7 +88,8 @@ def ablation_markdown(
     for first in range(0, len(records), len(TABLE3)):
         table = records[first : first + len(TABLE3)]
         encoder, tag = table[0]["encoder"], table[0]["tag"]
-        parts += [f"### {encoder}{f', {tag}' if tag else ''}\n"]
+        title = f"{encoder}, {tag}" if tag else encoder
+        parts += [f"### {markdown_text(title)}\n"]
         parts += [markdown(HEADER, [_row(record, table[0]) for record in table])]
     return "\n".join([*parts, NOTE, *notes])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
 ERROR_KINDS = ("substitutions", "deletions", "insertions")
@@ -55,7 +56,7 @@ def asr_report(results: Mapping) -> str:
     ]
     return "\n".join(
         [
-            f"# {results['asr_exp']}\n",
+            f"# {markdown_text(results['asr_exp'])}\n",
             f"{len(results['history']['train_loss'])} epochs, seed {results['seed']}. "
             "Rates are all errors over all reference words or characters, spaces "
             "between words included.\n",

@@ -7,6 +7,7 @@ nothing where there is none. The Markdown tables are made of the same records.
 from collections.abc import Mapping
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.significance import compare
 from espnet_sentiment.scoring.tables import percent
@@ -51,7 +52,7 @@ def mcnemar_cells(model: Model, base: Model | None, notes: list[str]) -> Record:
     try:
         result = compare(model, base)
     except DataError as error:
-        notes.append(f"{model.name} has no p: {error}.\n")
+        notes.append(markdown_text(f"{model.name} has no p: {error}.") + "\n")
         return {P_TEXT: "-"}
     return {
         "p": f"{result.p:.4g}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.cells import (
     KEYS,
     NOTE,
@@ -101,7 +102,9 @@ def feature_markdown(
                 record.get(P_TEXT, ""),
             ]
         )
-    against = f"the base model, {base.name}" if base else "the base model"
+    against = (
+        f"the base model, {markdown_text(base.name)}" if base else "the base model"
+    )
     missing = [] if base else [NO_BASE]
     notes = [FEATURES_NOTE, NOTE.format(base=against), *missing, *notes]
     return "\n".join([markdown(HEADER, rows), *notes])

@@ -90,8 +90,8 @@ def experiment_report(results: dict) -> str:
 def asr_note(all_results: Iterable[dict]) -> str:
     """Say how well the RNN-Ts recognise whose encoders a table's rows read."""
     notes = {
-        f"{results['encoder']}: an RNN-T with WER {percent(rates['wer'])} %, CER "
-        f"{percent(rates['cer'])} % on {part}\n"
+        f"{markdown_text(results['encoder'])}: an RNN-T with WER "
+        f"{percent(rates['wer'])} %, CER {percent(rates['cer'])} % on {part}\n"
         for results in all_results
         for part, rates in (results.get("asr") or {}).items()
         if rates["wer"] is not None

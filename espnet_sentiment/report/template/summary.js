@@ -83,7 +83,7 @@ function wordsSection() {
       outside: percent(found.outside_words),
     })),
     el("p", {}, t("words.top", {count: found.min_count})),
-    el("div", {class: "side"}, ...data.classes.filter((name) => found.words[name]).map((name) =>
+    el("div", {class: "side"}, ...data.classes.filter((name) => Object.hasOwn(found.words, name)).map((name) =>
       table(name, [t("words.word"), t("words.attention"), t("words.times")],
         found.words[name].map(([word, weight, count]) => [word, weight.toFixed(2), count])))));
 }
