@@ -124,13 +124,11 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     """Train; ESPnet's slow imports wait until there is work to do."""
     stage.say("loading ESPnet")
     from espnet_sentiment.tasks.divergence import check_initial
-    from espnet_sentiment.tasks.rnnt import RNNTTask
-    from espnet_sentiment.train.options import task_options
-    from espnet_sentiment.train.prepare_rnnt import prepare
-    from espnet_sentiment.train.served import RNNT, check_processes
+    from espnet_sentiment.train.prepare_rnnt import prepare, rnnt_options
+    from espnet_sentiment.train.served import check_processes
     from espnet_sentiment.train.train_rnnt import drop_leftovers, train_rnnt
 
-    options = task_options(RNNTTask, config, Path(args.asr), extra, "--asr_args", RNNT)
+    options = rnnt_options(config, Path(args.asr), extra)
     check_processes(options, args.ngpu, args.nj)
     if args.init and options["init_param"]:
         raise UserError("--init is init_param of the encoder: give one of the two")
