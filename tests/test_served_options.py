@@ -8,7 +8,9 @@ import pytest
 import yaml
 from recipe_fixtures import Recipe
 
+from espnet_sentiment.bin import check_options
 from espnet_sentiment.core.errors import DataError, UserError
+from espnet_sentiment.core.files import write_json
 from espnet_sentiment.train.served import RNNT, SENTIMENT, check_processes
 
 pytestmark = pytest.mark.espnet
@@ -216,6 +218,37 @@ def test_all_options_that_cannot_be_followed_are_named_at_once():
         (f"{CONFIG}:", "max_epoch"),
         (f"{CONFIG}:", "use_wandb"),
     ]
+
+
+def test_options_of_later_stages_are_checked_by_themselves(tmp_path):
+    asr, sentiment = tmp_path / "asr.yaml", tmp_path / "small.yaml"
+    asr.write_text("encoder_conf: {lstm_units: 4}\n")
+    sentiment.write_text("decoder: mlp_pooling\ntext_encoder: lstm\n")
+    exp = tmp_path / "exp"
+    said = ["--asr", str(asr), "--asr_args", "--batch_bins 0", "--exp", str(exp)]
+    with pytest.raises(DataError, match="^--asr_args: batch_bins is 0"):
+        check_options.main(said)
+    said = ["--sentiment", str(sentiment), "--exp", str(exp)]
+    with pytest.raises(DataError, match="has a text_encoder: name the ASR model"):
+        check_options.main(said)
+    said += ["--transcripts", "reference", "--sentiment_args", "--optim_conf lr=abc"]
+    with pytest.raises(DataError, match="^--sentiment_args: optim_conf: lr is 'abc'"):
+        check_options.main(said)
+
+
+def test_options_of_a_training_that_began_are_not_checked_again(tmp_path):
+    sentiment = tmp_path / "small.yaml"
+    sentiment.write_text("decoder: mlp_pooling\n")
+    said = ["--sentiment", str(sentiment), "--exp", str(tmp_path / "exp")]
+    said += ["--sentiment_args", "--max_epoch 0"]
+    plan = tmp_path / "exp" / "x_y_small_seed0" / "fold1" / ".done.plan.json"
+    inputs = {"config": {"decoder": "mlp_pooling"}, "sentiment_args": ["--max_epoch"]}
+    write_json(plan, inputs)
+    with pytest.raises(DataError, match="max_epoch is 0"):
+        check_options.main(said)
+    # As if it had passed.
+    write_json(plan, {**inputs, "sentiment_args": ["--max_epoch", "0"]})
+    check_options.main(said)
 
 
 def test_distributed_options_that_the_processors_contradict_are_named():
