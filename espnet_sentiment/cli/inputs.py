@@ -77,7 +77,7 @@ def list_inputs(
         path = Path(argument)
         if argument == STDIN:
             yield from _from_stdin(stdin, spool, say)
-        elif path.suffix.lower() in SUFFIXES and path.is_file():
+        elif path.suffix.lower() in SUFFIXES and _is_text(path):
             yield from _from_list(path, say)
         else:
             yield from _expand(argument, say)
@@ -114,6 +114,14 @@ def _from_stdin(
         return
     for _, name in read_names(stdin, head):
         yield from _expand(os.fsdecode(name), say)
+
+
+def _is_text(path: Path) -> bool:
+    """Tell a list from a recording, whatever its name, and from what cannot be read."""
+    if _defect(path) is not None or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return not _is_binary(file.read(HEAD))
 
 
 def _is_binary(head: bytes) -> bool:
