@@ -341,7 +341,7 @@ def test_an_empty_transcript_is_counted_and_trained_on(corpus, capfd):
     utt = max(read_table(corpus.data_dir / "folds" / "1" / "train"))
     corpus.fix(utt, "")
     corpus.train("--asr_args", "--max_epoch 1")
-    assert f"1 transcripts are empty, for example of {utt}" in capfd.readouterr().err
+    assert f"1 empty transcript, for example of {utt}" in capfd.readouterr().err
     assert result(corpus.exp)[0]["train_loss"][0] > 0
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import hash_file, sha256_of
@@ -100,7 +101,8 @@ def train(args: argparse.Namespace) -> None:
         refuse_other(stage)  # which may have ended while this run waited
         stage.start(out)
         if empty:
-            stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
+            count = counted(len(empty), "empty transcript")
+            stage.say(f"{count}, for example of {empty[0]}")
         _train(stage, data, fold, features.dir, config, extra, args)
 
 
