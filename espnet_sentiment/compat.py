@@ -174,7 +174,8 @@ class _HushedFinder(importlib.abc.MetaPathFinder):
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
-            spec.loader.exec_module = functools.partial(_execute_hushed, execute)
+            hushed = functools.partial(_execute_hushed, execute)
+            spec.loader.exec_module = hushed  # type: ignore[method-assign]
         return spec
 
 

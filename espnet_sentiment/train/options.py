@@ -129,10 +129,11 @@ def _parse(
 
 def _adapt(parser: argparse.ArgumentParser, name: str, served: Served) -> None:
     """Let a parser take 1e4 for a whole number, and raise what it refuses."""
-    parser.error = _refusing(name, served)  # type: ignore[method-assign]
+    parser.error = _refusing(name, served)  # type: ignore[method-assign,assignment]
     for action in parser_actions(parser):
-        if action.type in (int, int_or_none):
-            action.type = _exponents_too(action.type)
+        convert = action.type
+        if callable(convert) and convert in (int, int_or_none):
+            action.type = _exponents_too(convert)
 
 
 def _refusing(name: str, served: Served) -> Callable[[str], NoReturn]:
