@@ -10,12 +10,20 @@ Libraries are imported by those functions alone that need them.
 """
 
 import argparse
+import contextlib
 import functools
+import importlib.abc
+import importlib.machinery
+import io
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+ESPNET_ATTENTION = "espnet2.legacy.nets.pytorch_backend.transformer.attention"
+NO_FLASH_ATTENTION = "using ESPnet default: No module named 'flash_attn'"
 
 
 def parser_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -144,6 +152,42 @@ def apply_to_tensors(
     they do to a tensor.
     """
     module._apply(function, recurse)
+
+
+def hush_espnet() -> None:
+    """Leave out what ESPnet prints of a missing flash_attn, which it can do without.
+
+    Written for ESPnet 202611: ``ESPNET_ATTENTION`` prints it when it is imported.
+    Anything else that it prints stays.
+    """
+    if ESPNET_ATTENTION not in sys.modules:
+        sys.meta_path.insert(0, _HushedFinder())
+
+
+class _HushedFinder(importlib.abc.MetaPathFinder):
+    """Finds one module as Python does, and lets it be silent of one thing."""
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != ESPNET_ATTENTION:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+            hushed = functools.partial(_execute_hushed, execute)
+            spec.loader.exec_module = hushed  # type: ignore[method-assign]
+        return spec
+
+
+def _execute_hushed(execute: Callable, module: Any) -> None:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            execute(module)
+    finally:
+        for line in said.getvalue().splitlines(keepends=True):
+            if not line.rstrip().endswith(NO_FLASH_ATTENTION):
+                sys.stderr.write(line)
 
 
 def suppress_defaults(parser: argparse.ArgumentParser) -> None:

@@ -57,8 +57,7 @@ Every sentiment recipe can then use the encoder:
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
 . "$recipe_root/local/parse_options.sh"
 
-check stage '[0-2]' "a number from 0 to 2"
-check stop_stage "[$stage-2]" "a number from --stage $stage to 2"
+check_stages 2
 check seed '[0-9]{1,9}' "a whole number"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check beam_size '[1-9][0-9]*' "a number from 1"
@@ -68,6 +67,8 @@ check ngpu '[0-9]+' "a number from 0"
 if declare -F configure >/dev/null; then configure; fi
 
 prepare_environment
+if wanted 2; then checks_asr; fi
+check_options
 if wanted 0; then prepare_data; fi
 if [[ $asr_init == none ]]; then asr_init=; fi
 asr_tag=$tag asr_seed=$seed asr_nj=$nj

@@ -3,7 +3,9 @@
 # on Debian, the distribution's package. Without one, those tests are skipped.
 #
 #   local/browser.sh    in an environment with Playwright, whose bin/ comes first on PATH
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh browser.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"

@@ -9,7 +9,9 @@
 #   UV_TORCH_BACKEND  the build of PyTorch, as uv names it. "cpu" takes PyTorch's own
 #                     CPU build, which needs no CUDA packages; .venv remembers it.
 # Package indexes and caches are those that uv and pip are configured for.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh env.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"

@@ -2,6 +2,15 @@
 # Sourced: turns --name value into name=value, for the options that $help_text names.
 # --flag alone sets a variable that is "false" to "true"; --help prints $help_text.
 
+# shellcheck source-path=SCRIPTDIR source=other_names.sh
+. "$(dirname "${BASH_SOURCE[0]}")/other_names.sh"
+
+# refuse <what is wrong>
+refuse() {
+  echo "error: $1 (see --help)" >&2
+  exit 2
+}
+
 while (($#)); do
   if [[ $1 == -h || $1 == --help ]]; then
     echo "${help_text:?}"
@@ -9,25 +18,22 @@ while (($#)); do
   fi
   option=${1#--}
   option=${option//-/_}
-  if [[ $1 == --*=* ]]; then
-    echo "error: write ${1%%=*} ${1#*=} (see --help)" >&2
-    exit 2
-  fi
+  if [[ $1 == --*=* ]]; then refuse "write ${1%%=*} ${1#*=}"; fi
   if [[ $1 != --* || $help_text != *"  --$option "* || ! -v $option ]]; then
-    echo "error: unknown option $1 (see --help)" >&2
-    exit 2
+    here=
+    if [[ $1 == --* ]]; then here=$(other_name "$option"); fi
+    if [[ $here ]]; then refuse "there is no $1 here: $here"; fi
+    refuse "unknown option $1"
   fi
   if [[ ${!option} == false && (-z ${2-} || $2 == --*) ]]; then
     printf -v "$option" true
     shift
   elif [[ ${!option} == false && ! $2 =~ ^(true|false)$ ]]; then
-    echo "error: $1 takes no value, but got '$2' (see --help)" >&2
-    exit 2
+    refuse "$1 takes no value, but got '$2'"
   elif (($# > 1)); then
     printf -v "$option" %s "$2"
     shift 2
   else
-    echo "error: $1 needs a value (see --help)" >&2
-    exit 2
+    refuse "$1 needs a value"
   fi
 done

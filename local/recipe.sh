@@ -87,8 +87,7 @@ Others
 # shellcheck source-path=SCRIPTDIR source=parse_options.sh
 . "$recipe_root/local/parse_options.sh"
 
-check stage '[0-6]' "a number from 0 to 6"
-check stop_stage "[$stage-6]" "a number from --stage $stage to 6"
+check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
@@ -96,7 +95,7 @@ check asr_tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_nj '[1-9][0-9]*' "a number from 1"
 check transcripts_beam_size '|[1-9][0-9]*' "a number from 1"
 check nj '|[1-9][0-9]*' "a number from 1"
-check ngpu '[01]' "0 or 1"
+check ngpu '[01]' "0 or 1: one GPU is used; more, in a queue's jobs, by --cluster FILE"
 check channel '|0|1|mix' "0, 1 or mix"
 
 # check_file <option> <file> <folder>: refuse a config file that does not exist.
@@ -124,6 +123,45 @@ if ! wanted 0 && [[ -f $prepared && $(<"$prepared") != "$data_options" ]]; then
   exit 2
 fi
 prepare_environment
+
+# What is run: an encoder and its sentiment models, each.
+conf=conf/sentiment
+runs=()
+if [[ $ablation == true ]]; then
+  runs+=("$encoder" "$conf/rnn_attention.yaml $conf/mlp_pooling.yaml \
+$conf/rnn_pooling.yaml $conf/rnn_attention_no_specaug.yaml"
+    conf/encoder/fbank.yaml "$conf/rnn_attention.yaml")
+fi
+if [[ $baselines == true ]]; then
+  transcripts=${transcripts:-$encoder}
+  runs+=("$encoder" "$conf/rnn_attention.yaml"
+    conf/encoder/fbank.yaml "$conf/mlp.yaml $conf/lstm.yaml $conf/rnn_attention.yaml"
+    conf/encoder/fbank_10ms.yaml "$conf/cnn.yaml $conf/cnn_lstm.yaml $conf/cnn_lstm_text.yaml")
+fi
+if [[ $ablation == false && $baselines == false ]]; then
+  runs+=("$encoder" "$sentiment")
+  if [[ $compare_with && ! $encoder -ef $compare_with ]]; then
+    runs+=("$compare_with" "$sentiment")
+  fi
+fi
+# The RNN-T that stage 2 trains.
+own_rnnt=false
+if [[ $asr_corpus && $encoder -ef conf/encoder/rnnt.yaml && ! $encoder_model ]]; then
+  own_rnnt=true
+fi
+
+override="--sentiment_args=$recipe_args $sentiment_args"
+if [[ $own_rnnt == true ]] && wanted 2; then checks_asr; fi
+if wanted 3 || wanted 4; then
+  configs=()
+  for ((i = 1; i < ${#runs[@]}; i += 2)); do
+    read -ra more <<<"${runs[i]}"
+    configs+=("${more[@]}")
+  done
+  options_to_check+=(--sentiment "${configs[@]}" "$override" --transcripts "$transcripts"
+    ${cluster:+--cluster "$cluster"})
+fi
+check_options
 
 features() {
   module make_features "$@" ${channel:+--channel "$channel"} ${nj:+--nj "$nj"} \
@@ -166,7 +204,6 @@ run_stages() {
     --tag "$tag" --ngpu "$ngpu" --transcripts "$transcripts")
   if wanted 1; then features "${data[@]}"; fi
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
-  local override="--sentiment_args=$recipe_args $sentiment_args"
   if wanted 3; then module encode "${experiment[@]}" "${shared[@]}" "$override"; fi
   if wanted 4; then
     module sentiment_train "${experiment[@]}" "${shared[@]}" ${nj:+--nj "$nj"} "$override"
@@ -186,33 +223,15 @@ if wanted 0; then
     echo "$data_options" >"$prepared"
   fi
 fi
-if [[ $asr_corpus && $encoder -ef conf/encoder/rnnt.yaml && ! $encoder_model ]]; then
+if [[ $own_rnnt == true ]]; then
   read -ra also <<<"$asr_also"
   asr_stages "$asr_corpus" "${also[@]}"
   encoder_model=$asr_exp
 fi
-conf=conf/sentiment
-if [[ $baselines == true ]]; then transcripts=${transcripts:-$encoder}; fi
 if [[ $transcripts ]]; then transcribe; fi
 if [[ $align_words == true ]] && wanted 1; then
   features --data_dir "data/$corpus" --encoder conf/encoder/fbank.yaml # an RNN-T aligns it
 fi
-if [[ $ablation == true ]]; then
-  run_stages "$encoder" "$conf/rnn_attention.yaml $conf/mlp_pooling.yaml \
-$conf/rnn_pooling.yaml $conf/rnn_attention_no_specaug.yaml"
-  run_stages conf/encoder/fbank.yaml "$conf/rnn_attention.yaml"
-fi
-if [[ $baselines == true ]]; then
-  run_stages "$encoder" "$conf/rnn_attention.yaml"
-  run_stages conf/encoder/fbank.yaml "$conf/mlp.yaml $conf/lstm.yaml $conf/rnn_attention.yaml"
-  run_stages conf/encoder/fbank_10ms.yaml \
-    "$conf/cnn.yaml $conf/cnn_lstm.yaml $conf/cnn_lstm_text.yaml"
-fi
-if [[ $ablation == false && $baselines == false ]]; then
-  run_stages "$encoder" "$sentiment"
-  if [[ $compare_with && ! $encoder -ef $compare_with ]]; then
-    run_stages "$compare_with" "$sentiment"
-  fi
-fi
+for ((i = 0; i < ${#runs[@]}; i += 2)); do run_stages "${runs[i]}" "${runs[i + 1]}"; done
 if wanted 6; then module tables --data_dir "data/$corpus" --encoder "$encoder"; fi
 echo "[recipe] stages $stage to $stop_stage: $SECONDS s in all" >&2

@@ -3,7 +3,9 @@
 # the command, the public names, and a pack that answers for a recording.
 #
 #   ./local/release.sh
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh release.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"

@@ -4,6 +4,9 @@
 # The options are set by the scripts that source this one.
 # shellcheck disable=SC2154
 
+set +o posix # by `sh`, where that is Bash
+unset CDPATH
+
 # The physical path, so that a recipe elsewhere can link to this folder.
 recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
 
@@ -17,6 +20,22 @@ check() {
     exit 2
   fi
 }
+
+# check_stages <last>: of --stage and --stop_stage.
+check_stages() {
+  check stage "[0-$1]" "a number from 0 to $1"
+  check stop_stage '[0-9]{1,9}' "a number from 0 to $1"
+  stop_stage=$((10#$stop_stage))
+  if ((stop_stage < stage)); then
+    echo "error: --stop_stage $stop_stage comes before --stage $stage: nothing would run" >&2
+    exit 2
+  fi
+  if ((stop_stage > $1)); then
+    echo "[recipe] --stop_stage $stop_stage: the last stage is $1" >&2
+    stop_stage=$1
+  fi
+}
+
 # prepare_environment: install the package, and take Python from .venv.
 prepare_environment() {
   attend exec "$recipe_root/local/env.sh"
@@ -36,6 +55,19 @@ module() {
   local begin=$SECONDS
   python -m "espnet_sentiment.bin.$1" "${@:2}"
   echo "[recipe] $1: $((SECONDS - begin)) s" >&2
+}
+
+# Options of check_options, see checks_asr and recipe.sh.
+options_to_check=()
+
+# checks_asr: the RNN-T's options are to be checked, too.
+checks_asr() { options_to_check+=(--asr "$asr" "--asr_args=$recipe_asr_args $asr_args"); }
+
+# check_options: what a later stage would refuse is refused before hours of work.
+check_options() {
+  if ((${#options_to_check[@]})); then
+    python -m espnet_sentiment.bin.check_options --ngpu "$ngpu" "${options_to_check[@]}"
+  fi
 }
 
 # asr_stages <set> [other sets]: stages 1 and 2 of RNN-T pre-training. The RNN-T is

@@ -21,7 +21,9 @@
 # memory. Choose another number by -n; `-n 0` takes one process, as --pdb needs.
 # `pytest` alone, in .venv, works too. Markers choose tests, for example
 # -m "not recipe and not browser"; `pytest --markers` explains them.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh test.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"

@@ -24,6 +24,7 @@ WHERE = {
     "load_rnnt": "espnet_sentiment.asr.rnnt_checkpoint",
     "recalls_to_accuracy": "espnet_sentiment.tasks.sentiment_trainer",
     "train_rnnt": "espnet_sentiment.train.train_rnnt",
+    "task_defaults": "espnet_sentiment.train.train_fold",
     "task_options": "espnet_sentiment.train.options",
 }
 

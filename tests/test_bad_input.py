@@ -145,9 +145,15 @@ def test_a_bad_value_of_the_encoders_config_is_named(recipe, conf, message):
             {"decoder": "rnn_atention"},
             "unknown decoder 'rnn_atention': .*rnn_attention",
         ),
-        ({"decoder_conf": {"hiden_size": 8}}, "decoder_conf .*hiden_size"),
-        ({"specaug_conf": {"policy": "LX"}}, "specaug_conf .*one of none, LB"),
-        ({"optim_conf": {"lr": "fast"}}, "optim_conf .*fast"),
+        (
+            {"decoder_conf": {"hiden_size": 8}},
+            "decoder_conf: .*hiden_size.*did you mean hidden_size",
+        ),
+        ({"specaug_conf": {"policy": "LX"}}, "specaug_conf: .*one of none, LB"),
+        (
+            {"optim_conf": {"lr": "fast"}},
+            "optim_conf: lr is .fast.: it must be a number",
+        ),
         ({"views": "one"}, "views is 'one': it must be a whole number"),
         ({"views": 0}, "views is 0: it must be a whole number from 1"),
     ],

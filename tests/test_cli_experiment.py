@@ -5,7 +5,7 @@ import re
 import pytest
 from report_experiment import Scored
 
-from espnet_sentiment.bin import plot_attention
+from espnet_sentiment.bin import plot_attention, report
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, write_json
@@ -32,7 +32,19 @@ def test_report_says_which_recordings_it_lacks(scored, capsys):
     scored.utts[scored.names[1]].unlink()
     assert main(["report", str(scored.dir)]) == 0
     said = capsys.readouterr().err
-    assert said.startswith("[report] WARNING: 1 of 8 recordings cannot be read")
+    assert re.match(r"\[stage 6: report .*\] WARNING: 1 of 8 recordings cannot", said)
+
+
+def test_report_and_stage_6_leave_each_other_s_page(scored, monkeypatch, capsys):
+    monkeypatch.chdir(scored.root)
+    options = [o.replace(f"{scored.root}/", "") for o in map(str, scored.options())]
+    report.main(options)
+    assert main(["report", f"exp/{scored.dir.name}"]) == 0
+    written = (scored.dir / "report.html").stat().st_mtime_ns
+    capsys.readouterr()
+    report.main(options)
+    assert capsys.readouterr().err.rstrip().endswith("up to date")
+    assert (scored.dir / "report.html").stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize("command", ["report", "plot --utt a", "deletion"])

@@ -5,7 +5,10 @@ A failure here says which library has changed, and what to do.
 
 import argparse
 import ast
+import importlib
+import importlib.util
 import inspect
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -208,3 +211,22 @@ def test_espnet_computes_the_transducer_loss_by_the_method_that_we_override():
     assert logits.shape == (2, 7, 4, 4), remedy
     assert targets.tolist() == [[1, 2, 3], [4, 0, 0]], remedy
     assert (frames.tolist(), lengths.tolist()) == ([7, 5], [3, 1]), remedy
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("flash_attn")), reason="it is there")
+def test_espnet_is_silent_of_flash_attention_alone(capsys, monkeypatch):
+    """Should it say something else by now, NO_FLASH_ATTENTION follows it."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.delitem(sys.modules, compat.ESPNET_ATTENTION)
+    importlib.import_module(compat.ESPNET_ATTENTION)
+    assert "Flash Attention" in capsys.readouterr().err
+    del sys.modules[compat.ESPNET_ATTENTION]
+    compat.hush_espnet()
+    importlib.import_module(compat.ESPNET_ATTENTION)
+    assert "Flash Attention" not in capsys.readouterr().err
+
+    def execute(module):
+        print("another notice", file=sys.stderr)
+
+    compat._execute_hushed(execute, None)
+    assert capsys.readouterr().err == "another notice\n"

@@ -54,10 +54,10 @@ def test_a_fold_that_diverges_ends_the_stage_with_one_line(encoded, nj):
     fold = encoded.exp / "fold"
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert line.startswith(f"error: {fold}") and ": epoch 1: " in line
-    remedy = '--sentiment_args "--optim_conf lr=1e+29"'
-    assert f"has diverged: lower the learning rate: {remedy}" in line
+    remedy = 'than 1e+30: --sentiment_args "--optim_conf lr=0.001"'
+    assert f"has diverged: try a lower learning rate {remedy}; where that" in line
     assert not list(encoded.exp.glob("fold*/sentiment.pth"))
-    encoded.run(4, 6, "--nj", "1", "--sentiment_args=--optim_conf lr=0.0001")
+    encoded.run(4, 6, "--nj", "1", "--sentiment_args=--optim_conf lr=0.001")
     assert read_json(encoded.exp / "results.json")["n_utterances"] == 4
 
 

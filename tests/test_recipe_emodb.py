@@ -1,6 +1,7 @@
 """EmoDB: its layout, its errors, and the whole recipe on the real corpus."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -121,7 +122,18 @@ def test_help_names_every_option_and_an_unknown_one_is_refused():
         (["--stage=3"], "write --stage 3"),
         (["--stage"], "--stage needs a value"),
         (["--stage", "7"], "--stage '7' must be a number from 0 to 6"),
-        (["--stage", "4", "--stop_stage", "3"], "--stop_stage '3' must be"),
+        (
+            ["--stage", "4", "--stop_stage", "3"],
+            "--stop_stage 3 comes before --stage 4",
+        ),
+        (["--ngpu", "2"], "--ngpu '2' must be 0 or 1: one GPU is used; more"),
+        (["--expdir", "/disk"], "there is no --expdir here: .*: ln -s .* exp "),
+        (["--dumpdir", "/disk"], "there is no --dumpdir here: .* dump "),
+        (["--skip_train", "true"], "there is no --skip_train here: --stage 5 begins"),
+        (["--skip-eval"], "there is no --skip-eval here: --stop_stage 4 ends"),
+        (["--inference_nj", "4"], "there is no --inference_nj here: --nj N"),
+        (["--hf_repo", "me/it"], "there is no --hf_repo here: .* --push OWNER/NAME"),
+        (["--epochs", "9"], "there is no --epochs here: .*_args '--max_epoch ...'"),
         (["--seed", "abc"], "--seed 'abc' must be a whole number"),
         (["--tag", "a/b"], "--tag 'a/b' must be letters"),
         (["--nj", "0"], "--nj '0' must be a number from 1"),
@@ -148,7 +160,7 @@ def test_help_names_every_option_and_an_unknown_one_is_refused():
 def test_a_bad_option_is_refused_at_once(options, message):
     result = run_recipe(RECIPE, *options)
     assert result.returncode == 2
-    assert result.stderr == f"error: {message}{result.stderr[7 + len(message) :]}"
+    assert re.match(f"error: {message}", result.stderr)
     assert result.stderr.count("\n") == 1
 
 

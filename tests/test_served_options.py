@@ -8,7 +8,9 @@ import pytest
 import yaml
 from recipe_fixtures import Recipe
 
+from espnet_sentiment.bin import check_options
 from espnet_sentiment.core.errors import DataError, UserError
+from espnet_sentiment.core.files import write_json
 from espnet_sentiment.train.served import RNNT, SENTIMENT, check_processes
 
 pytestmark = pytest.mark.espnet
@@ -141,7 +143,7 @@ def test_what_a_stage_cannot_follow_is_said_with_the_remedy(task, said, message)
     ("config", "message"),
     [
         ({"max_epoch": 1.5}, "max_epoch is 1.5: it must be a whole number"),
-        ({"max_epoch": "many"}, "max_epoch: invalid int value"),
+        ({"max_epoch": "many"}, "max_epoch is .many.: it must be a whole number"),
         ({"sort_batch": "up"}, "sort_batch is 'up': choose one of descending"),
         ({"specaug": "specaug"}, "keeps specaugment alone"),
         ({"required": []}, "unknown key 'required'"),
@@ -158,6 +160,95 @@ def test_numbers_with_an_exponent_are_numbers():
     assert found["optim_conf"]["lr"] == 1e-5
     found = options("RNNTTask", {}, "--optim_conf", "lr=2E-3", "--max_epoch", "2")
     assert found["optim_conf"]["lr"] == 2e-3 and found["max_epoch"] == 2
+
+
+def test_whole_numbers_may_have_an_exponent():
+    said = "--batch_bins 4e6 --optim_conf betas=[9e-1,0.98] --scheduler warmuplr"
+    found = options(
+        "RNNTTask", {}, *said.split(), "--scheduler_conf", "warmup_steps=1e4"
+    )
+    assert found["batch_bins"] == 4_000_000 and found["optim_conf"]["betas"][0] == 0.9
+    assert type(found["scheduler_conf"]["warmup_steps"]) is int
+
+
+NUMBER, SIZE = "it must be a number$", "it must be a whole number from 1$"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("--optim_conf lr=abc", f"optim_conf: lr is 'abc': {NUMBER}"),
+        ("--optim_conf lr=0,001", f"optim_conf: lr is '0,001': {NUMBER}"),
+        ("--optim_conf lr=0", "optim_conf: lr is 0: it must be above 0$"),
+        ("--optim_conf lr=1e999", "optim_conf: lr is inf: .* finite number$"),
+        ("--optim_conf rate=1", "optim_conf: unknown key 'rate': it has lr, betas"),
+        ("--decoder_conf n_heads=0", f"decoder_conf: n_heads is 0: {SIZE}"),
+        ("--decoder_conf n_heads=-1", f"decoder_conf: n_heads is -1: {SIZE}"),
+        (
+            "--scheduler warmuplr --scheduler_conf warmup_steps=0",
+            f"scheduler_conf: warmup_steps is 0: {SIZE}",
+        ),
+        ("--model_conf label_smoothing=2", "model_conf is .*below 1"),
+        ("--best_model_criterion ua", "best_model_criterion is 'ua': .*valid,ua,max"),
+    ],
+)
+def test_what_a_part_cannot_take_is_named_where_it_was_given(said, message):
+    own = {"decoder": "rnn_attention", "optim_conf": {"lr": 0.01}}
+    with pytest.raises(DataError, match=f"^--sentiment_args: {message}"):
+        lazy.task_defaults(own, CONFIG, said.split())
+
+
+def test_of_a_file_and_a_command_line_the_one_that_is_wrong_is_named():
+    own = {"optim_conf": {"lr": "fast"}}
+    with pytest.raises(DataError, match=f"^{CONFIG}: optim_conf: lr is 'fast'"):
+        lazy.task_defaults(own, CONFIG, ["--optim_conf", "betas=[0.9,0.98]"])
+    lazy.task_defaults(own, CONFIG, ["--optim_conf", "lr=0.1"])
+
+
+def test_all_options_that_cannot_be_followed_are_named_at_once():
+    own = {"max_epoch": 0, "use_wandb": True}
+    with pytest.raises(DataError) as refused:
+        lazy.task_defaults(own, CONFIG, ["--batch_size", "0", "--specaug", "none"])
+    head, *lines = str(refused.value).splitlines()
+    assert head == "4 options cannot be followed:"
+    named = [tuple(line.split()[:2]) for line in lines]
+    assert sorted(named) == [
+        ("--sentiment_args:", "batch_size"),
+        ("--sentiment_args:", "write"),
+        (f"{CONFIG}:", "max_epoch"),
+        (f"{CONFIG}:", "use_wandb"),
+    ]
+
+
+def test_options_of_later_stages_are_checked_by_themselves(tmp_path):
+    asr, sentiment = tmp_path / "asr.yaml", tmp_path / "small.yaml"
+    asr.write_text("encoder_conf: {lstm_units: 4}\n")
+    sentiment.write_text("decoder: mlp_pooling\ntext_encoder: lstm\n")
+    exp = tmp_path / "exp"
+    said = ["--asr", str(asr), "--asr_args", "--batch_bins 0", "--exp", str(exp)]
+    with pytest.raises(DataError, match="^--asr_args: batch_bins is 0"):
+        check_options.main(said)
+    said = ["--sentiment", str(sentiment), "--exp", str(exp)]
+    with pytest.raises(DataError, match="has a text_encoder: name the ASR model"):
+        check_options.main(said)
+    said += ["--transcripts", "reference", "--sentiment_args", "--optim_conf lr=abc"]
+    with pytest.raises(DataError, match="^--sentiment_args: optim_conf: lr is 'abc'"):
+        check_options.main(said)
+
+
+def test_options_of_a_training_that_began_are_not_checked_again(tmp_path):
+    sentiment = tmp_path / "small.yaml"
+    sentiment.write_text("decoder: mlp_pooling\n")
+    said = ["--sentiment", str(sentiment), "--exp", str(tmp_path / "exp")]
+    said += ["--sentiment_args", "--max_epoch 0"]
+    plan = tmp_path / "exp" / "x_y_small_seed0" / "fold1" / ".done.plan.json"
+    inputs = {"config": {"decoder": "mlp_pooling"}, "sentiment_args": ["--max_epoch"]}
+    write_json(plan, inputs)
+    with pytest.raises(DataError, match="max_epoch is 0"):
+        check_options.main(said)
+    # As if it had passed.
+    write_json(plan, {**inputs, "sentiment_args": ["--max_epoch", "0"]})
+    check_options.main(said)
 
 
 def test_distributed_options_that_the_processors_contradict_are_named():

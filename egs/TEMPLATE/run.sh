@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # NAME (AUTHORS, YEAR): its classes and speakers, leave one speaker out.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=template

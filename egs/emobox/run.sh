@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # EmoBox (Ma et al., Interspeech 2024): 32 corpora, their labels and folds.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=emobox

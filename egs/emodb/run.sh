@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # EmoDB (Burkhardt et al., 2005): 4 classes, 10 speakers, leave one speaker out.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=emodb

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # LibriSpeech (Panayotov et al., 2015): RNN-T pre-training on 100, 460 or 960 h.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=librispeech

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Any corpus that a table describes: one utterance per row, its recording and its label.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=manifest

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # mini: the paper's idea in a few minutes, on synthetic speech, without any corpus.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=mini

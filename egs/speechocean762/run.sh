@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # speechocean762 (Zhang et al., 2021): RNN-T pre-training on 2.9 h of read English.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=speechocean762

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SWBD-sentiment (Chen et al., 2020): telephone conversations, 3 classes, the paper's 90/5/5.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
 set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=swbd_sentiment

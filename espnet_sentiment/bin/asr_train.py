@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import hash_file, sha256_of
@@ -100,7 +101,8 @@ def train(args: argparse.Namespace) -> None:
         refuse_other(stage)  # which may have ended while this run waited
         stage.start(out)
         if empty:
-            stage.say(f"{len(empty)} transcripts are empty, for example of {empty[0]}")
+            count = counted(len(empty), "empty transcript")
+            stage.say(f"{count}, for example of {empty[0]}")
         _train(stage, data, fold, features.dir, config, extra, args)
 
 
@@ -124,13 +126,11 @@ def _train(stage, data, fold, feats, config, extra, args) -> None:
     """Train; ESPnet's slow imports wait until there is work to do."""
     stage.say("loading ESPnet")
     from espnet_sentiment.tasks.divergence import check_initial
-    from espnet_sentiment.tasks.rnnt import RNNTTask
-    from espnet_sentiment.train.options import task_options
-    from espnet_sentiment.train.prepare_rnnt import prepare
-    from espnet_sentiment.train.served import RNNT, check_processes
+    from espnet_sentiment.train.prepare_rnnt import prepare, rnnt_options
+    from espnet_sentiment.train.served import check_processes
     from espnet_sentiment.train.train_rnnt import drop_leftovers, train_rnnt
 
-    options = task_options(RNNTTask, config, Path(args.asr), extra, "--asr_args", RNNT)
+    options = rnnt_options(config, Path(args.asr), extra)
     check_processes(options, args.ngpu, args.nj)
     if args.init and options["init_param"]:
         raise UserError("--init is init_param of the encoder: give one of the two")

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
@@ -76,13 +77,14 @@ def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
     )
 
 
-def report(experiment: Experiment, data: KaldiDir, args) -> None:
-    """Write the report of an experiment."""
+def report(experiment: Experiment, data: KaldiDir, args) -> list[Path]:
+    """Write the report of an experiment; return its files."""
     stage, folders = stage_of(experiment, data, args), fold_folders(experiment)
     ctm = ctm_path(experiment, args.alignment)
     stage.start()
     outputs = write_report(experiment, folders, data, ctm, stage.say, args)
     stage.finish(f"{outputs[0]}", outputs)
+    return outputs
 
 
 if __name__ == "__main__":

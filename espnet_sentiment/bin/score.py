@@ -1,7 +1,7 @@
 """Stage 6: WA, UA, tables, confusion matrix and learning curves."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def set_aside_others(
 def gather(
     experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], args
 ) -> dict[str, Any]:
-    """Gather all that ``results.json`` is made from.
+    """Gather all that ``results.json`` is made from, but the times that it tells.
 
     Raises:
         DataError: A fold is not decoded, or from other inputs than there are now.
@@ -102,7 +102,7 @@ def gather(
     texts = read_transcripts(experiment, data.utts)
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     model = model_inputs(experiment, encoder, data.classes)
-    predictions, trainings, made = {}, {}, {}
+    predictions, decodings, trainings, made = {}, {}, {}, {}
     for fold, folder in zip(folds, folders, strict=True):
         training, decoding = trained(experiment, fold.name), decoded(folder)
         training.expect(model)
@@ -110,10 +110,12 @@ def gather(
             {"training": training.sums(), **decoding_inputs(data, fold, texts)}
         )
         predictions[fold.name] = hash_file(folder / "decode" / PREDICTIONS)
+        decodings[fold.name] = sha256_of(decoding.inputs)
         trainings[fold.name] = training.sums()
         made[fold.name] = training.versions
     return {
         "predictions": predictions,
+        "decodings": decodings,
         "trainings": trainings,
         "tested_set": tested_set(data, folds),
         "classes": data.classes,
@@ -124,7 +126,6 @@ def gather(
         },
         "asr": asr_rates(encoder),
         "versions": made,
-        "seconds": stages_seconds(experiment, folders, input_kind(encoder["encoder"])),
     }
 
 
@@ -149,6 +150,7 @@ def score_experiment(
     from espnet_sentiment.scoring.tables import experiment_report
 
     folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
+    kind = input_kind(facts["config"]["encoder"]["encoder"])
     by_fold = {}
     for fold in folds:
         path = folders[fold.name] / "decode" / PREDICTIONS
@@ -160,7 +162,7 @@ def score_experiment(
         "encoder": experiment.encoder.stem,
         "sentiment": experiment.label,
         **score(by_fold, data.classes, data.utt2votes),
-        "seconds": facts["seconds"],
+        "seconds": stages_seconds(experiment, folders.values(), kind),
         "config": {
             **facts["config"],
             "resolved": read_config(experiment.fold_dir(folds[0].name) / "config.yaml"),
@@ -193,9 +195,10 @@ def asr_rates(encoder: dict) -> dict | None:
 
 
 def stages_seconds(
-    experiment: Experiment, folders: Sequence[Path], kind: str
+    experiment: Experiment, folders: Iterable[Path], kind: str
 ) -> dict[str, float | None]:
     """Return the seconds of every stage's last complete run; None where none ran."""
+    folders = list(folders)
     stamps: dict[str, list[Path]] = {
         "stage0": [experiment.data_dir / DONE],
         "stage1": [features_dir(experiment.dump, kind, experiment.corpus) / DONE],

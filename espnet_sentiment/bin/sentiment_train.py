@@ -8,6 +8,7 @@ from typing import Any
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.lock import reading, writing
@@ -139,8 +140,8 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
         run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
     for experiment in options:
-        folds = sum(item[0] == experiment for item in todo)
-        print(f"[stage 4] {folds} folds trained in {experiment.dir}", file=sys.stderr)
+        folds = counted(sum(item[0] == experiment for item in todo), "fold")
+        print(f"[stage 4] {folds} trained in {experiment.dir}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of, write_text
 from espnet_sentiment.core.lock import writing
+from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import SIZES, features_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
@@ -58,7 +59,7 @@ def write_tables(args: argparse.Namespace) -> None:
     models = read_models(exp, corpus, tested)
     stage = Stage(
         "stage 6: tables",
-        exp / f".tables_{corpus}.json",
+        _stamp(exp, corpus),
         {
             "runs": {run.folder.name: run.sums for m in models for run in m.runs},
             "labels": sha256_of([data.utt2label, data.utt2spk, data.classes]),
@@ -76,6 +77,29 @@ def write_tables(args: argparse.Namespace) -> None:
             stage.start()
             stage.finish(None, _write(stage.inputs, exp, data, models, Path(args.dump)))
     print((exp / f"TABLES_{corpus}.md").read_text(encoding="utf-8"))
+
+
+def last_asked(exp: Path, corpus: str) -> dict[str, Any]:
+    """Return ``base`` and ``encoder`` of the tables that there are, as options.
+
+    Who asks for none of the two then leaves to a recipe what it wrote.
+
+    Args:
+        exp: Folder of experiments.
+        corpus: Name of the set.
+    """
+    stamp = read_stamp(_stamp(exp, corpus))
+    if stamp is None:
+        return {}
+    encoder = stamp.inputs.get("encoder")
+    return {
+        "base": stamp.inputs.get("base"),
+        "encoder": encoder and f"{encoder}.yaml",
+    }
+
+
+def _stamp(exp: Path, corpus: str) -> Path:
+    return exp / f".tables_{corpus}.json"
 
 
 def _write(

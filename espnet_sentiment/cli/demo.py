@@ -26,6 +26,8 @@ LIMITS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help=MODEL_HELP)
+    # As the other commands name it.
+    parser.add_argument("--model", "-m", dest="model_option", help="the same")
     add_fold_option(parser)
     parser.add_argument(
         "--encoder_model",
@@ -59,11 +61,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             "the page needs Gradio: run pip install 'espnet_sentiment[demo]'"
         )
+    if args.model and args.model_option:
+        args.parser.error("the model is named twice: give MODEL or --model MODEL")
     limits = Limits(**{name: getattr(args, name) for name in LIMITS})
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
     from espnet_sentiment.pack.find import find_model
 
-    name = model_name(args.model)
+    name = model_name(args.model or args.model_option)
     files = find_model(name, args.fold)
     model = Speech2Sentiment(
         files.config_file,

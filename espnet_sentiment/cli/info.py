@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
 from espnet_sentiment.cli.terminal import BOLD, has_colours, paint
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.escape import json_text, one_line
 
 if TYPE_CHECKING:
@@ -119,11 +120,11 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "pooled" in metrics:
         scores = metrics["pooled"]
         count = metrics.get("n_utterances", "?")
-        folds = len(metrics.get("folds", []))
+        folds = counted(len(metrics.get("folds", [])), "fold")
         yield (
             "test",
             f"WA {100 * scores['wa']:.2f} %, UA {100 * scores['ua']:.2f} % "
-            f"({count} utterances, all {folds} folds pooled)",
+            f"({count} utterances, all {folds} pooled)",
         )
 
 

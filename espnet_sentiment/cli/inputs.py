@@ -1,24 +1,27 @@
 """From the arguments of ``predict`` to the recordings that they name, in order."""
 
 import contextlib
-import itertools
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from espnet_sentiment.cli.lists import (
+    LONGEST_LINE,
+    SUFFIXES,
+    TABLES,
+    UTF_16,
+    read_list,
+    read_names,
+)
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.listing import Search, defect_of
+from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
 
 STDIN = "-"
-# Files of folders that libsndfile can read (https://libsndfile.github.io/libsndfile);
-# a file that is named itself may have any name.
-EXTENSIONS = (
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga"),
-    *(".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
-)
 # What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE and MP3 with tags;
 # a path may begin so, too.
 MAGIC = (
@@ -27,8 +30,6 @@ MAGIC = (
 )
 HEAD = 64  # bytes; each of these formats has a NUL among them, or is SPHERE
 SPHERE = re.compile(rb"NIST_1A\n *\d+\n")
-LONGEST_LINE = 1 << 16  # bytes
-COMMENT = b"#"  # what a line begins with that names no recording
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -52,27 +53,52 @@ class Input(NamedTuple):
 
 
 def list_inputs(
-    arguments: Iterable[str], stdin: BinaryIO, spool: Path
+    arguments: Iterable[str],
+    stdin: BinaryIO,
+    spool: Path,
+    say: Callable[[str], object],
 ) -> Iterator[Input]:
     """Give the recordings of files, of folders and of their subfolders, sorted.
 
-    Nothing is opened. Links to files are followed, links to folders inside of folders
-    are not, so that no loop is endless.
+    No recording is opened. Links to files are followed, links to folders inside of
+    folders are not, so that no loop is endless.
 
     Args:
-        arguments: Files, folders, and ``-`` for ``stdin``.
+        arguments: Files, folders, lists of them, and ``-`` for ``stdin``.
         stdin: Paths, one a line, and comments (``# ...``); or a recording that
             libsndfile reads.
         spool: Folder that a recording from ``stdin`` is written to.
+        say: Is told what is passed over in a folder.
+
+    Raises:
+        DataError: A list cannot be read.
     """
     for argument in arguments:
+        path = Path(argument)
         if argument == STDIN:
-            yield from _from_stdin(stdin, spool)
+            yield from _from_stdin(stdin, spool, say)
+        elif path.suffix.lower() in SUFFIXES and _is_text(path):
+            yield from _from_list(path, say)
         else:
-            yield from _expand(argument)
+            yield from _expand(argument, say)
 
 
-def _from_stdin(stdin: BinaryIO, spool: Path) -> Iterator[Input]:
+def _from_list(path: Path, say: Callable[[str], object]) -> Iterator[Input]:
+    found = False
+    for where, name in read_list(path):
+        found = True
+        for item in _expand(name, say):
+            if item.error is not None:
+                item = item._replace(error=DataError(f"{where}: {item.error}"))
+            yield item
+    if not found:
+        reason = f"{path} names no recordings: write a path a line into it"
+        yield Input(str(path), path, DataError(reason))
+
+
+def _from_stdin(
+    stdin: BinaryIO, spool: Path, say: Callable[[str], object]
+) -> Iterator[Input]:
     # A recording may have no line end at all.
     head = stdin.readline(LONGEST_LINE)
     if head.startswith(MAGIC):
@@ -86,15 +112,23 @@ def _from_stdin(stdin: BinaryIO, spool: Path) -> Iterator[Input]:
             shutil.copyfileobj(stdin, file)
         yield Input(STDIN, path, _no_audio(path))
         return
-    lines = iter(lambda: stdin.readline(LONGEST_LINE), b"")
-    for line in itertools.chain(head.split(b"\n"), lines):
-        name = line.rstrip(b"\r\n")
-        if name and not name.startswith(COMMENT):
-            yield from _expand(os.fsdecode(name))
+    for _, name in read_names(stdin, head):
+        yield from _expand(os.fsdecode(name), say)
+
+
+def _is_text(path: Path) -> bool:
+    """Tell a list from a recording, whatever its name, and from what cannot be read."""
+    if _defect(path) is not None or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return not _is_binary(file.read(HEAD))
 
 
 def _is_binary(head: bytes) -> bool:
     """Tell a recording from a list of paths, which holds no NUL."""
+    if head.startswith(UTF_16):
+        text = head[: len(head) // 2 * 2].decode("utf-16", "replace")
+        return not text.rstrip("\r\n").isprintable()
     # Eleven bits set begin a frame of MP3, and no character of UTF-8.
     is_mp3 = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
     return is_mp3 or b"\0" in head or bool(SPHERE.match(head))
@@ -115,37 +149,35 @@ def _no_audio(path: Path) -> DataError | None:
     return None
 
 
-def _expand(name: str) -> Iterator[Input]:
+def _expand(name: str, say: Callable[[str], object]) -> Iterator[Input]:
     path = Path(name)
     error = _defect(path)
+    if error is None and path.suffix.lower() in TABLES and path.is_file():
+        error = DataError(
+            f"{name} is a table: name recordings, folders of them, or a list with a "
+            f"path a line ({' '.join(SUFFIXES)})"
+        )
     if error is not None or not path.is_dir():
         yield Input(name, path, error)
         return
-    found = False
-    for item in _walk(path):
+    found, search = False, Search(path)
+    for file in search:
+        yield from _unreadable(search.errors)
         found = True
-        yield item
+        yield Input(str(file), file, defect_of(file) or _defect(file))
+    yield from _unreadable(search.errors)
+    if search.passed_over is not None:
+        say(search.passed_over)
     if not found:
         yield Input(
             name,
             path,
             DataError(
-                f"{name} is a folder without recordings ({' '.join(EXTENSIONS)}): name "
-                "files with other names one by one"
+                f"{name} is a folder without recordings (their names end in "
+                f"{' '.join(sorted(RECORDING_SUFFIXES))}): name files with other names "
+                "one by one"
             ),
         )
-
-
-def _walk(root: Path) -> Iterator[Input]:
-    errors: list[OSError] = []
-    for folder, subfolders, files in os.walk(root, onerror=errors.append):
-        subfolders.sort()
-        for file in sorted(files):
-            if os.path.splitext(file)[1].lower() in EXTENSIONS:
-                path = Path(folder, file)
-                yield Input(str(path), path, _defect(path))
-        yield from _unreadable(errors)
-    yield from _unreadable(errors)
 
 
 def _unreadable(errors: list[OSError]) -> Iterator[Input]:

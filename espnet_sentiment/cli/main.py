@@ -1,10 +1,12 @@
 """The console command ``espnet-sentiment``.
 
 A subcommand is a module of this package with ``HELP``, ``add_arguments(parser)`` and
-``run(args)``, which returns the exit status. Heavy imports belong into ``run``.
+``run(args)``, which returns the exit status. Heavy imports belong into ``run``. One
+with ``INTERMIXED`` takes its arguments before, between and behind its options.
 """
 
 import argparse
+import functools
 import importlib
 import logging
 import os
@@ -12,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from espnet_sentiment import __version__
+from espnet_sentiment.compat import hush_espnet
 from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
@@ -55,8 +58,19 @@ def get_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(subparser)
-        subparser.set_defaults(run=module.run, parser=subparser)
+        subparser.set_defaults(run=module.run, parser=subparser, command=name)
+        if getattr(module, "INTERMIXED", False):
+            parse = functools.partial(_intermixed, subparser)
+            subparser.parse_known_args = parse  # type: ignore[method-assign]
     return parser
+
+
+def _intermixed(parser: argparse.ArgumentParser, args: list[str], namespace):
+    """Parse as a parser of subcommands asks for it."""
+    del parser.parse_known_args  # which parse_known_intermixed_args calls
+    if "--" in args:  # behind it are no options
+        return parser.parse_known_args(args, namespace)
+    return parser.parse_known_intermixed_args(args, namespace)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = get_parser(asked or COMMANDS).parse_args(argv)
     # ESPnet warns of what it does without.
     logging.basicConfig(level=logging.ERROR)
+    hush_espnet()
     try:
         with interruptible():
             return args.run(args)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from espnet_sentiment.cli.inputs import EXTENSIONS, STDIN, Input, list_inputs
+from espnet_sentiment.cli.inputs import STDIN, Input, list_inputs
 from espnet_sentiment.cli.model_option import (
     MODEL_HELP,
     MODEL_VARIABLE,
@@ -30,12 +30,15 @@ from espnet_sentiment.data.channels import CHANNELS
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles
 
+# Options may stand among the recordings.
+INTERMIXED = True
 HELP = "classify recordings: label and posteriors of every file"
 EPILOG = f"""\
-Folders are searched, with their subfolders, for {" ".join(EXTENSIONS)}.
-A file that is named itself may be anything that libsndfile reads.
-In lists of paths, on standard input as well, a line that begins with # is a comment;
-a file whose name begins so is ./#name.
+Folders are searched, with their subfolders, for recordings by their names: .wav,
+.flac, .mp3, .m4a, .mp4 and many more, but nothing hidden. A file that is named itself
+may have any name. A .txt, .lst or .list has a path a line, a .scp an id and a path; in
+lists, on standard input as well, a line that begins with # is a comment, and a file
+whose name begins so is ./#name.
 
   export {MODEL_VARIABLE}=exp/emodb_whisper_base_rnn_attention_seed0
   espnet-sentiment predict a.wav recordings/
@@ -55,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="FILE|DIR|-",
-        help="recordings, folders of them, or -: paths on standard input, one a line, "
-        "or a recording",
+        help="recordings, folders of them, lists of both, or -: a list or a recording "
+        "on standard input",
     )
     parser.add_argument("--model", "-m", help=MODEL_HELP)
     add_fold_option(parser)
@@ -175,7 +178,10 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
 
     from espnet_sentiment.cli.scoring import answer_inputs
 
-    named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool)
+    def say(line: str) -> None:
+        tqdm.write(one_line(line), file=sys.stderr)
+
+    named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool, say)
     # Others than standard input name at least one.
     if (first := next(named, None)) is None:
         raise DataError(

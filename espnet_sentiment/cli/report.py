@@ -1,7 +1,7 @@
 """espnet-sentiment report: write report.html of an experiment again."""
 
 import argparse
-import functools
+import contextlib
 from pathlib import Path
 
 from espnet_sentiment.cli.experiment_option import (
@@ -30,19 +30,15 @@ def run(args: argparse.Namespace) -> int:
         DataError: Something that the report is made of is missing.
     """
     check_report_arguments(args)
-    from espnet_sentiment.recipe.experiment import fold_folders
-    from espnet_sentiment.recipe.stage import say
-    from espnet_sentiment.report.write import ctm_path, write_report
+    from espnet_sentiment.bin import report
+    from espnet_sentiment.core.lock import reading, writing
 
-    with open_experiment(args) as (experiment, data):
-        paths = write_report(
-            experiment,
-            fold_folders(experiment),
-            data,
-            ctm_path(experiment, args.alignment),
-            functools.partial(say, "report"),
-            args,
-        )
+    with contextlib.ExitStack() as stack:
+        experiment, data = stack.enter_context(open_experiment(args))
+        stack.enter_context(reading(data.path))
+        stack.enter_context(writing(experiment.dir))
+        # As stage 6 does, which then finds it up to date.
+        paths = report.report(experiment, data, args)
     for path in paths:
         print(one_line(Path(args.experiment) / path.name))
     return 0

@@ -24,10 +24,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         DataError: The data directory is missing, or nothing of it was scored.
     """
-    from espnet_sentiment.bin.tables import write_tables
+    from espnet_sentiment.bin.tables import last_asked, write_tables
 
     exp = None if args.exp is None else str(Path(args.exp).absolute())
     with open_recipe(args) as named:
         named.exp = exp or "exp"
+        if named.base is None and named.encoder is None:
+            vars(named).update(last_asked(Path(named.exp), Path(named.data_dir).name))
         write_tables(named)
     return 0

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 
+from espnet_sentiment.compat import hush_espnet
 from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
@@ -65,6 +66,7 @@ def run(
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
     # ESPnet warns of what it does without; training keeps it in its own log.
     logging.basicConfig(level=logging.ERROR)
+    hush_espnet()
     try:
         # A shell starts what it does not wait for in front with Ctrl-C ignored.
         with interruptible(ignored_too=_die_with_shell()):

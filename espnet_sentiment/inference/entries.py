@@ -36,7 +36,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
     """
     has_ids = path.suffix == ".scp"
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 text = line.strip()
                 if not text or text.startswith(COMMENT):

@@ -82,6 +82,7 @@ class Stage:
         # As a stamp gives them back.
         self.inputs = json.loads(json.dumps({**inputs, "algorithm": algorithm}))
         self._begin = time.time()
+        self._said: str | None = None
 
     @property
     def origin(self) -> str:
@@ -98,7 +99,10 @@ class Stage:
             return False
         if changed := stamp.changed():
             more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-            self.say(f"again: {changed[0]}{more} is not as it was written")
+            why = f"again: {changed[0]}{more} is not as it was written"
+            if why != self._said:  # who has got the lock looks a second time
+                self.say(why)
+            self._said = why
             return False
         self.say("up to date")
         return True

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import update_text
 
@@ -60,6 +61,7 @@ def experiment_report(results: dict) -> str:
         [fold["fold"], fold["n_test"], percent(fold["wa"]), percent(fold["ua"])]
         for fold in results["folds"]
     ]
+    n_folds = counted(len(folds), "fold")
     classes = results["classes"]
     matrix = [
         [name, *row, percent(row[i] / max(sum(row), 1))]
@@ -71,7 +73,7 @@ def experiment_report(results: dict) -> str:
     return "\n".join(
         [
             f"# {markdown_text(results['corpus'])}: {markdown_text(results['tag'])}\n",
-            f"{results['n_utterances']} utterances, {len(results['folds'])} folds, "
+            f"{results['n_utterances']} utterances, {n_folds}, "
             f"seed {results['seed']}, macro F1 {percent(pooled['macro_f1'])} %.\n",
             markdown(
                 ["", "WA (%)", "95 % interval", "UA (%)", "95 % interval"], summary

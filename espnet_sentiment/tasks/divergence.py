@@ -15,6 +15,8 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.tasks.resume import load_state
 
+USUAL_RATE = 1e-3  # of Adam; what is to be lowered may be far above
+
 
 def check_trained(folder: Path, reporter: SubReporter, rate: float, option: str) -> int:
     """Check an epoch's losses and steps; to be called when it is trained.
@@ -87,8 +89,8 @@ def check_kept(path: Path, state: Mapping[str, torch.Tensor], option: str) -> No
     name = find_nonfinite(state.items())
     if name is not None:
         raise UserError(
-            f"{path}: the weights that were to be kept are not finite ({name}): lower "
-            f'the learning rate: {option} "--optim_conf lr=..."'
+            f"{path}: the weights that were to be kept are not finite ({name}): try "
+            f'a lower learning rate: {option} "--optim_conf lr=..."'
         )
 
 
@@ -114,7 +116,10 @@ def _finite(reporter: SubReporter, key: str) -> Sequence[bool]:
 def _diverged(
     folder: Path, reporter: SubReporter, what: str, rate: float, option: str
 ) -> UserError:
+    lower = min(rate / 10, USUAL_RATE)
     return UserError(
         f"{folder}: epoch {reporter.get_epoch()}: {what}: the training has diverged: "
-        f'lower the learning rate: {option} "--optim_conf lr={rate / 10:g}"'
+        f'try a lower learning rate than {rate:g}: {option} "--optim_conf lr={lower:g}"'
+        "; where that is not enough, a lower one still, a smaller --grad_clip, or a "
+        "warm-up (--scheduler warmuplr --scheduler_conf warmup_steps=1000)"
     )

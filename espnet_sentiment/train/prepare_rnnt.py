@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,57 @@ from espnet_sentiment.data.token_list import check_token_lengths, write_token_li
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
 from espnet_sentiment.tasks.rnnt import SCP_MATRICES, RNNTTask
+from espnet_sentiment.train.options import blame, refuse_all, task_options
+from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import RNNT, criterion_rule
 
 N_MELS = 80
 FRAMES_PER_HOUR = 360_000
+
+
+def rnnt_options(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
+    """Check an RNN-T's config and complete it with the task's defaults.
+
+    Args:
+        config: Contents of ``conf/asr/*.yaml``.
+        path: That file, for messages.
+        extra: RNNTTask options that override it, as on a command line.
+
+    Raises:
+        DataError: A key, an option or a value that no training takes.
+    """
+    name = "--asr_args"
+    options = task_options(RNNTTask, config, path, extra, name, RNNT)
+    if faults := _faults(options):
+        own = _faults(task_options(RNNTTask, config, path, (), name, RNNT))
+        refuse_all(blame(faults, own, path, name))
+    return options
+
+
+def _faults(options: Mapping) -> dict[str, str]:
+    """Say by part what would fail after the features are read."""
+    options = {**options, **RNNT.fixed}
+    _default_decay(options)
+    parts = {
+        # The whole model is built below.
+        choices.name: Part(choices.get_class, lambda cls, conf: None)
+        for choices in RNNTTask.class_choices_list
+    }
+    faults = part_faults({**parts, **optimisation(options)}, options)
+    for key, check in (("criterion", _check_criterion), ("model", _try_model)):
+        if not faults:
+            try:
+                check(options)
+            except DataError as error:
+                faults[key] = str(error)
+    return faults
+
+
+def _try_model(options: Mapping) -> None:
+    """Build the model with other tokens than it will have, and no statistics."""
+    tokens = ["<blank>", "<unk>", "a", "<sos/eos>"]
+    others = {"token_list": tokens, "normalize": None, "token_type": "char"}
+    build({**options, **others, "output_dir": ""})
 
 
 def prepare(
@@ -193,7 +240,7 @@ def build(options: Mapping) -> RNNTModel:
     except (ValueError, TypeError, TypeCheckError, KeyError, RuntimeError) as error:
         raise DataError(
             f"the model cannot be built ({type(error).__name__}: {error}): mend the "
-            "RNN-T's config or --asr_args"
+            "values of its parts"
         ) from error
     return model
 

@@ -150,6 +150,22 @@ def _are_counts(value: Any) -> bool:
     return bool(counts) and all(map(_is_count, counts))
 
 
+def _is_model_conf(value: Any) -> bool:
+    conf = value or {}
+    weights = conf.get("class_weights")
+    smoothing = conf.get("label_smoothing", 0)
+    return (
+        {*conf} <= {"class_weights", "label_smoothing", "fusion_size"}
+        and (
+            weights in (None, "balanced")
+            or (isinstance(weights, list) and all(map(_is_positive, weights)))
+        )
+        and type(smoothing) in (int, float)
+        and 0 <= smoothing < 1
+        and _is_count(conf.get("fusion_size", 1))
+    )
+
+
 def _name_files(value: Any) -> bool:
     return all(Path(str(name).split(":")[0]).is_file() for name in value)
 
@@ -242,8 +258,6 @@ _RULES = {
 
 _REPORTED = {"train": ("loss", "acc"), "valid": ("loss", "acc", "wa", "ua")}
 
-_OF_MODEL = {"class_weights", "label_smoothing", "fusion_size"}
-
 SENTIMENT = Served(
     never={
         *_NEVER,
@@ -277,8 +291,9 @@ SENTIMENT = Served(
             "the stage makes the stats_file: leave it out",
         ),
         "model_conf": Rule(
-            lambda value: {*(value or {})} <= _OF_MODEL,
-            "it may hold class_weights, label_smoothing and fusion_size",
+            _is_model_conf,
+            "it may hold class_weights, label_smoothing and fusion_size: balanced or "
+            "numbers above 0, a number from 0 and below 1, a whole number from 1",
         ),
         "val_scheduler_criterion": criterion_rule(_REPORTED, 2),
         "early_stopping_criterion": criterion_rule(_REPORTED, 3),
@@ -288,7 +303,8 @@ SENTIMENT = Served(
                 and len(value) == 1
                 and criterion_rule({"valid": _REPORTED["valid"]}, 3).holds(value[0])
             ),
-            "name one: valid, one of loss, acc, wa, ua, and min or max",
+            "name one, such as valid,ua,max: valid, one of loss, acc, wa, ua, and min "
+            "or max",
         ),
     },
     n_shapes=1,

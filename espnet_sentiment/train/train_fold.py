@@ -5,11 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from espnet2.tasks.abs_task import optim_classes, scheduler_classes
-from typeguard import TypeCheckError
 
-from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path, read_table, write_json, write_text
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
@@ -34,7 +30,8 @@ from espnet_sentiment.tasks.sentiment import (
     specaug_choices,
     text_encoder_choices,
 )
-from espnet_sentiment.train.options import task_options
+from espnet_sentiment.train.options import blame, refuse_all, task_options
+from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import SENTIMENT
 
 
@@ -49,48 +46,29 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     Raises:
         DataError: A key or an option that the task does not know.
     """
-    options = task_options(
-        SentimentTask, config, path, extra, "--sentiment_args", SENTIMENT
-    )
-    _check_parts(options, path)
+    name = "--sentiment_args"
+    options = task_options(SentimentTask, config, path, extra, name, SENTIMENT)
+    if faults := part_faults(_parts(options), options):
+        alone = task_options(SentimentTask, config, path, (), name, SENTIMENT)
+        refuse_all(blame(faults, part_faults(_parts(alone), alone), path, name))
     return options
 
 
-def _check_parts(options: Mapping, path: Path) -> None:
-    """Build every part once, small, so that a wrong value is named at once."""
-    builders = {
-        "decoder": lambda cls, conf: cls(2, encoder_output_size=2, **conf),
-        "specaug": lambda cls, conf: cls(**conf),
-        "text_encoder": lambda cls, conf: cls(2, **conf),
-        "optim": lambda cls, conf: cls([torch.nn.Parameter(torch.zeros(1))], **conf),
-        "scheduler": lambda cls, conf: cls(_optimizer(options), **conf),
-        "normalize": lambda cls, conf: None,
+def _parts(options: Mapping) -> dict[str, Part]:
+    """Return what is built once, small, so that a wrong value is named at once."""
+    return {
+        "decoder": Part(
+            decoder_choices.get_class,
+            lambda cls, conf: cls(2, encoder_output_size=2, **conf),
+        ),
+        "specaug": Part(specaug_choices.get_class, lambda cls, conf: cls(**conf)),
+        "text_encoder": Part(
+            text_encoder_choices.get_class, lambda cls, conf: cls(2, **conf)
+        ),
+        # Its statistics are not there yet.
+        "normalize": Part(normalize_choices.get_class, lambda cls, conf: None),
+        **optimisation(options),
     }
-    classes = {
-        "decoder": decoder_choices.get_class,
-        "specaug": specaug_choices.get_class,
-        "text_encoder": text_encoder_choices.get_class,
-        "optim": optim_classes.__getitem__,
-        "scheduler": scheduler_classes.__getitem__,
-        "normalize": normalize_choices.get_class,
-    }
-    for part, build in builders.items():
-        name, conf = options[part], options[f"{part}_conf"]
-        if name is None:
-            continue
-        try:
-            cls = classes[part](name)
-        except (ValueError, KeyError) as error:
-            raise DataError(f"{path}: unknown {part} {name!r}: {error}") from None
-        try:
-            build(cls, conf)
-        except (ValueError, TypeError, TypeCheckError) as error:
-            raise DataError(f"{path}: {part}_conf {conf}: {error}") from None
-
-
-def _optimizer(options: Mapping) -> torch.optim.Optimizer:
-    parameters = [torch.nn.Parameter(torch.zeros(1))]
-    return optim_classes[options["optim"]](parameters, **options["optim_conf"])
 
 
 def train_fold(

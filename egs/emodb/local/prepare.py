@@ -19,12 +19,14 @@ from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.data.listing import is_recording
 from espnet_sentiment.recipe.prepare import (
     Corpus,
     add_download_arguments,
     check_counts,
     get_parser,
     prepare,
+    say,
 )
 from espnet_sentiment.recipe.stage import stat_hash
 
@@ -33,9 +35,7 @@ URL = "http://emodb.bilderbar.info/download/download.zip"
 # however the archive is packed.
 SAMPLES_SHA256 = "8995b3c8644cfdc735421defef70e36c14ef609395b33f4536d7204d7515ef43"
 
-NAME = re.compile(
-    r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[A-Z])[a-z]\.wav"
-)
+NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[A-Z])[a-z]")
 EMOTIONS = {
     "W": "anger",
     "F": "happiness",
@@ -85,8 +85,7 @@ def find_wavs(emodb: Path) -> list[Path]:
             "leave the option out to download the corpus"
         )
     for folder in (emodb / "wav", emodb):
-        wavs = sorted(p for p in folder.glob("*.wav") if NAME.fullmatch(p.name))
-        if wavs:
+        if wavs := [p for p in recordings(folder) if NAME.fullmatch(p.stem)]:
             return wavs
     raise DataError(
         f"--emodb {emodb} holds no recordings named like wav/03a01Wa.wav: give the "
@@ -94,9 +93,14 @@ def find_wavs(emodb: Path) -> list[Path]:
     )
 
 
+def recordings(folder: Path) -> list[Path]:
+    """Return all recordings of a folder, whatever they are called."""
+    return sorted(p for p in folder.glob("*") if is_recording(p.name))
+
+
 def to_utterance(wav: Path) -> Utterance:
     """Read an utterance off its file name."""
-    match = NAME.fullmatch(wav.name)
+    match = NAME.fullmatch(wav.stem)
     emotion, sentence = match["emotion"], match["sentence"]
     if emotion not in EMOTIONS or sentence not in SENTENCES:
         raise DataError(
@@ -149,6 +153,10 @@ def main(argv=None) -> None:
     args = parse_arguments(argv)
     corpus = Path(args.emodb) if args.emodb else fetch(Path(args.downloads))
     wavs = find_wavs(corpus)
+    if others := sorted({*recordings(wavs[0].parent)} - {*wavs}):
+        say(
+            f"passed over {len(others)} not named like 03a01Wa.wav, such as {others[0]}"
+        )
     classes = FOUR_CLASSES | (OTHER_CLASSES if args.all_classes else {})
     prepare(
         args.data_dir,

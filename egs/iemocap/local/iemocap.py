@@ -129,7 +129,7 @@ def find_files(release: Path, part: Path, pattern: str) -> list[Path]:
     """
     files = []
     for session in SESSIONS:
-        found = sorted((release / session / part).glob(pattern))
+        found = sorted((release / session / part).glob(pattern, case_sensitive=False))
         if not found:
             raise DataError(
                 f"{release / session / part} holds no {pattern}: restore it from the "

@@ -21,6 +21,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.data.listing import is_recording
 from espnet_sentiment.recipe.prepare import (
     Corpus,
     add_download_arguments,
@@ -151,21 +152,25 @@ def read_chapter(chapter: Path) -> Iterator[Utterance]:
     if not table.is_file():
         raise DataError(f"{table} is missing: {remedy}")
     text = read_table(table)
-    flacs = {path.stem for path in chapter.iterdir() if path.suffix == ".flac"}
-    if missing := sorted(text.keys() - flacs):
+    files = [path for path in sorted(chapter.iterdir()) if is_recording(path.name)]
+    flacs = {path.stem: path for path in files}
+    if len(flacs) < len(files):
+        twice = next(path for path in files if flacs[path.stem] != path)
+        raise DataError(
+            f"{twice} and {flacs[twice.stem]} are one utterance: remove one of them"
+        )
+    if missing := sorted(text.keys() - flacs.keys()):
         raise DataError(
             f"{table} has a transcript of {missing[0]}, but "
             f"{chapter / missing[0]}.flac is missing ({len(missing)} such): {remedy}"
         )
-    if missing := sorted(flacs - text.keys()):
+    if missing := sorted(flacs.keys() - text.keys()):
         raise DataError(
-            f"{table} has no transcript of {chapter / missing[0]}.flac "
+            f"{table} has no transcript of {flacs[missing[0]]} "
             f"({len(missing)} such): {remedy}"
         )
     for utt, words in text.items():
-        yield Utterance(
-            utt, f"{chapter / utt}.flac", speaker, text=" ".join(words.split())
-        )
+        yield Utterance(utt, str(flacs[utt]), speaker, text=" ".join(words.split()))
 
 
 def read_corpus(chapters: Mapping[str, list[Path]]) -> Corpus:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.listing import is_hidden
 
 LABELS = Path("data", "sentiment_labels.tsv")
 FOLDER = "speech_sentiment_annotations"
@@ -64,9 +65,14 @@ def list_files(root: Path, name: re.Pattern, option: str) -> list[Path]:
     """
     if not root.is_dir():
         raise DataError(f"{option} {root} does not exist: check the path")
-    # This glob follows links to folders, and passes over macOS' ._* files.
-    paths = glob.iglob(f"{glob.escape(str(root))}/**/*", recursive=True)
-    return sorted(Path(path) for path in paths if name.fullmatch(Path(path).name))
+    # This glob follows links to folders.
+    paths = map(Path, glob.iglob(f"{glob.escape(str(root))}/**/*", recursive=True))
+    return sorted(
+        path
+        for path in paths
+        if name.fullmatch(path.name)
+        and not any(map(is_hidden, path.relative_to(root).parts))
+    )
 
 
 def find_files(root: Path, name: re.Pattern, option: str) -> dict[str, Path]:
