@@ -383,6 +383,11 @@ def test_wrong_pairs_are_refused_and_all_named(tmp_path, wavs):
     )
     with pytest.raises(UserError, match="neither pairs, a=b,c=d, nor a file"):
         read_pairs("--map_label", "labels.txt")
+    rows = rows_of(wavs, id="x")
+    error = error_of(csv_of(path, rows))
+    assert "'x' is also the id of" in error and "or take none, --map utt=" in error
+    assert error.endswith("columns are taken: id as utt")
+    assert read_manifest(path, None, Reading(read_pairs("--map", "utt=")))
     rows = rows_of(wavs, emotion="x")
     for row in rows:
         row["class"] = row.pop("label")

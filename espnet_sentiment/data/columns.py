@@ -6,7 +6,7 @@ NeMo (``audio_filepath``, ``offset``, ``duration``) and Common Voice (``client_i
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from espnet_sentiment.core.errors import DataError, UserError, refuse
 from espnet_sentiment.data.tables.table import Table
@@ -34,18 +34,17 @@ OF_PARTS = ("offset", "stop")
 
 
 def name_rows(
-    table: Table, given: Mapping[str, str], say: Callable[[str], None]
-) -> tuple[Table, dict[str, str]]:
+    table: Table, given: Mapping[str, str]
+) -> tuple[Table, dict[str, str], list[str]]:
     """Give columns the names that they have here.
 
     Args:
         table: A table.
         given: Its columns by our names (``--map``); ``""`` leaves ours out.
-        say: Where to say which column is taken as which.
 
     Returns:
-        The table with our names, of those columns that mean something, and its own
-        names by ours.
+        The table with our names, of those columns that mean something; its own names
+        by ours; and which column is taken as which, a line if any is.
 
     Raises:
         UserError: ``given`` has names that are none here.
@@ -76,9 +75,8 @@ def name_rows(
     renamed = [
         f"{theirs} as {ours}" for ours, theirs in taken.items() if ours != theirs
     ]
-    if renamed:
-        say(f"columns are taken: {', '.join(renamed)}")
-    return _named(table, taken), taken
+    said = [f"columns are taken: {', '.join(renamed)}"] if renamed else []
+    return _named(table, taken), taken, said
 
 
 def _given(table: Table, given: Mapping[str, str]) -> dict[str, str]:

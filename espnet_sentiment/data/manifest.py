@@ -119,10 +119,14 @@ def read_manifest(
         read = read_table_file(path, reading.encoding, reading.sheet)
     except EncodingError as error:
         raise DataError(f"{error}, or name it: --encoding cp1252, say") from None
-    said = [*read.said]
-    table, taken = name_rows(read, reading.columns, said.append)
-    rows = _Rows(table, Path(audio_dir) if audio_dir else path.parent, reading)
-    said += rows.said()
+    table, taken, said = name_rows(read, reading.columns)
+    folder = Path(audio_dir) if audio_dir else path.parent
+    try:
+        rows = _Rows(table, folder, reading)
+    except DataError as error:
+        # Who does not know which columns were taken would look for others.
+        raise DataError("\n".join([str(error), *said])) from None
+    said = [*read.said, *said, *rows.said()]
     if ignored := [c for c in read.columns if c not in taken.values()]:
         said.append(f"columns without a meaning here: {', '.join(ignored)}")
     return Manifest(
@@ -179,7 +183,7 @@ class _Rows:
             raise DataError(
                 f"column utt: {utt!r} is also the id of {self._places[utt]}: give "
                 "each row an id of its own in this column"
-                + ("" if "utt" in self.table.columns else ", or times, if it is cut")
+                + (", or take none, --map utt=" * ("utt" in self.table.columns))
             )
         other = self._recordings.setdefault(utterance.recording, utterance.wav)
         if other != utterance.wav:

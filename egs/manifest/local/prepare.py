@@ -19,6 +19,8 @@ def main(argv=None) -> None:
     parser.add_argument("--encoding", help="of text that is not UTF-8: cp1252, ...")
     parser.add_argument("--sheet", help="of a spreadsheet with several")
     args = parser.parse_args(argv)
+    if args.skip_missing < 0:
+        parser.error("--skip_missing: a number from 0")
     reading = Reading(
         read_pairs("--map", args.map),
         read_pairs("--map_label", args.map_label),

@@ -119,8 +119,8 @@ def _spreadsheet_quotes(lines: Lines, table: Table) -> bool:
 
 def _read(table: Table, lines: Lines, separator: str, quoted: bool) -> None:
     errors: list[str] = []
-    split: list[tuple[int, list[str]]] = []
-    at = 0
+    split = _at_once(lines, separator) if quoted else []
+    at = len(split)
     while at < len(lines):
         number, line = lines[at]
         at += 1
@@ -128,7 +128,7 @@ def _read(table: Table, lines: Lines, separator: str, quoted: bool) -> None:
             split.append((number, line.split(separator)))
             continue
         try:
-            split.append((number, _strictly([line], separator)[0]))
+            split.append((number, next(_strict([(number, line)], separator))))
         except csv.Error as error:
             at = _broken(table, lines, at - 1, separator, str(error), errors)
     if split and split[0][0] == lines[0][0]:
@@ -141,18 +141,24 @@ def _read(table: Table, lines: Lines, separator: str, quoted: bool) -> None:
         refuse(f"{table.path}: {len(errors)} lines cannot be read", errors)
 
 
-def _strictly(lines: list[str], separator: str) -> tuple[list[str], int]:
-    """Read the first record; return it and how many lines it has."""
-    reader = csv.reader(
-        (f"{line}\n" for line in lines),
+def _at_once(lines: Lines, separator: str) -> list[tuple[int, list[str]]]:
+    """Split all lines, or none where one is not a record of its own."""
+    try:
+        split = list(_strict(lines, separator))
+    except csv.Error:
+        return []
+    if len(split) != len(lines):
+        return []
+    return [(n, fields) for (n, _), fields in zip(lines, split, strict=True)]
+
+
+def _strict(lines: Lines, separator: str):
+    return csv.reader(
+        (f"{line}\n" for _, line in lines),
         delimiter=separator,
         strict=True,
         skipinitialspace=True,
     )
-    fields = next(reader)
-    if reader.line_num == 1 and any("\n" in field for field in fields):
-        raise csv.Error("unexpected end of data")
-    return fields, reader.line_num
 
 
 def _broken(
@@ -177,10 +183,12 @@ def _broken(
         'is written twice, "", in a field that others enclose)'
     )
     try:
-        _, n = _strictly([line for _, line in lines[at:]], separator)
+        reader = _strict(lines[at:], separator)
+        next(reader)
     except csv.Error:
         errors.append(f"{what}a double quote opens a field that does not end: {remedy}")
         return at + 1
+    n = reader.line_num
     end = lines[at + n - 1][0]
     errors.append(f"{what}a double quote opens a field that ends in {end}: {remedy}")
     return at + n

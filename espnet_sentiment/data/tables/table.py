@@ -78,7 +78,7 @@ def filled(values: Mapping[str, Any], true: str = "true", false: str = "false") 
         true: How the file shows that a value is true.
         false: How it shows that it is not.
     """
-    row = {}
+    row: dict[str, Value] = {}
     for column, value in values.items():
         if isinstance(value, bool):
             value = true if value else false
