@@ -169,6 +169,10 @@ def test_cut_recordings_of_one_name_are_refused(tmp_path, rows):
         ({"start": "2", "end": "1"}, "column end: 1.0 is not after start 2.0"),
         ({"start": "1", "end": "1.0001"}, "column end: 1.0 is not after start 1.0"),
         (
+            {"start": "0", "end": "0.0035"},
+            "column end: from 0.0 to 0.004 are less than",
+        ),
+        (
             {"start": "-1", "end": "1"},
             "column start: '-1' is not a time: write seconds",
         ),

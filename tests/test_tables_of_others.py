@@ -230,6 +230,14 @@ def test_nested_paths_of_hugging_face_are_taken_and_recordings_inside_refused(
     assert "audio.bytes holds the recordings" in error_of(jsonl_of(lines, rows))
 
 
+def test_numbers_of_channels_are_told_from_channels(tmp_path, wavs):
+    path = csv_of(tmp_path / "m.csv", rows_of(wavs, channel=1))
+    assert "column channel is 1 in all rows, which is the second one" in said_of(path)
+    none = read_manifest(path, None, Reading(read_pairs("--map", "channel=")))
+    assert none.utterances[0].channel is None
+    assert none.said == ["columns without a meaning here: channel"]
+
+
 def test_class_names_of_hugging_face_are_taken_for_their_numbers(tmp_path, wavs):
     rows = rows_of(wavs)
     for i, row in enumerate(rows):
@@ -447,6 +455,11 @@ def test_votes_are_split_as_they_are_separated(tmp_path, wavs):
     )
     path = csv_of(path, rows_of(wavs, votes="\"['joy', 'sad']\""))
     assert read_manifest(path).utterances[0].votes == ("joy", "sad")
+    for votes in (["joy", {"a": 1}], [["joy"]]):
+        listed = jsonl_of(tmp_path / "m.jsonl", rows_of(wavs, votes=votes))
+        assert "column votes: " in error_of(listed) and "no vote" in error_of(listed)
+    listed = jsonl_of(tmp_path / "m.jsonl", rows_of(wavs, speaker=["a"]))
+    assert "column speaker: ['a'] is a list: write one value" in error_of(listed)
     path = csv_of(path, rows_of(wavs, votes="[joy"))
     assert "column votes: '[joy' is no list" in error_of(path)
 

@@ -20,7 +20,8 @@ REQUIRED = ("path", "label")
 OTHERS = {
     "path": (
         *("file", "file_name", "filename", "file_path", "filepath", "wav", "wav_path"),
-        *("audio", "audio.path", "audio_path", "audio_file", "audio_filepath"),
+        *("wav_file", "wav_filename", "audio", "audio.path", "audio_path"),
+        *("audio_file", "audio_filepath"),
     ),
     "label": ("emo", "emotion", "emotion_label", "class", "sentiment", "category"),
     "speaker": ("spk", "spk_id", "speaker_id", "speakerid", "spkid", "client_id"),

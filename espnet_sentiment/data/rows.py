@@ -24,6 +24,7 @@ SPLITS = {
     **dict.fromkeys(("valid", "dev", "validation", "val", "development"), "valid"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+SHORTEST = 0.01  # seconds; what is shorter is in days, say, as spreadsheets count
 SEVERAL = re.compile(r"\s*[;,|]\s*")  # between votes that are not separated by spaces
 
 Row = Mapping[str, Value]
@@ -56,6 +57,7 @@ class RowReader:
         self.labels: Counter[str] = Counter()
         self.splits: dict[str, str] = {}
         self.open_ends = 0
+        self.channels: set[str] = set()
         self.known = {*label_map, *(str(row.get("label")) for _, row in table.rows)}
         times = [
             str(row[column])
@@ -78,8 +80,8 @@ class RowReader:
             DataError: It cannot be used; the message names the column.
         """
         self._check(row)
-        label = self._label(str(row["label"]))
-        wav = self.recordings.find(str(row["path"]))
+        label = self._label(_one(row, "label"))
+        wav = self.recordings.find(_one(row, "path"))
         start, end = self._segment(row, wav) if self.is_cut else (None, None)
         channel = self._channel(row)
         speaker = self.word(row, "speaker")
@@ -132,6 +134,11 @@ class RowReader:
             said.append("columns start and end: commas are taken as points")
         if "start" in self.columns and not self.is_cut:
             said.append("columns start and end: all rows are whole recordings")
+        if self.channels == {"1"}:  # EmoBox, for one, counts them
+            said.append(
+                "column channel is 1 in all rows, which is the second one; where it is "
+                "how many there are, take none: --map channel="
+            )
         if self.open_ends:
             said.append(
                 f"column end is empty in {self.open_ends} rows: they end where their "
@@ -190,11 +197,16 @@ class RowReader:
             raise DataError(
                 f"column end: {end} is not after start {start}: fix the times"
             )
+        if end - start < SHORTEST:
+            raise DataError(
+                f"column end: from {start} to {end} are less than 10 ms: write seconds"
+            )
         return start, end
 
     def _channel(self, row: Row) -> str | None:
         if "channel" not in row:
             return None
+        self.channels.add(_one(row, "channel"))
         channel = SIDES.get(_one(row, "channel"))
         if channel is None:
             raise DataError(
@@ -218,7 +230,10 @@ class RowReader:
     def _votes(self, votes: Value) -> tuple[str, ...]:
         if not isinstance(votes, list):
             votes = _vote_list(votes, self.known)
-        mapped = (self._vote(str(vote)) for vote in votes)
+        for vote in votes:
+            if isinstance(vote, list | Unreadable):
+                raise DataError(f"column votes: {vote} is no vote: write a text")
+        mapped = (self._vote(vote) for vote in votes)
         return tuple(vote for vote in mapped if vote)
 
     def _vote(self, vote: str) -> str:

@@ -108,7 +108,7 @@ def as_text(value: Any) -> Value:
             return Unreadable(f"{len(value)} bytes are no text: write text")
         case list():
             return [as_text(item) for item in value]
-    return Unreadable(f"{value!r} is no text and no number: write it as text")
+    return Unreadable(f"{value} is no text and no number: write it as text")
 
 
 def _number(value: float) -> str:
