@@ -446,6 +446,13 @@ def test_names_that_would_become_one_are_refused(tmp_path, wavs):
     )
 
 
+def test_half_of_a_character_is_refused_in_a_transcript(tmp_path, wavs):
+    path = jsonl_of(tmp_path / "m.jsonl", rows_of(wavs, text="a \ud83d b"))
+    assert "column text: 'a \\ud83d b' holds half of a surrogate pair" in error_of(path)
+    path = jsonl_of(path, [r | {"path": "\ud83d"} for r in rows_of(wavs)])
+    assert "column path: " in error_of(path)
+
+
 def test_votes_are_split_as_they_are_separated(tmp_path, wavs):
     path = csv_of(tmp_path / "m.csv", rows_of(wavs, votes="joy;joy; very sad"))
     manifest = read_manifest(path)
@@ -506,6 +513,7 @@ def test_missing_recordings_are_left_out_only_as_many_as_allowed_and_listed(
         )
     manifest = read_manifest(path, None, Reading(skip_missing=2))
     assert len(manifest.utterances) == 10
+    assert json.loads(manifest.files["manifest.json"]) == manifest.record
     warning, *missing = manifest.said
     assert warning.startswith("WARNING: 2 of 12 rows are left out")
     assert missing == manifest.record["left_out"]["missing"]

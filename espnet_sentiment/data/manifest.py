@@ -7,12 +7,12 @@ single votes), ``utt`` (utterance id), and ``split`` (train, valid, test) or ``f
 """
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.folds import (
@@ -76,8 +76,8 @@ class Manifest:
     columns: Sequence[str]
     utt2split: Mapping[str, str]
     utt2fold: Mapping[str, str]
-    said: Sequence[str] = ()
-    record: Mapping = dataclasses.field(default_factory=dict)
+    said: Sequence[str]
+    record: Mapping
 
     @property
     def utt2label(self) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Manifest:
     @property
     def files(self) -> dict[str, str]:
         """What the data directory keeps of how the manifest was read."""
-        return {RECORD: json.dumps(self.record, indent=2, ensure_ascii=False) + "\n"}
+        return {RECORD: json_text(self.record, indent=2) + "\n"}
 
 
 def read_manifest(

@@ -1,6 +1,7 @@
 """Pairs of names that options give, such as ``exc=happiness,neu=neutral``."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -24,10 +25,9 @@ def read_pairs(option: str, given: str) -> dict[str, str]:
     if not given.strip():
         return {}
     path = Path(given)
-    # A name of a file may hold '=', and pairs may be too long for one.
-    if "=" in given and (len(given) > 200 or not path.is_file()):
-        return _pairs(option, [(option, item) for item in given.split(",")])
-    if not path.is_file():
+    if not os.path.isfile(given):  # which takes names that are too long for one
+        if "=" in given:
+            return _pairs(option, [(option, item) for item in given.split(",")])
         raise UserError(
             f"{option} {given} is neither pairs, a=b,c=d, nor a file that exists: "
             "check the name"

@@ -1,5 +1,6 @@
 """Finding the recordings that a table names, as other systems may spell them."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -39,11 +40,7 @@ class Recordings:
         """
         for how, spelling in _spellings(name):
             path = self.folder / spelling
-            try:
-                found = path.is_file()
-            except (OSError, ValueError):  # too long, or with NUL
-                found = False
-            if found:
+            if os.path.isfile(path):  # which takes names that are too long for one
                 self.spelled[how] += bool(how)
                 return path.resolve()
         what = f"column path: {self.folder / name} does not exist"

@@ -90,7 +90,7 @@ class RowReader:
             wav=str(wav),
             speaker=speaker or "",
             label=label,
-            text=" ".join(_one(row, "text").split()),
+            text=_text(row),
             start=start,
             end=end,
             votes=self._votes(row.get("votes", "")),
@@ -250,6 +250,17 @@ def _one(row: Row, column: str) -> str:
     if isinstance(value, list):
         raise DataError(f"column {column}: {value!r} is a list: write one value")
     return value
+
+
+def _text(row: Row) -> str:
+    text = " ".join(_one(row, "text").split())
+    # JSON may hold halves of a pair, which are no characters and cannot be written.
+    if not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise DataError(
+            f"column text: {text!r} holds half of a surrogate pair: write the "
+            "character whole"
+        )
+    return text
 
 
 def _vote_list(votes: str, labels: set[str]) -> list[str]:
