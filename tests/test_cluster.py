@@ -495,6 +495,21 @@ def test_comments_of_a_list_are_no_recordings(tmp_path, name):
     assert archive.survey(path)[0] == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_a_list(tmp_path, encoding):
+    path = tmp_path / "list.scp"
+    path.write_bytes("é /x/é.wav\r\nb /x/b.wav\r\n".encode(encoding))
+    found = [tuple(entry) for entry in archive.read_entries(path)]
+    assert found == [("é", "/x/é.wav"), ("b", "/x/b.wav")]
+
+
+def test_a_table_is_no_list_of_recordings(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("path,label\na.wav,joy\n")
+    with pytest.raises(DataError, match="list.csv is a table: give a text file"):
+        archive.survey(path)
+
+
 def test_a_queue_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with (

@@ -206,7 +206,7 @@ def test_a_fold_without_a_file_is_named(emobox, part):
     ("old", "new", "message"),
     [
         ('"neu"', '"bored"', "1.jsonl:1: emo 'bored' is not in label_map.json, which"),
-        ('"neu"', "3", "1.jsonl:1: 'emo' is not a text: restore the file"),
+        ('"neu"', "3", "1.jsonl:1: emo '3' is not in label_map.json"),
         ('"neu"', '"hap"', "key 'toy-s0_0' has another wav or emo elsewhere"),
         ('"neu"', '"neu', "1.jsonl:1: not valid JSON"),
         ("s0 0", "s1 0", "key 'toy-s1_0' has another wav or emo elsewhere"),

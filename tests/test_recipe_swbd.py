@@ -280,6 +280,11 @@ def test_a_conversation_that_the_table_of_calls_lacks_is_named(recipe, tree, cap
     table.write_text("".join(table.read_text().splitlines(True)[:-1]))
     run(recipe, tree)
     assert "of 2 of 12 sides are not known, sw02006-A first" in capsys.readouterr().err
+    # A mark too many swallows no line but its own.
+    write_callers(tree, {f"sw0200{i}": (i, i + 6) for i in range(1, 7)})
+    table.write_text(table.read_text().replace('"Y"', '"Y', 1))
+    run(recipe, tree)
+    assert "of 2 of 12 sides are not known, sw02001-A first" in capsys.readouterr().err
     table.write_text("no calls\n")
     with pytest.raises(DataError, match=r"conv_tab.csv names no callers.*2005,Y,1169"):
         run(recipe, tree)

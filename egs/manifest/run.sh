@@ -7,22 +7,37 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=manifest
 corpus_help="Any corpus, from a table (columns: README.md)
-  --manifest FILE       .csv, .tsv or .jsonl with the columns path, label, ...
+  --manifest FILE       .csv, .tsv, .jsonl, .json, .xlsx, .ods or .parquet with the columns
+                        path, label, ...
   --name SET            what to call the corpus
   --audio_dir DIR       where the column path starts (default: the manifest's folder)
   --folds SCHEME        given: by the column split or fold (default, where there is one);
                         speaker: leave one speaker out (default else); or a number of folds
+                        (default 5 without speakers)
+  --map PAIRS           our columns and those of the table: path=file,label=emotion; or a
+                        file of such lines
+  --map_label PAIRS     labels of the table and classes: exc=happiness,neu=neutral; nothing
+                        behind = leaves rows out; or a file of such lines
+  --skip_missing N      leave out up to N rows whose recordings are not there (default 0)
+  --encoding NAME       of text that is not UTF-8: cp1252, latin-1, gb18030, ...
+  --sheet NAME          of a spreadsheet with several
 "
 manifest=
 name=
 audio_dir=
 folds=
+map=
+map_label=
+skip_missing=0
+encoding=
+sheet=
 
 # Experiments on other folds get other names.
 settle_options() {
   if wanted 0; then check manifest '.+' "a file"; fi
   check name '[A-Za-z0-9][A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
   check folds '|given|speaker|[1-9][0-9]*' "given, speaker or a number"
+  check skip_missing '[0-9]{1,9}' "a whole number"
   corpus=$name
   data_options="--folds ${folds:-''}"
   if [[ $folds ]]; then tag+=${tag:+_}folds_$folds; fi
@@ -30,6 +45,8 @@ settle_options() {
 
 prepare_data() {
   python local/prepare.py --manifest "$manifest" --folds "$folds" \
+    --map "$map" --map_label "$map_label" --skip_missing "$skip_missing" \
+    ${encoding:+--encoding "$encoding"} ${sheet:+--sheet "$sheet"} \
     ${audio_dir:+--audio_dir "$audio_dir"} --data_dir "data/$corpus"
 }
 

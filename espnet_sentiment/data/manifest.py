@@ -3,20 +3,18 @@
 Columns: ``path`` and ``label``; where the corpus has them ``speaker``, ``start`` and
 ``end`` (seconds), ``channel`` (A or B, 0 or 1), ``text``, ``votes`` (the annotators'
 single votes), ``utt`` (utterance id), and ``split`` (train, valid, test) or ``fold``
-(name of the fold that tests the utterance).
+(name of the fold that tests the utterance). Other names of them: ``data.columns``.
 """
 
 import dataclasses
-import math
-import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.core.names import check_name, nfc
+from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.folds import (
     PARTS,
     Fold,
@@ -26,15 +24,36 @@ from espnet_sentiment.data.folds import (
     leave_one_speaker_out,
 )
 from espnet_sentiment.data.kaldi_dir import Utterance
-from espnet_sentiment.data.records import read_records
+from espnet_sentiment.data.labels import check_classes
+from espnet_sentiment.data.recordings import NoRecordingError, Recordings
+from espnet_sentiment.data.records import read_table_file
+from espnet_sentiment.data.rows import LeftOutError, RowReader
+from espnet_sentiment.data.tables.encoding import EncodingError
+from espnet_sentiment.data.tables.table import Table
 
-FILLED = ("path", "label", "speaker", "start", "end", "utt", "split", "fold")
-COLUMNS = (*FILLED, "channel", "text", "votes")
-SIDES = {"A": "A", "B": "B", "0": "A", "1": "B"}
+RECORD = "manifest.json"  # of a data directory: how its table was read
+DEFAULT_FOLDS = 5  # where a table names no speakers
+LISTED = 20
+MANY = 10  # utterances; where so many have a speaker each, speakers are unknown
 
 
-class _NoRecordingError(DataError):
-    """A row's recording does not exist."""
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How to read a manifest.
+
+    Args:
+        columns: Its columns by our names, where they are others.
+        labels: Classes by its labels; ``""`` leaves rows of a label out.
+        skip_missing: So many rows may lack their recordings, and are left out.
+        encoding: Of text; None for UTF-8, or what a byte order mark says.
+        sheet: Of a spreadsheet; None for the only one that is not empty.
+    """
+
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    skip_missing: int = 0
+    encoding: str | None = None
+    sheet: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +64,11 @@ class Manifest:
         path: The file.
         utterances: Its rows; the speaker of an utterance is its id where the manifest
             names none.
-        columns: The columns that it has.
+        columns: The columns that it has, as they are called here.
         utt2split: Part of every utterance, where it has the column ``split``.
         utt2fold: Fold that tests every utterance, where it has the column ``fold``.
+        said: How it was read, a line each, where that is not as it is written.
+        record: The same for the data directory: columns, labels, rows left out.
     """
 
     path: Path
@@ -55,6 +76,8 @@ class Manifest:
     columns: Sequence[str]
     utt2split: Mapping[str, str]
     utt2fold: Mapping[str, str]
+    said: Sequence[str]
+    record: Mapping
 
     @property
     def utt2label(self) -> dict[str, str]:
@@ -63,172 +86,174 @@ class Manifest:
 
     @property
     def utt2spk(self) -> dict[str, str] | None:
-        """Speaker of every utterance; None if the manifest names no speakers."""
-        if "speaker" not in self.columns:
+        """Speaker of every utterance; None if none is named that speaks twice."""
+        if "speaker" not in self.columns or _all_differ(self.utterances):
             return None
         return {u.utt: u.speaker for u in self.utterances}
 
     @property
-    def ignored(self) -> list[str]:
-        """Columns that mean nothing here."""
-        return [column for column in self.columns if column not in COLUMNS]
+    def files(self) -> dict[str, str]:
+        """What the data directory keeps of how the manifest was read."""
+        return {RECORD: json_text(self.record, indent=2) + "\n"}
 
 
-def read_manifest(path: PathLike, audio_dir: PathLike | None = None) -> Manifest:
+def read_manifest(
+    path: PathLike, audio_dir: PathLike | None = None, reading: Reading | None = None
+) -> Manifest:
     """Read a manifest, see the module's docstring for its columns.
 
     Args:
-        path: ``.csv``, ``.tsv`` or ``.jsonl``.
+        path: What :func:`read_table_file` reads.
         audio_dir: Folder that the paths start from; None for the manifest's own.
+        reading: How to read it.
 
     Raises:
-        DataError: As :func:`read_records`, or ``audio_dir`` or a column is missing, or
-            rows cannot be used; the message names lines, columns and remedies, up to
+        DataError: As :func:`read_table_file`, or ``audio_dir`` or columns are missing,
+            or rows cannot be used; the message names lines, columns and remedies, up to
             20.
     """
-    path = Path(path)
+    path, reading = Path(path), reading or Reading()
     if audio_dir and not Path(audio_dir).is_dir():
         raise DataError(f"--audio_dir {audio_dir} is no folder: check the path")
-    columns, rows = read_records(path)
-    _check_columns(path, columns)
+    try:
+        read = read_table_file(path, reading.encoding, reading.sheet)
+    except EncodingError as error:
+        raise DataError(f"{error}, or name it: --encoding cp1252, say") from None
+    table, taken, said = name_rows(read, reading.columns)
     folder = Path(audio_dir) if audio_dir else path.parent
-    utterances: dict[str, Utterance] = {}
-    lines: dict[str, int] = {}
-    recordings: dict[str, str] = {}
-    given: dict[str, dict[str, str]] = {"split": {}, "fold": {}}
-    errors, n_missing = [], 0
-    for line, row in rows:
-        try:
-            utterance = _utterance(row, columns, folder)
-            utt = utterance.utt
-            if utt in lines:
-                raise DataError(
-                    f"column utt: {utt!r} is also the id of line {lines[utt]}: give "
-                    "each row an id of its own in this column"
-                )
-            other = recordings.setdefault(utterance.recording, utterance.wav)
-            if other != utterance.wav:
-                raise DataError(
-                    f"column path: {utterance.wav} is cut and has the file name of "
-                    f"{other}: rename one of the two"
-                )
-            utterances[utt], lines[utt] = utterance, line
-            for column, names in given.items():
-                if column in columns:
-                    names[utt] = _word(row, column)
-            if "split" in columns and given["split"][utt] not in PARTS:
-                raise DataError(
-                    f"column split: {given['split'][utt]!r} is none of "
-                    f"{', '.join(PARTS)}: write one of them"
-                )
-        except DataError as error:
-            errors.append(f"{path}:{line}: {error}")
-            n_missing += isinstance(error, _NoRecordingError)
-    if errors:
-        head = f"{path}: {len(errors)} of {len(rows)} rows cannot be used"
-        if n_missing:
-            head += (
-                f", {n_missing} because there is no such recording: fix the paths, or "
-                "name with --audio_dir where they start"
-            )
-        refuse(head, errors)
-    if not rows:
-        raise DataError(f"{path} has no rows: write one for each utterance")
+    try:
+        rows = _Rows(table, folder, reading)
+    except DataError as error:
+        # Who does not know which columns were taken would look for others.
+        raise DataError("\n".join([str(error), *said])) from None
+    said = [*read.said, *said, *rows.said()]
+    if ignored := [c for c in read.columns if c not in taken.values()]:
+        said.append(f"columns without a meaning here: {', '.join(ignored)}")
     return Manifest(
-        path, list(utterances.values()), columns, given["split"], given["fold"]
+        path,
+        list(rows.utterances.values()),
+        table.columns,
+        rows.given["split"],
+        rows.given["fold"],
+        said,
+        {"table": path.name, "columns": taken, **rows.record()},
     )
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    for column in ("path", "label"):
-        if column not in columns:
-            raise DataError(
-                f"{path}:1: column {column} is missing; there are "
-                f"{', '.join(columns) or 'none'}: add it, or rename the one that is it"
-            )
-    for both, remedy in [
-        (("start", "end"), "give both of them, in seconds, or none"),
-        (("split", "fold"), "keep one of them"),
-    ]:
-        n = sum(column in columns for column in both)
-        if n == (1 if "start" in both else 2):
-            raise DataError(f"{path}:1: columns {' and '.join(both)}: {remedy}")
+def _all_differ(utterances: Sequence[Utterance]) -> bool:
+    """Tell whether the speakers are rather names of utterances."""
+    n = len({u.speaker for u in utterances})
+    return n == len(utterances) >= MANY
 
 
-def _utterance(row: Mapping, columns: Sequence[str], folder: Path) -> Utterance:
-    for column in FILLED:
-        if column in columns and column not in row:
+class _Rows:
+    """The utterances of a table's rows.
+
+    Raises:
+        DataError: Rows cannot be used; the message names them.
+    """
+
+    def __init__(self, table: Table, folder: Path, reading: Reading):
+        self.table = table
+        self.reading = reading
+        self.reader = RowReader(table, Recordings(folder), reading.labels)
+        self.utterances: dict[str, Utterance] = {}
+        self.given: dict[str, dict[str, str]] = {"split": {}, "fold": {}}
+        self.unwanted: Counter[str] = Counter()
+        self.missing: list[str] = []
+        self._places: dict[str, str] = {}
+        self._recordings: dict[str, str] = {}
+        errors = []
+        for number, row in table.rows:
+            place = table.place(number)
+            try:
+                self._add(place, row)
+            except LeftOutError:
+                self.unwanted[str(row["label"])] += 1
+            except NoRecordingError as error:
+                self.missing.append(f"{place}: {error}")
+            except DataError as error:
+                errors.append(f"{place}: {error}")
+        self._check(errors)
+
+    def _add(self, place: str, row: Mapping) -> None:
+        utterance = self.reader.read(row)
+        utt = utterance.utt
+        if utt in self._places:
             raise DataError(
-                f"column {column} is empty: fill it in every row, or take it out of all"
+                f"column utt: {utt!r} is also the id of {self._places[utt]}: give "
+                "each row an id of its own in this column"
+                + (", or take none, --map utt=" * ("utt" in self.table.columns))
             )
-    wav = folder / str(row["path"])
-    if not os.path.isfile(wav):  # which no path is too long for
-        raise _NoRecordingError(f"column path: {wav} does not exist")
-    start, end = _segment(row) if "start" in columns else (None, None)
-    channel = SIDES.get(str(row["channel"])) if "channel" in row else None
-    if "channel" in row and channel is None:
-        raise DataError(
-            f"column channel: {row['channel']!r} is none of {', '.join(SIDES)}: write "
-            "one of them, or nothing where the recording has one channel"
+        other = self._recordings.setdefault(utterance.recording, utterance.wav)
+        if other != utterance.wav:
+            raise DataError(
+                f"column path: {utterance.wav} is cut and has the file name of "
+                f"{other}: rename one of the two"
+            )
+        part, fold = self.reader.split(row), self.reader.word(row, "fold")
+        self.utterances[utt] = dataclasses.replace(
+            utterance, speaker=utterance.speaker or utt
         )
-    speaker = _word(row, "speaker") if "speaker" in columns else None
-    if "utt" in columns:
-        utt = _word(row, "utt")
-    else:
-        times = [
-            f"{round(time * 1000):07}" for time in (start, end) if time is not None
-        ]
-        stem = re.sub(r"\s+", "_", wav.stem)
-        check_name("column path: the file", stem, "rename it, or add a column utt")
-        utt = "-".join(filter(None, [speaker, stem, channel, *times]))
-        check_name("column path: the id", utt, "add a column utt with shorter ids")
-    return Utterance(
-        utt=utt,
-        wav=str(wav.resolve()),
-        speaker=speaker or utt,
-        label=_word(row, "label"),
-        text=" ".join(str(row.get("text", "")).split()),
-        start=start,
-        end=end,
-        votes=_votes(row.get("votes", "")),
-        channel=channel,
-    )
+        self._places[utt] = place
+        for column, name in (("split", part), ("fold", fold)):
+            if name is not None:
+                self.given[column][utt] = name
 
+    def _check(self, errors: list[str]) -> None:
+        path, total = self.table.path, len(self.table.rows)
+        n_missing, allowed = len(self.missing), self.reading.skip_missing
+        if errors or n_missing > allowed:
+            bad = [*errors, *self.missing] if n_missing > allowed else errors
+            head = f"{path}: {len(bad)} of {total} rows cannot be used"
+            if n_missing > allowed:
+                head += (
+                    f", {n_missing} because there is no such recording: fix the paths, "
+                    "or name with --audio_dir where they start, or leave them out with "
+                    f"--skip_missing {n_missing}"
+                )
+            refuse(head, bad)
+        if not self.utterances:
+            raise DataError(f"{path} has no rows: write one for each utterance")
 
-def _word(row: Mapping, column: str) -> str:
-    value = str(row[column])
-    word = re.sub(r"[\s/]+", "_", value)
-    if word != value:
-        raise DataError(
-            f"column {column}: {value!r} holds a space or slash: write {word}"
-        )
-    check_name(f"column {column}:", word)
-    return nfc(word)
-
-
-def _votes(votes: str | list) -> tuple[str, ...]:
-    if isinstance(votes, list):
-        return tuple(_word({"votes": vote}, "votes") for vote in votes)
-    return tuple(_word({"votes": vote}, "votes") for vote in str(votes).split())
-
-
-def _segment(row: Mapping) -> tuple[float, float]:
-    times = []
-    for column in ("start", "end"):
-        try:
-            time = float(row[column])
-        except (TypeError, ValueError):
-            time = math.nan
-        if not 0 <= time < math.inf:
-            raise DataError(
-                f"column {column}: {row[column]!r} is not a time: write seconds, such "
-                "as 12.34"
+    def said(self) -> list[str]:
+        """Say how rows were read, and which are left out."""
+        said = self.reader.said()
+        utterances = [*self.utterances.values()]
+        if "speaker" in self.table.columns and _all_differ(utterances):
+            said.append(
+                f"WARNING: column speaker: each of {len(utterances)} utterances has a "
+                "speaker of its own: speakers are taken as unknown"
             )
-        times.append(round(time, 3))  # as precise as a segments file
-    start, end = times
-    if end <= start:
-        raise DataError(f"column end: {end} is not after start {start}: fix the times")
-    return start, end
+        if self.unwanted:
+            counts = ", ".join(f"{k} {n}" for k, n in sorted(self.unwanted.items()))
+            said.append(f"rows left out by --map_label: {counts}")
+        absent = [k for k in self.reading.labels if k not in self.reader.labels]
+        if absent:
+            said.append(
+                "WARNING: --map_label names labels that no row has: "
+                f"{', '.join(absent)}"
+            )
+        if self.missing:
+            more = len(self.missing) - LISTED
+            said.append(
+                f"WARNING: {len(self.missing)} of {len(self.table.rows)} rows are left "
+                f"out, of which {RECORD} lists all, because there is no such recording"
+            )
+            said += self.missing[:LISTED]
+            said += [f"... and {more} more"] * (more > 0)
+        return said
+
+    def record(self) -> dict:
+        """Describe what differs from the table."""
+        names, reader = self.reader.names.changed, self.reader
+        labels = {**names.get("label", {}), **self.reading.labels}
+        return {
+            "labels": {k: labels[k] for k in sorted(labels) if k in reader.labels},
+            "names": {k: v for k, v in names.items() if k != "label"},
+            "splits": reader.splits,
+            "left_out": {"by_label": dict(self.unwanted), "missing": self.missing},
+        }
 
 
 def make_folds(
@@ -239,24 +264,38 @@ def make_folds(
     Args:
         manifest: The corpus.
         scheme: ``given`` by the column split or fold, ``speaker`` to leave one speaker
-            out, or a number k for k folds; empty takes what is given, else speakers.
+            out, or a number k for k folds; empty takes what is given, else speakers,
+            else five folds.
         say: Where to tell what the manifest leaves open.
 
     Raises:
-        DataError: The manifest does not have what the scheme needs.
+        DataError: The labels are no classes to tell apart, or the manifest does not
+            have what the scheme needs.
     """
+    check_classes(
+        f"{manifest.path}: column {manifest.record['columns']['label']}",
+        manifest.utt2label,
+        ", by --map label=COLUMN, or --map_label 0=anger,1=joy (or a file of that)",
+    )
     has_given = bool(manifest.utt2split or manifest.utt2fold)
+    utt2spk = manifest.utt2spk
+    if not scheme and not has_given and utt2spk is None:
+        scheme = _default_folds(manifest)
+        say(
+            f"WARNING: no column names speakers, split or fold: --folds {scheme} is "
+            "taken"
+        )
     scheme = scheme or ("given" if has_given else "speaker")
     if scheme == "given" and not has_given:
         raise DataError(
             f"{manifest.path}:1: --folds given needs a column split or fold: add one, "
             "or choose --folds speaker or --folds 5"
         )
-    utt2spk = manifest.utt2spk
     if scheme == "speaker" and utt2spk is None:
         raise DataError(
-            f"{manifest.path}:1: leaving one speaker out needs a column speaker: add "
-            "it, or a column split or fold, or choose --folds 5"
+            f"{manifest.path}:1: leaving one speaker out needs a column speaker, in "
+            "which some speak twice: add it, or a column split or fold, or choose "
+            "--folds 5"
         )
     if manifest.utt2split and scheme == "given":
         return [_given_split(manifest, say)]
@@ -270,6 +309,11 @@ def make_folds(
         raise DataError(
             f"{manifest.path}: --folds {scheme}: {error}, or give a column split"
         ) from None
+
+
+def _default_folds(manifest: Manifest) -> str:
+    counts = Counter(manifest.utt2label.values())
+    return str(max(3, min(DEFAULT_FOLDS, max(counts.values()))))
 
 
 def _k_folds(manifest: Manifest, k: int, say: Callable[[str], None]) -> list[Fold]:

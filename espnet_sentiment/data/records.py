@@ -1,102 +1,93 @@
-"""Tables with one record a line, CSV, TSV or JSON lines, and their line numbers."""
+"""The one door for tables: what others bring, row by row, or refused.
 
-import csv
-import io
-import json
+CSV, TSV, JSON, spreadsheets and Parquet, by the ending of the file's name. No row is
+passed over but empty ones, and no value is guessed: what cannot be read is refused, or
+stands in its row as :class:`Unreadable`, which who needs it refuses.
+"""
+
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.data.tables.encoding import decode
+from espnet_sentiment.data.tables.objects import read_json_lines, read_json_table
+from espnet_sentiment.data.tables.parquet import read_parquet
+from espnet_sentiment.data.tables.separated import read_separated
+from espnet_sentiment.data.tables.sheets import read_sheet
+from espnet_sentiment.data.tables.table import Rows, Table
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TEXTS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), read_separated),
+    **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
+    ".json": read_json_table,
+}
+SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+PARQUET = (".parquet", ".pq")
+KINDS = ".csv, .tsv, .jsonl, .json, .xlsx, .ods or .parquet"
 
-SAVED_WITH = {".csv": "commas", ".tsv": "tabs"}
+# What begins files that are no text.
+CONTENTS = (
+    (b"PK\x03\x04", "is a spreadsheet or a ZIP archive: name it .xlsx, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "is a spreadsheet of Excel 97-2003: name it .xls"),
+    (b"PAR1", "is a Parquet file: name it .parquet"),
+    (b"\x1f\x8b", "is compressed: unpack it with gunzip"),
+    (b"version https://git-lfs", "is a pointer of Git LFS: run git lfs pull"),
+    (b"<!doctype html", "is a web page: download the table itself"),
+    (b"<html", "is a web page: download the table itself"),
+)
 
-Records = list[tuple[int, dict]]
 
-
-def read_records(path: PathLike) -> tuple[list[str], Records]:
-    """Read a table; a byte order mark and CRLF ends are tolerated.
+def read_table_file(
+    path: PathLike, encoding: str | None = None, sheet: str | None = None
+) -> Table:
+    """Read a table.
 
     Args:
-        path: ``.csv`` or ``.tsv`` with a header, or ``.jsonl`` of one object a line.
-
-    Returns:
-        The columns, and the records with the number of their (last) line. A record
-        holds what is not empty: text without outer blanks, from JSON lines any value.
+        path: CSV or TSV (``.csv .tsv .tab .txt``) with a header; ``.jsonl`` of one
+            object a line; ``.json`` of a list of objects, or of objects by their ids;
+            a spreadsheet (``.xlsx .xlsm .xlsb .xls .ods``); ``.parquet``.
+        encoding: Of text; None for UTF-8, or what a byte order mark says.
+        sheet: Of a spreadsheet; None for the only one that is not empty.
 
     Raises:
-        DataError: The file is missing, not UTF-8, or not such a table; the message
-            names the line and the remedy.
+        DataError: The file is missing, of another kind, or cannot be read; the message
+            names all lines and the remedy.
     """
     path = Path(path)
-    if path.suffix not in (*DELIMITERS, ".jsonl"):
-        raise DataError(f"{path}: unknown kind of table: name it .csv, .tsv or .jsonl")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):
-        raise DataError(f"{path} is not a file: check the path") from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8 (byte {error.start}): convert it with iconv"
-        ) from None
-    if path.suffix == ".jsonl":
-        return _json_lines(path, text)
-    return _separated(path, text)
-
-
-def _json_lines(path: Path, text: str) -> tuple[list[str], Records]:
-    records = []
-    columns: dict[str, None] = {}
-    # Not splitlines(): a transcript may hold other line separators than these.
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not valid JSON ({error}): fix it") from (
-                None
-            )
-        if not isinstance(record, dict):
-            raise DataError(f"{path}:{number}: not an object: write {{...}} in a line")
-        columns |= dict.fromkeys(record)
-        record = {k: v.strip() if isinstance(v, str) else v for k, v in record.items()}
-        records.append((number, _filled(record)))
-    return list(columns), records
-
-
-def _separated(path: Path, text: str) -> tuple[list[str], Records]:
-    lines = csv.reader(
-        io.StringIO(text, newline=""), delimiter=DELIMITERS[path.suffix], strict=True
-    )
-    records = []
-    try:
-        columns = [name.strip() for name in next(lines, [])]
-        if any(";" in name for name in columns):
+    kind = path.suffix.lower()
+    if kind not in (*TEXTS, *SHEETS, *PARQUET):
+        raise DataError(f"{path}: unknown kind of table: name it {KINDS}")
+    if path.is_dir() or not path.exists():
+        raise DataError(f"{path} is not a file: check the path")
+    for given, option, kinds in (
+        (encoding, "encoding", tuple(TEXTS)),
+        (sheet, "sheet", SHEETS),
+    ):
+        if given and kind not in kinds:
             raise DataError(
-                f"{path}:1: the columns are separated by ';': save with "
-                f"{SAVED_WITH[path.suffix]}"
+                f"{path}: --{option} is of {', '.join(kinds)}: leave it out"
             )
-        if len(set(columns)) < len(columns):
-            raise DataError(f"{path}:1: a column stands there twice: rename one")
-        for fields in lines:
-            if not any(field.strip() for field in fields):
-                continue
-            if len(fields) != len(columns):
-                raise DataError(
-                    f"{path}:{lines.line_num}: {len(fields)} fields, but the header "
-                    f"has {len(columns)}: put a field that holds a separator into "
-                    'double quotes, "..."'
-                )
-            record = dict(zip(columns, map(str.strip, fields), strict=True))
-            records.append((lines.line_num, _filled(record)))
-    except csv.Error as error:
+    if kind in SHEETS:
+        return read_sheet(path, sheet)
+    if kind in PARQUET:
+        return read_parquet(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
         raise DataError(
-            f"{path}:{lines.line_num}: {error}: fix the double quotes"
+            f"{path} cannot be read ({error.strerror}): fix its permissions"
         ) from None
-    return columns, records
+    for begin, what in CONTENTS:
+        if data[: len(begin)].lower() == begin.lower():
+            raise DataError(f"{path} {what}")
+    return TEXTS[kind](path, decode(path, data, encoding))
 
 
-def _filled(record: dict) -> dict:
-    return {key: value for key, value in record.items() if value not in (None, "")}
+def read_records(path: PathLike) -> tuple[list[str], Rows]:
+    """Read the columns of a table and its rows, with the numbers of their lines.
+
+    Raises:
+        DataError: As :func:`read_table_file`.
+    """
+    table = read_table_file(path)
+    return table.columns, table.rows

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.records import PARQUET, SHEETS, TEXTS
+from espnet_sentiment.data.tables.encoding import MARKS
 
 COMMENT = "#"  # what a line begins with that is none
+TABLES = {*TEXTS, *SHEETS, *PARQUET} - {".txt"}  # what ends names of no lists
 
 
 class Entry(NamedTuple):
@@ -31,12 +34,17 @@ def read_entries(path: Path) -> Iterator[Entry]:
             begins with ``#`` is written ``./#name``.
 
     Raises:
-        DataError: The list is missing, not UTF-8, or a line of a ``.scp`` lacks its
-            path.
+        DataError: The list is missing, a table, not UTF-8 (nor what its byte order mark
+            says), or a line of a ``.scp`` lacks its path.
     """
+    if path.suffix.lower() in TABLES:
+        raise DataError(
+            f"{path} is a table: give a text file (.txt) with a path a line, or .scp "
+            "with an id and a path"
+        )
     has_ids = path.suffix == ".scp"
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with path.open(encoding=_encoding(path)) as lines:
             for number, line in enumerate(lines, 1):
                 text = line.strip()
                 if not text or text.startswith(COMMENT):
@@ -53,10 +61,16 @@ def read_entries(path: Path) -> Iterator[Entry]:
             f"{path} cannot be read ({error.strerror}): give a text file with a path "
             "a line"
         ) from None
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise DataError(
             f"{path} is not UTF-8 ({error}): give a text file with a path a line"
         ) from None
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(4)
+    return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
 
 
 def survey(path: Path) -> tuple[int, str, str]:

@@ -17,6 +17,7 @@ from espnet_sentiment.core.files import PathLike, sha256_of, write_text
 from espnet_sentiment.core.lock import writing
 from espnet_sentiment.data.folds import PARTS, Fold, leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+from espnet_sentiment.data.labels import check_classes
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
 from espnet_sentiment.recipe.stage import say as say_as
 
@@ -72,7 +73,7 @@ def prepare(
 
     Raises:
         DataError: There is no utterance, there are fewer than three speakers to leave
-            out, or as :func:`write_kaldi_dir`.
+            out, or as :func:`check_classes` and :func:`write_kaldi_dir`.
     """
     begin, data_dir = time.time(), Path(data_dir)
     complete = None
@@ -116,6 +117,9 @@ def _read(corpus: Corpus | Callable[[], Corpus], data_dir: Path) -> _Complete:
         raise DataError(f"{data_dir}: no utterance was found: check the corpus path")
     if folds is None:
         folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
+    if folds:
+        labels = {u.utt: u.label for u in utterances if u.label is not None}
+        check_classes(str(data_dir), labels)
     return _Complete(utterances, folds, corpus.files)
 
 

@@ -200,7 +200,8 @@ def read_callers(path: Path) -> dict[str, str]:
     """
     lines = (line for _, line in read_lines(path))
     callers = {}
-    for fields in csv.reader(lines, skipinitialspace=True):
+    for line in lines:  # each by itself: no mark swallows the next
+        [fields] = csv.reader([line], skipinitialspace=True)
         conversation, _, *sides = [field.strip() for field in [*fields, ""][:4]]
         for side, caller in zip("AB", sides, strict=False):
             if re.fullmatch(r"\d{4}", conversation) and caller.isdigit():

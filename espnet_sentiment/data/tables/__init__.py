@@ -1,0 +1,1 @@
+"""The kinds of tables that records come in, a module each."""
