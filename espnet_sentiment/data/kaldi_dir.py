@@ -38,6 +38,8 @@ class Utterance:
         end: End in the recording in seconds.
         votes: The annotators' single votes.
         channel: Side of a two-channel recording, ``A`` or ``B``; None for others.
+        conversation: Conversation that it is of, where the corpus tells, and its
+            recording does not: see :mod:`espnet_sentiment.data.overlap`.
     """
 
     utt: str
@@ -49,6 +51,7 @@ class Utterance:
     end: float | None = None
     votes: Sequence[str] = ()
     channel: str | None = None
+    conversation: str | None = None
 
     @property
     def file(self) -> str:
