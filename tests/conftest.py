@@ -81,7 +81,7 @@ def _data(*parts: str) -> Path:
     if not root:
         pytest.skip(f"{DATA_VARIABLE} is not set: no real corpus and model to test on")
     path = Path(root, *parts)
-    if not path.is_dir():
+    if not path.exists():
         pytest.skip(f"{path} is not there")
     return path
 
@@ -90,6 +90,12 @@ def _data(*parts: str) -> Path:
 def emodb_dir() -> Path:
     """Return the folder of EmoDB, or skip."""
     return _data("data", "emodb")
+
+
+@pytest.fixture(scope="session")
+def emobox_archive() -> Path:
+    """Return EmoBox's metadata, its ``data/`` in a .tar.gz, or skip."""
+    return _data("data", "emobox-metadata.tar.gz")
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,8 @@ def _spread(arrays) -> list[float]:
 def _data(folder: Path) -> dict:
     tables = ("text", "utt2spk", "spk2utt", "utt2label", "utt2votes", "classes")
     folds = {f.name: {p: getattr(f, p) for p in PARTS} for f in read_folds(folder)}
-    return {name: read_table(folder / name) for name in tables} | {"folds": folds}
+    found = {name: read_table(folder / name) for name in tables} | {"folds": folds}
+    return found | {"overlap": read_json(folder / "overlap.json")}
 
 
 def _features(dump: Path) -> dict:
@@ -104,7 +105,7 @@ def _posteriors(experiment: Path) -> dict:
 
 def _scores(results: dict) -> dict:
     kept = ("n_utterances", "pooled", "folds", "mean", "confusion", "majority", "human")
-    return {key: results[key] for key in kept}
+    return {key: results[key] for key in (*kept, "overlap")}
 
 
 def _page(html: str) -> dict:

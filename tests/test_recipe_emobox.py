@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from emobox_tree import unpack_metadata, write_recordings
 from recipe_fixtures import recipe_module
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_table
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.emobox import read_emobox
+from espnet_sentiment.data.emobox_metadata import read_speakers
 from espnet_sentiment.data.folds import read_folds
+from espnet_sentiment.data.overlap_text import cell
 
 RECIPE = Path(__file__).parents[1] / "egs" / "emobox"
 
@@ -108,7 +111,7 @@ def test_folds_are_emobox_own_and_whole_speakers_of_train_validate(emobox):
     for fold in toy.folds:
         assert len(fold.train) == 24 and len(fold.valid) == 8
         assert not {spk[u] for u in fold.train} & {spk[u] for u in fold.valid}
-    assert toy.validation == "whole speakers taken out of train"
+    assert toy.notes == ["validation: whole speakers taken out of train"]
     assert read_emobox(emobox, "toy") == toy
 
 
@@ -116,7 +119,7 @@ def test_without_speakers_utterances_of_each_class_validate(emobox):
     (emobox / "data/toy/data.seg.wrd.stm").unlink()
     toy = read_emobox(emobox, "toy")
     label = {u.utt: u.label for u in toy.utterances}
-    assert toy.validation == "single utterances taken out of train"
+    assert toy.notes == ["validation: single utterances taken out of train"]
     assert len(toy.folds[0].valid) in (6, 7)
     assert {label[u] for u in toy.folds[0].valid} == {"Neutral", "Happy", "Sad_low"}
 
@@ -129,7 +132,7 @@ def test_a_valid_file_validates(emobox, rows):
             jsonl(emobox, part, fold).write_text(lines)
     toy = read_emobox(emobox, "toy")
     assert toy.folds[0].valid == ["toy-s4_6", "toy-s4_7"]
-    assert toy.validation == "EmoBox's own"
+    assert toy.notes == ["validation: EmoBox's own"]
 
 
 @pytest.mark.parametrize("below", ["", "downloads", "downloads/toy"])
@@ -139,12 +142,22 @@ def test_recordings_are_found_from_each_folder_above_them(emobox, tmp_path, belo
     assert all(Path(u.wav).is_file() for u in toy.utterances)
 
 
-def test_the_sound_of_a_video_is_taken_from_beside_it(emobox):
-    for fold in ("1", "2"):
-        for part in ("train", "test"):
-            path = jsonl(emobox, part, fold)
-            path.write_text(path.read_text().replace(".wav", ".mp4"))
-    assert read_emobox(emobox, "toy").utterances[0].wav.endswith(".wav")
+def test_a_video_is_the_recording_unless_its_sound_lies_beside_it(emobox, rows):
+    for path in emobox.glob("data/toy/fold_*/*.jsonl"):
+        path.write_text(path.read_text().replace(".wav", ".mp4"))
+    wavs = [emobox / row["wav"] for row in rows]
+    for wav in wavs[1:]:
+        wav.rename(wav.with_suffix(".mp4"))
+    shutil.copy(wavs[0], wavs[0].with_suffix(".mp4"))
+    toy = read_emobox(emobox, "toy")
+    assert {u.wav for u in toy.utterances} == {
+        str(wavs[0]),
+        *(str(wav.with_suffix(".mp4")) for wav in wavs[1:]),
+    }
+    assert toy.notes[1] == "1 recordings are the .wav of their name, beside them"
+    wavs[1].with_suffix(".mp4").unlink()
+    with pytest.raises(DataError, match="1 of 40 .*\n  downloads/toy/wav/s0 1.mp4"):
+        read_emobox(emobox, "toy")
 
 
 def test_start_and_end_cut_a_recording(emobox, an4_wavs):
@@ -190,9 +203,114 @@ def test_a_data_set_without_its_label_map_is_told_apart(emobox):
         DataError, match="data/bare holds no label_map.json: restore it"
     ):
         read_emobox(emobox, "bare")
-    (emobox / "data/bare/label_dict.json").write_text("{}")
-    with pytest.raises(DataError, match="label_map.json: copy label_dict.json to that"):
-        read_emobox(emobox, "bare")
+
+
+def test_a_map_of_classes_called_label_dict_is_read_and_said(emobox):
+    (emobox / "data/toy/label_map.json").rename(emobox / "data/toy/label_dict.json")
+    toy = read_emobox(emobox, "toy")
+    assert {u.label for u in toy.utterances} == {"Neutral", "Happy", "Sad_low"}
+    assert f"the classes are those of {emobox}/data/toy/label_dict.json" in toy.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (lambda key: key, "has another one for every utterance"),
+        (lambda key: ("Male", "Female", "Child")[int(key[5]) % 3], "Male alone"),
+    ],
+)
+def test_speakers_that_are_none_are_taken_as_not_known(emobox, rows, name, why):
+    stm = emobox / "data/toy/data.seg.wrd.stm"
+    lines = (f"<id={r['key']},lang=x,spk={name(r['key'])},emotion=x>" for r in rows)
+    stm.write_text("\n".join(lines))
+    toy = read_emobox(emobox, "toy")
+    assert all(u.speaker == u.utt for u in toy.utterances)
+    assert toy.notes[0] == "validation: single utterances taken out of train"
+    assert toy.notes[1].endswith(f"{why}: speakers are taken as not known")
+
+
+def test_paths_and_broken_characters_of_speakers_are_mended(emobox):
+    stm = emobox / "data/toy/data.seg.wrd.stm"
+    text = stm.read_text().replace("spk=spk ", "spk=downloads/a b/spk ")
+    stm.write_text(text.replace("spk 1,", "spk\x92s,"))
+    toy = read_emobox(emobox, "toy")
+    speakers = {u.speaker for u in toy.utterances}
+    assert speakers == {"spk_0", "spk\u2019s", "spk_2", "spk_3", "spk_4"}
+    assert any("Windows-1252" in note for note in toy.notes)
+
+
+@pytest.fixture
+def four_tests(emobox, rows):
+    """Give fold 1 the further tested parts of mer2023, in its older form."""
+    shutil.rmtree(emobox / "data/toy/fold_2")
+    (emobox / "data/toy/data.seg.wrd.stm").unlink()
+    train = [json.loads(text) for text in jsonl(emobox, "train").open()]
+    parts = {"train": train[:20], "test1": rows[:8], "test2": train[20:26]}
+    for part, lines in (parts | {"test3": train[26:]}).items():
+        if part != "train":
+            lines = [
+                {"key": row["key"], "audio": row["wav"], "label": row["emo"]}
+                for row in lines
+            ]
+        jsonl(emobox, part).write_text("".join(json.dumps(x) + "\n" for x in lines))
+    return emobox
+
+
+def test_further_tested_parts_are_named_and_chosen_ones_are_folds(four_tests):
+    toy = read_emobox(four_tests, "toy")
+    assert [f.name for f in toy.folds] == ["1"] and len(toy.utterances) == 28
+    # test1 is test once more.
+    assert toy.notes[1] == (
+        "WARNING: EmoBox also has test2 (6 utterances), test3 (6 utterances), which "
+        "are not tested: choose them by --test 'test test2 test3'"
+    )
+    toy = read_emobox(four_tests, "toy", tests=["test", "test2", "test3"])
+    assert [f.name for f in toy.folds] == ["1", "1_test2", "1_test3"]
+    assert [len(f.test) for f in toy.folds] == [8, 6, 6] and len(toy.utterances) == 40
+    assert len({tuple(f.train) for f in toy.folds}) == 1
+    assert len({tuple(f.valid) for f in toy.folds}) == 1
+    assert len(toy.notes) == 1
+    with pytest.raises(DataError, match="--test test4: .* choose of test, test1, tes"):
+        read_emobox(four_tests, "toy", tests=["test4"])
+
+
+def test_the_recipe_takes_further_tested_parts(four_tests, recipe, tmp_path, capsys):
+    options = ["--emobox", str(four_tests), "--dataset", "toy", "--data_dir"]
+    recipe.main([*options, str(tmp_path / "data"), "--test", "test", "test2", "test3"])
+    assert [f.name for f in read_folds(tmp_path / "data")] == [
+        "1",
+        "1_test2",
+        "1_test3",
+    ]
+    assert "speakers unknown" in capsys.readouterr().err
+
+
+def test_a_file_of_an_unknown_part_is_named_and_one_of_another_name_said(emobox):
+    jsonl(emobox, "test").with_name("toy_test_fold1.jsonl").write_text("old")
+    assert read_emobox(emobox, "toy").notes[1:] == [
+        "1 tables of other names are not read, fold_1/toy_test_fold1.jsonl first"
+    ]
+    shutil.copy(jsonl(emobox, "test"), jsonl(emobox, "dev"))
+    with pytest.raises(DataError, match="unknown parts: rename .*\n.*toy_dev_fold_1"):
+        read_emobox(emobox, "toy")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("a", "1"), ("1", "1"), ("-1", "1"), ("0", "nan"), ("0", None)]
+)
+def test_times_that_are_none_are_named(emobox, start, end):
+    times = {"start_time": start, "end_time": end}
+    row = json.loads(jsonl(emobox, "test").open().readline()) | times
+    jsonl(emobox, "test").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match="start_time and end_time are .*not two times"):
+        read_emobox(emobox, "toy")
+
+
+def test_recordings_are_found_whatever_form_accents_have_on_disk(emobox):
+    (emobox / "downloads/toy/wav").rename(emobox / "downloads/toy/Ore\u0301au")
+    for path in emobox.glob("data/toy/fold_*/*.jsonl"):
+        path.write_text(path.read_text().replace("toy/wav/", "toy/Or\u00e9au/"))
+    assert len(read_emobox(emobox, "toy").utterances) == 40
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -205,8 +323,12 @@ def test_a_fold_without_a_file_is_named(emobox, part):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"neu"', '"bored"', "1.jsonl:1: emo 'bored' is not in label_map.json, which"),
-        ('"neu"', "3", "1.jsonl:1: emo '3' is not in label_map.json"),
+        (
+            '"neu"',
+            '"bored"',
+            "1.jsonl:1: emo 'bored' is not in the data set's label map",
+        ),
+        ('"neu"', "3", "1.jsonl:1: emo '3' is not in the data set's label map"),
         ('"neu"', '"hap"', "key 'toy-s0_0' has another wav or emo elsewhere"),
         ('"neu"', '"neu', "1.jsonl:1: not valid JSON"),
         ("s0 0", "s1 0", "key 'toy-s1_0' has another wav or emo elsewhere"),
@@ -229,7 +351,7 @@ def test_a_line_that_stands_twice_is_named(emobox, part):
 
 def test_metadata_of_another_version_is_named(emobox):
     path = jsonl(emobox, "test")
-    path.write_text(path.read_text().replace('"emo"', '"label"'))
+    path.write_text(path.read_text().replace('"emo"', '"emotion"'))
     with pytest.raises(
         DataError, match="has no 'emo', but key, dataset, wav, .*newest"
     ):
@@ -288,6 +410,60 @@ def test_the_real_emodb_is_prepared_from_metadata_of_its_names(
     folds = read_folds(data_dir)
     assert sorted(u for f in folds for u in f.test) == sorted(utt2spk)
     assert all(len({utt2spk[u] for u in f.valid}) == 2 for f in folds)
+
+
+@pytest.fixture(scope="module")
+def metadata(emobox_archive, tmp_path_factory):
+    """Return EmoBox's own metadata."""
+    return unpack_metadata(emobox_archive, tmp_path_factory.mktemp("metadata"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "tests", "utterances", "speakers", "said"),
+    [
+        ("emovo", ["test"], 588, "0 of 6", "the classes are those of .*label_dict"),
+        ("mer2023", ["test"], 3784, "unknown", "also has test2 .412.*, test3 .834"),
+        ("mer2023", ["test", "test2", "test3"], 5030, "unknown", "has another one"),
+        ("mesd", ["test"], 862, "unknown", "names Child, Female, Male alone"),
+        ("oreau", ["test"], 434, "21 of 29", "WARNING: 21 of 29 tested speakers"),
+        ("resd", ["test"], 1396, "unknown", "has another one for every utterance"),
+        ("urdu", ["test"], 400, "12 of 19", "WARNING: 12 of 19 tested speakers"),
+    ],
+)
+def test_emobox_own_metadata_is_read_with_its_traps(
+    metadata,
+    recipe,
+    an4_wavs,
+    tmp_path,
+    capsys,
+    dataset,
+    tests,
+    utterances,
+    speakers,
+    said,
+):
+    write_recordings(metadata, dataset, an4_wavs[:3], tmp_path)
+    data_dir = tmp_path / "data"
+    options = [
+        "--emobox",
+        str(metadata),
+        "--audio_dir",
+        str(tmp_path),
+        "--test",
+        *tests,
+    ]
+    recipe.main([*options, "--dataset", dataset, "--data_dir", str(data_dir)])
+    assert len(read_table(data_dir / "utt2spk")) == utterances
+    found = read_json(data_dir / "overlap.json")
+    assert cell(found) == speakers and not found["same_recordings"]
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_odd_names_of_speakers_in_emobox_own_metadata_are_mended(metadata):
+    meld = read_speakers(metadata / "data" / "meld", [])
+    assert meld["meld-dia438_utt2-train"] == "Richard\u2019s-Date"
+    jl = read_speakers(metadata / "data" / "jlcorpus", [])
+    assert set(jl.values()) == {"male1", "male2", "female1", "female2"}
 
 
 @pytest.mark.recipe

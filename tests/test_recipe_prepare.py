@@ -1,5 +1,7 @@
 """Stage 0 as all recipes end it: what is written, said, and done again."""
 
+import dataclasses
+
 import pytest
 import soundfile
 
@@ -7,6 +9,8 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import Utterance
+from espnet_sentiment.data.overlap import overlap
+from espnet_sentiment.recipe import overlap_file
 from espnet_sentiment.recipe import prepare as stage_0
 from espnet_sentiment.recipe.prepare import Corpus, prepare
 from espnet_sentiment.recipe.stage import stage_seconds
@@ -91,7 +95,7 @@ def test_folds_leave_one_speaker_out_unless_they_are_given_or_none_are_wanted(
     lines = capsys.readouterr().err.splitlines()
     counts = "6 utterances (anger 3, joy 3)"
     for line, folds in zip(
-        lines,
+        [line for line in lines if " in 0." in line],
         (", 3 folds in", ", 1 fold (train 2, valid 2, test 2) in", " in"),
         strict=True,
     ):
@@ -188,3 +192,33 @@ def test_the_parser_asks_for_the_folder_unless_it_has_one(capsys):
     with pytest.raises(SystemExit):
         stage_0.get_parser("text").parse_args([])
     assert "--data_dir" in capsys.readouterr().err
+
+
+def test_what_the_folds_share_is_said_and_kept(tmp_path, utterances, one_fold, capsys):
+    moved = [Fold("1", [*one_fold[0].train, "carl-joy"], one_fold[0].valid, ["carl-x"])]
+    utterances[-1] = dataclasses.replace(utterances[-1], utt="carl-x")
+    prepare(tmp_path / "data", Corpus(utterances, moved))
+    said = capsys.readouterr().err
+    # The fixture's recordings are copies of one.
+    assert "] tested that also train: speakers 1 of 1, recordings 1 of 1\n" in said
+    assert "] WARNING: 1 of 1 tested speakers also train (100.0 % of the tested" in said
+    assert "] WARNING: 1 of 1 tested recordings also train (100.0 % of the" in said
+    assert read_json(tmp_path / "data" / "overlap.json") == overlap(utterances, moved)
+
+
+def test_what_the_folds_share_is_counted_again_when_its_file_goes_and_not_else(
+    tmp_path, utterances, one_fold, monkeypatch
+):
+    prepare(tmp_path / "data", Corpus(utterances, one_fold))
+    kept = (tmp_path / "data" / "overlap.json").read_text()
+    (tmp_path / "data" / "overlap.json").write_text("{}")
+    prepare(tmp_path / "data", Corpus(utterances, one_fold))
+    assert (tmp_path / "data" / "overlap.json").read_text() == kept
+    monkeypatch.setattr(overlap_file, "overlap", None)
+    prepare(tmp_path / "data", Corpus(utterances, one_fold))
+
+
+def test_without_folds_nothing_is_shared(tmp_path, utterances):
+    prepare(tmp_path / "data", Corpus(utterances))
+    prepare(tmp_path / "data", Corpus(utterances, []))
+    assert not (tmp_path / "data" / "overlap.json").exists()

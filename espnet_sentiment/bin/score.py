@@ -1,6 +1,7 @@
 """Stage 6: WA, UA, tables, confusion matrix and learning curves."""
 
 import argparse
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,10 @@ from espnet_sentiment.recipe.experiment import (
     trained,
 )
 from espnet_sentiment.recipe.fold_inputs import decoding_inputs, tested_set
+from espnet_sentiment.recipe.overlap_file import find_overlap, overlap_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -52,6 +54,8 @@ def main(argv=None) -> None:
     all_experiments = list(experiments(args))
     with reading(args.data_dir):
         data, folds = read_data(args.data_dir), read_folds(args.data_dir)
+        # Once for all experiments, if one of them is not up to date.
+        overlap = functools.cache(lambda: find_overlap(data, folds))
         for experiment in all_experiments:
             with reading(experiment.dir):
                 done = stage_of(experiment, data, folds, args).is_done()
@@ -60,7 +64,8 @@ def main(argv=None) -> None:
                     stage = stage_of(experiment, data, folds, args)
                     stage.start()
                     set_aside_others(experiment, folds, stage)
-                    outputs = score_experiment(experiment, data, folds, stage.inputs)
+                    facts = {**stage.inputs, "overlap": overlap()}
+                    outputs = score_experiment(experiment, data, folds, facts)
                     stage.finish(f"results in {experiment.dir}", outputs)
         write_corpus_table(Path(args.exp), data.path.name, tested_set(data, folds))
 
@@ -118,6 +123,7 @@ def gather(
         "decodings": decodings,
         "trainings": trainings,
         "tested_set": tested_set(data, folds),
+        "overlap": overlap_inputs(data.path),
         "classes": data.classes,
         "votes": sha256_of(data.utt2votes),
         "config": {
@@ -138,7 +144,7 @@ def score_experiment(
         experiment: Decoded.
         data: Labels and votes.
         folds: The set's folds.
-        facts: What ``gather`` returned.
+        facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``.
     """
     from espnet_sentiment.report.plots import plot_confusion, plot_learning_curves
     from espnet_sentiment.scoring.predictions import read_predictions
@@ -171,6 +177,7 @@ def score_experiment(
         "versions": common_versions(facts["versions"]),
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
+        "overlap": facts["overlap"],
     }
     out = experiment.dir
     plot_confusion(results["confusion"], results["classes"], out / "confusion.png")

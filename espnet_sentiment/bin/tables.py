@@ -21,7 +21,7 @@ from espnet_sentiment.scoring.tables import write_csv
 if TYPE_CHECKING:
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model
 from espnet_sentiment.cli.terminal import BOLD, has_colours, paint
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.escape import json_text, one_line
+from espnet_sentiment.data.overlap_text import TITLE, cell
 
 if TYPE_CHECKING:
     from espnet_sentiment.pack.find import ModelFiles
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     colours = has_colours(sys.stdout)
     for name, value in _lines(told):
-        print(f"{paint(f'{name:<14}', BOLD, colours)} {one_line(value)}")
+        print(f"{paint(f'{name:<17}', BOLD, colours)} {one_line(value)}")
     return 0
 
 
@@ -126,6 +127,7 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"WA {100 * scores['wa']:.2f} %, UA {100 * scores['ua']:.2f} % "
             f"({count} utterances, all {folds} pooled)",
         )
+        yield TITLE, cell(metrics.get("overlap"))
 
 
 def _or_unknown(value: Any) -> str:

@@ -1,27 +1,38 @@
 """EmoBox: metadata, labels and folds of 32 corpora of emotional speech.
 
 Ma et al., "EmoBox: Multilingual multi-corpus speech emotion recognition toolkit and
-benchmark", Interspeech 2024; https://github.com/emo-box/EmoBox. For each data set,
-``data/<dataset>/`` holds ``label_map.json``, ``data.seg.wrd.stm`` (the speakers) and
-``fold_<k>/<dataset>_{train,valid,test}_fold_<k>.jsonl``, most without ``valid``.
+benchmark", Interspeech 2024; https://github.com/emo-box/EmoBox. Its files:
+:mod:`espnet_sentiment.data.emobox_metadata`.
 """
 
 import dataclasses
-import re
-from collections.abc import Iterator, Mapping
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from os.path import isfile
 from pathlib import Path
+from typing import Any
 
 from espnet_sentiment.core.errors import DataError, refuse
-from espnet_sentiment.core.files import PathLike, read_json
-from espnet_sentiment.core.names import nfc
-from espnet_sentiment.data.folds import PARTS, Fold, check_fold_name, hold_out
+from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.data.emobox_metadata import (
+    COLUMNS,
+    CUT,
+    TEST,
+    TRAIN,
+    VALID,
+    data_folder,
+    dataset_folder,
+    fold_names,
+    part_files,
+    read_label_map,
+    read_rows,
+    read_speakers,
+    unread_files,
+    word,
+)
+from espnet_sentiment.data.folds import Fold, hold_out
 from espnet_sentiment.data.kaldi_dir import Utterance, check_names
-from espnet_sentiment.data.records import read_records
-
-SPEAKER = re.compile(r"<id=(?P<utt>.+),lang=[^,]*,spk=(?P<speaker>.+),emotion=")
-# libsndfile reads no videos: the sound of one is expected beside it.
-VIDEOS = (".avi", ".mp4")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +42,20 @@ class EmoBox:
     Args:
         utterances: Its utterances. The speaker of one is its id if EmoBox names none.
         folds: EmoBox's folds.
-        validation: What validates in them.
+        notes: What there is to say: what validates, what is taken as what, what is
+            left out.
     """
 
     utterances: list[Utterance]
     folds: list[Fold]
-    validation: str
+    notes: list[str]
 
 
 def read_emobox(
-    emobox: PathLike, dataset: str, audio_dir: PathLike | None = None
+    emobox: PathLike,
+    dataset: str,
+    audio_dir: PathLike | None = None,
+    tests: Sequence[str] = (TEST,),
 ) -> EmoBox:
     """Read a data set.
 
@@ -49,164 +64,192 @@ def read_emobox(
         dataset: Name of the data set, as EmoBox spells it.
         audio_dir: Folder that holds ``downloads/<dataset>/``, or ``<dataset>/``, or
             what that holds; None for the clone.
+        tests: The tested parts to take, each a fold of its own: ``1`` is that of
+            ``test``, ``1_test2`` that of ``test2``, and both learn from the same part.
 
     Raises:
         DataError: There is no such data set, a fold lacks a file, a line or label is
             not understood, or recordings are missing.
     """
-    data = _data_folder(Path(emobox))
-    folder = _dataset_folder(data, dataset)
-    utt2spk = _speakers(folder)
-    label_map = read_json(folder / "label_map.json")
+    data = data_folder(Path(emobox))
+    folder = dataset_folder(data, dataset)
+    notes: list[str] = []
+    utt2spk, label_map = read_speakers(folder, notes), read_label_map(folder, notes)
     utterances: dict[str, Utterance] = {}
-    folds, errors = [], []
-    for name in _fold_names(folder):
-        parts: dict[str, dict[str, None]] = {part: {} for part in PARTS}
-        for part, path in _part_files(folder, name):
-            for line, row in _rows(path):
-                try:
-                    found = _utterance(row, label_map, utt2spk)
-                    if utterances.setdefault(found.utt, found) != found:
-                        raise DataError(
-                            f"key {found.utt!r} has another wav or emo elsewhere: "
-                            "restore the file from EmoBox"
-                        )
-                    if any(found.utt in utts for utts in parts.values()):
-                        raise DataError(
-                            f"key {found.utt!r} stands twice in fold {name}: restore "
-                            "the file from EmoBox"
-                        )
-                    parts[part][found.utt] = None
-                except DataError as error:
-                    errors.append(f"{path}:{line}: {error}")
-        folds.append(Fold(name, **{part: list(utts) for part, utts in parts.items()}))
+    folds: list[Fold] = []
+    errors: list[str] = []
+    for name in fold_names(folder):
+        files = part_files(folder, name)
+        _check_tests(folder / f"fold_{name}", files, tests)
+        parts: dict[str, dict[str, None]] = {}
+        for part in (TRAIN, VALID, *tests):
+            parts[part] = {}
+            # Tested parts make folds of their own, and may share utterances.
+            apart = [parts[p] for p in {part, TRAIN, VALID} if p in parts]
+            for where, found in _read(files.get(part), label_map, utt2spk, errors):
+                if utterances.setdefault(found.utt, found) != found:
+                    errors.append(
+                        f"{where}: key {found.utt!r} has another wav or emo "
+                        "elsewhere: restore the file from EmoBox"
+                    )
+                elif any(found.utt in utts for utts in apart):
+                    errors.append(
+                        f"{where}: key {found.utt!r} stands twice in fold {name}: "
+                        "restore the file from EmoBox"
+                    )
+                parts[part][found.utt] = None
+        folds += _folds(name, parts, tests)
+        if len(folds) == len(tests):
+            notes += _others(files, tests)
+    if unread := unread_files(folder):
+        notes.append(
+            f"{len(unread)} tables of other names are not read, {unread[0]} first"
+        )
     if errors:
         refuse(f"{folder}: {len(errors)} lines cannot be used", errors)
     located = _locate(
-        list(utterances.values()), dataset, Path(audio_dir or data.parent)
+        list(utterances.values()), dataset, Path(audio_dir or data.parent), notes
     )
     known = utt2spk if all(u.speaker != u.utt for u in located) else None
-    return EmoBox(located, *_validated(folds, located, known))
+    folds, validation = _validated(folds, located, known)
+    return EmoBox(located, folds, [f"validation: {validation}", *notes])
 
 
-def _data_folder(emobox: Path) -> Path:
-    data = emobox / "data" if (emobox / "data").is_dir() else emobox
-    if not any(data.glob("*/label_map.json")):
+def _check_tests(folder: Path, files: Mapping[str, Path], tests: Sequence[str]) -> None:
+    tested = sorted(part for part in files if part.startswith(TEST))
+    if unknown := [part for part in tests if part not in tested]:
         raise DataError(
-            f"--emobox {emobox} holds no data/<dataset>/label_map.json: give a "
-            "clone of https://github.com/emo-box/EmoBox"
+            f"--test {unknown[0]}: {folder} has no such part: choose of "
+            f"{', '.join(tested)}"
         )
-    return data
 
 
-def _dataset_folder(data: Path, dataset: str) -> Path:
-    names = sorted(path.parent.name for path in data.glob("*/label_map.json"))
-    folder = data / dataset
-    if folder.is_dir() and dataset not in names:
-        # EmoBox's emovo has its map under this name.
-        has_other = (folder / "label_dict.json").is_file()
-        remedy = "copy label_dict.json to that name" if has_other else "restore it"
-        raise DataError(f"{folder} holds no label_map.json: {remedy}")
-    if dataset not in names:
-        raise DataError(
-            f"--dataset {dataset!r} is not in {data}: choose one of {', '.join(names)}"
+def _folds(
+    name: str, parts: Mapping[str, Mapping], tests: Sequence[str]
+) -> Iterator[Fold]:
+    for test in tests:
+        named = name if test == TEST else f"{name}_{test}"
+        yield Fold(named, list(parts[TRAIN]), list(parts[VALID]), list(parts[test]))
+
+
+def _others(files: Mapping[str, Path], tests: Sequence[str]) -> Iterator[str]:
+    """Say of a fold which tested parts are left out, unless one is the same."""
+
+    def keys(part: str) -> list:
+        return sorted(str(row["key"]) for _, row in read_rows(files[part]))
+
+    taken = [keys(part) for part in tests]
+    left = {
+        part: len(found)
+        for part in files
+        if part.startswith(TEST) and part not in tests
+        if (found := keys(part)) not in taken
+    }
+    if left:
+        counts = ", ".join(f"{part} ({n} utterances)" for part, n in left.items())
+        yield (
+            f"WARNING: EmoBox also has {counts}, which are not tested: choose them by "
+            f"--test '{' '.join([*tests, *left])}'"
         )
-    return folder
 
 
-def _speakers(folder: Path) -> dict[str, str]:
-    stm = folder / "data.seg.wrd.stm"
-    if not stm.is_file():
-        return {}
-    matches = SPEAKER.finditer(stm.read_text(encoding="utf-8", errors="replace"))
-    return {_word(match["utt"]): _word(match["speaker"]) for match in matches}
-
-
-def _word(text: str) -> str:
-    """Make an id or a class name out of a text with spaces, commas or slashes."""
-    return nfc(re.sub(r"[\s,/]+", "_", text.strip()))
-
-
-def _fold_names(folder: Path) -> list[str]:
-    names = [p.name.removeprefix("fold_") for p in folder.glob("fold_*") if p.is_dir()]
-    if not names:
-        raise DataError(f"{folder} holds no fold_1: restore it from EmoBox")
-    for name in names:
-        check_fold_name(folder, name)
-    return sorted(names, key=lambda name: (len(name), name))
-
-
-def _part_files(folder: Path, fold: str) -> Iterator[tuple[str, Path]]:
-    for part in PARTS:
-        path = folder / f"fold_{fold}" / f"{folder.name}_{part}_fold_{fold}.jsonl"
-        if path.is_file():
-            yield part, path
-        elif part != "valid":
-            raise DataError(f"{path} is missing: restore it from EmoBox")
-
-
-def _rows(path: Path) -> list[tuple[int, dict]]:
-    columns, rows = read_records(path)
-    for column in ("key", "wav", "emo"):
-        if column not in columns:
-            raise DataError(
-                f"{path} has no {column!r}, but {', '.join(columns) or 'nothing'}: "
-                "take EmoBox's newest version"
-            )
-    return rows
+def _read(
+    path: Path | None,
+    label_map: Mapping[str, str],
+    utt2spk: Mapping[str, str],
+    errors: list[str],
+) -> Iterator[tuple[str, Utterance]]:
+    """Give the utterances of a part with their places; collect what is wrong."""
+    for line, row in read_rows(path) if path is not None else ():
+        try:
+            yield f"{path}:{line}", _utterance(row, label_map, utt2spk)
+        except DataError as error:
+            errors.append(f"{path}:{line}: {error}")
 
 
 def _utterance(row: Mapping, label_map: Mapping, utt2spk: Mapping) -> Utterance:
-    for column in ("key", "wav", "emo"):
+    for column in COLUMNS:
         if not isinstance(row.get(column), str):
             raise DataError(f"{column!r} is not a text: restore the file from EmoBox")
-    utt = _word(row["key"])
+    utt = word(row["key"])
     # emodb's label_map.json has "Neutral" for its "neutral".
     lowered = {name.lower(): label for name, label in label_map.items()}
     labels = {**lowered, **label_map}
     label = labels.get(row["emo"], labels.get(row["emo"].lower()))
     if label is None:
         raise DataError(
-            f"emo {row['emo']!r} is not in label_map.json, which has "
+            f"emo {row['emo']!r} is not in the data set's label map, which has "
             f"{', '.join(label_map)}: add it there"
         )
-    is_cut = "start_time" in row and "end_time" in row
+    start, end = _times(row)
     utterance = Utterance(
         utt=utt,
         wav=row["wav"],
         speaker=utt2spk.get(utt, utt),
-        label=_word(label),
-        start=float(row["start_time"]) if is_cut else None,
-        end=float(row["end_time"]) if is_cut else None,
+        label=word(label),
+        start=start,
+        end=end,
     )
     check_names("its line:", utterance)
     return utterance
 
 
+def _times(row: Mapping) -> tuple[float, float] | tuple[None, None]:
+    """Return start and end in seconds, if the row has them."""
+    times: list[Any] = [row.get(time) for time in CUT]
+    if times == [None, None]:
+        return None, None
+    try:
+        start, end = (float(time) for time in times)
+    except (TypeError, ValueError):
+        start, end = math.nan, math.nan
+    if not 0 <= start < end < math.inf:
+        raise DataError(
+            f"{' and '.join(CUT)} are {times[0]!r} and {times[1]!r}, which are not two "
+            "times in their order: restore the file from EmoBox"
+        )
+    return start, end
+
+
 def _locate(
-    utterances: list[Utterance], dataset: str, audio_dir: Path
+    utterances: list[Utterance], dataset: str, audio_dir: Path, notes: list[str]
 ) -> list[Utterance]:
-    """Find the recordings, whose paths start with ``downloads/<dataset>/``."""
-    located, missing = [], []
+    """Find the recordings, whose paths start with ``downloads/<dataset>/``.
+
+    A ``.wav`` beside a video, or another file of that name, is the sound that somebody
+    took out of it, and goes before it.
+    """
+    located, missing, n_beside = [], [], 0
     for u in utterances:
-        wav = Path(u.wav)
-        if wav.suffix.lower() in VIDEOS:
-            wav = wav.with_suffix(".wav")
-        below = str(wav).removeprefix("downloads/")
-        names = (str(wav), below, below.removeprefix(f"{dataset}/"))
-        found = next((p for p in (audio_dir / n for n in names) if isfile(p)), None)
+        found = _find(Path(u.wav).with_suffix(".wav"), dataset, audio_dir)
+        n_beside += found is not None and not u.wav.endswith(".wav")
+        found = found or _find(Path(u.wav), dataset, audio_dir)
         if found is None:
-            missing.append(str(wav))
+            missing.append(u.wav)
         else:
             located.append(dataclasses.replace(u, wav=str(found.resolve())))
     if missing:
         refuse(
             f"{len(missing)} of {len(utterances)} recordings of {dataset} are not in "
-            f"{audio_dir}: name with --audio_dir the folder that holds them, and put "
-            "the sound of videos (.mp4, .avi) beside them as .wav, by ffmpeg",
+            f"{audio_dir}: name with --audio_dir the folder that holds them",
             missing,
         )
+    if n_beside:
+        notes.append(f"{n_beside} recordings are the .wav of their name, beside them")
     return located
+
+
+def _find(wav: Path, dataset: str, audio_dir: Path) -> Path | None:
+    """Return where a recording is; accents are one character on disk, or two."""
+    below = str(wav).removeprefix("downloads/")
+    names = (str(wav), below, below.removeprefix(f"{dataset}/"))
+    forms = (
+        form
+        for name in names
+        for form in (name, *(unicodedata.normalize(f, name) for f in ("NFC", "NFD")))
+    )
+    places = (audio_dir / form for form in dict.fromkeys(forms))
+    return next((place for place in places if isfile(place)), None)
 
 
 def _validated(

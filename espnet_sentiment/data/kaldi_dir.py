@@ -53,6 +53,8 @@ class Utterance:
         end: End in the recording in seconds; -1 is that of the recording.
         votes: The annotators' single votes.
         channel: Side of a two-channel recording, ``A`` or ``B``; None for others.
+        conversation: Conversation that it is of, where the corpus tells, and its
+            recording does not: see :mod:`espnet_sentiment.data.overlap`.
     """
 
     utt: str
@@ -64,6 +66,7 @@ class Utterance:
     end: float | None = None
     votes: Sequence[str] = ()
     channel: str | None = None
+    conversation: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("utt", "speaker", "label"):

@@ -102,6 +102,8 @@ def describe_fold(folder: Path) -> dict[str, Any]:
     # A path tells nobody anything elsewhere, the last part of it may.
     model = None if conf_model is None else _short(str(conf_model))
     metrics = {key: results[key] for key in RESULTS if results.get(key) is not None}
+    if isinstance(overlap := results.get("overlap"), dict) and "all" in overlap:
+        metrics["overlap"] = {"all": overlap["all"]}
     training = read_stamp(folder / DONE)
     if training is not None and not _is_scored(training, results_file):
         metrics = {}  # those of an earlier training

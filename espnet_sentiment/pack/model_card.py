@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from espnet_sentiment.core.escape import markdown_text
+from espnet_sentiment.data.overlap_text import SENTENCE, cell
 from espnet_sentiment.encoder.hub_names import split_revision
 from espnet_sentiment.pack.layout import ENCODER
 from espnet_sentiment.scoring.tables import markdown, percent
@@ -151,6 +152,7 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
         chance = 100 * metrics["majority"]["ua"]
         rows.append(["UA of always naming the most frequent class", f"{chance:.2f}"])
     yield markdown(["metric", "%"], rows).rstrip()
+    yield f"\n{SENTENCE.format(cell(metrics.get('overlap')))}"
     if len(folds) > 1:
         fold = markdown_text(description["fold"])
         yield (

@@ -18,10 +18,12 @@ from espnet_sentiment.core.lock import writing
 from espnet_sentiment.data.folds import PARTS, Fold, leave_one_speaker_out, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.data.labels import check_classes
+from espnet_sentiment.data.overlap_text import lines
+from espnet_sentiment.recipe.overlap_file import OVERLAP, write_overlap
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
 from espnet_sentiment.recipe.stage import say as say_as
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 NAME = "stage 0: data preparation"
 
@@ -96,7 +98,7 @@ def prepare(
         complete = complete or _read(corpus, data_dir)
         if recordings is None:  # a corpus that is refused leaves nothing behind
             stage.start(data_dir, begin)
-        outputs = _write(data_dir, complete)
+        outputs = [*_write(data_dir, complete), *_overlap(data_dir, complete, stage)]
         made = set() if recordings is None else {u.wav for u in complete.utterances}
         _check_classes(complete, stage)
         stage.finish(f"{_count(complete)} in {data_dir}", outputs, sorted(made))
@@ -143,6 +145,17 @@ def _write(data_dir: Path, corpus: _Complete) -> list[Path]:
         write_text(data_dir / name, text)
         outputs.append(data_dir / name)
     return outputs
+
+
+def _overlap(data_dir: Path, corpus: _Complete, stage: Stage) -> list[Path]:
+    """Write and say what the parts of folds share; return the file, if any."""
+    path = data_dir / OVERLAP
+    if not corpus.folds:
+        path.unlink(missing_ok=True)
+        return []
+    for line in lines(write_overlap(data_dir, corpus.utterances, corpus.folds)):
+        stage.say(line)
+    return [path]
 
 
 def _count(corpus: _Complete) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from espnet_sentiment.core.escape import markdown_text
+from espnet_sentiment.data.overlap_text import TITLE
 from espnet_sentiment.scoring.cells import (
     KEYS,
+    OVERLAP,
     P_TEXT,
     SCORE_COLUMNS,
     TEST_COLUMNS,
@@ -18,9 +20,24 @@ from espnet_sentiment.scoring.paper import BASE, E2E_ASR, TABLE3
 from espnet_sentiment.scoring.tables import markdown, percent
 
 COLUMNS = ["encoder", "tag", "description", "sentiment", "seeds", *SCORE_COLUMNS]
-COLUMNS += ["wa_difference", "ua_difference", *TEST_COLUMNS, "paper_wa", "paper_ua"]
+COLUMNS += [
+    "wa_difference",
+    "ua_difference",
+    OVERLAP,
+    *TEST_COLUMNS,
+    "paper_wa",
+    "paper_ua",
+]
 HEADER = ["description", "seeds", "WA (%)", "WA 95 %", "diff."]
-HEADER += ["UA (%)", "UA 95 %", "diff.", "p", "paper WA (diff.)", "paper UA (diff.)"]
+HEADER += [
+    "UA (%)",
+    "UA 95 %",
+    "diff.",
+    TITLE,
+    "p",
+    "paper WA (diff.)",
+    "paper UA (diff.)",
+]
 NOTE = (
     f"diff.: points above the first row, {TABLE3[BASE].description}, of the same "
     "encoder, against which p is too; the rest as in Table 2. The paper's numbers are "
@@ -100,7 +117,7 @@ def _row(record: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
         difference = record.get(f"{key}_difference")
         cells += score_and_interval(record, key)
         cells += [f"{float(difference):+.2f}" if difference else ""]
-    cells += [record.get(P_TEXT, "")]
+    cells += [record.get(OVERLAP, ""), record.get(P_TEXT, "")]
     for key in KEYS:
         paper = record[f"paper_{key}"]
         papers = float(paper) - float(base[f"paper_{key}"])

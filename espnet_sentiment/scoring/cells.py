@@ -10,7 +10,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.significance import compare
-from espnet_sentiment.scoring.tables import percent
+from espnet_sentiment.scoring.tables import overlap_cell, percent
 
 Record = dict[str, str]
 
@@ -20,6 +20,7 @@ SCORE_COLUMNS = [
     for key in KEYS
     for suffix in ("", "_std_over_folds", "_ci95_low", "_ci95_high")
 ]
+OVERLAP = "speakers_in_train"  # column of the CSV files
 TEST_COLUMNS = ["p", "p_seed", "only_base_right", "only_model_right"]
 P_TEXT = "p as Markdown shows it"  # in the record, not in the CSV file
 NOTE = (
@@ -42,6 +43,7 @@ def model_cells(model: Model) -> Record:
             percent(low),
             percent(high),
         )
+    cells[OVERLAP] = overlap_cell([run.results for run in model.runs])
     return cells
 
 

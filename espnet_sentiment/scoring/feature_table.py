@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from espnet_sentiment.core.escape import markdown_text
+from espnet_sentiment.data.overlap_text import NOTE as OVERLAP_NOTE
+from espnet_sentiment.data.overlap_text import TITLE
 from espnet_sentiment.scoring.cells import (
     KEYS,
     NOTE,
+    OVERLAP,
     P_TEXT,
     SCORE_COLUMNS,
     TEST_COLUMNS,
@@ -19,9 +22,9 @@ from espnet_sentiment.scoring.paper import BASE, FEATURES, HUMAN, MAJORITY, TABL
 from espnet_sentiment.scoring.tables import markdown, percent
 
 COLUMNS = ["source", "features", "architecture", "encoder", "seeds"]
-COLUMNS += SCORE_COLUMNS + TEST_COLUMNS
+COLUMNS += [*SCORE_COLUMNS, OVERLAP, *TEST_COLUMNS]
 HEADER = ["input features", "architecture", "encoder", "seeds"]
-HEADER += ["WA (%)", "WA 95 %", "UA (%)", "UA 95 %", "p"]
+HEADER += ["WA (%)", "WA 95 %", "UA (%)", "UA 95 %", TITLE, "p"]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
     "is any frozen pre-trained encoder, HuBERT and the like included. Human: how far "
@@ -99,6 +102,7 @@ def feature_markdown(
                 record.get("seeds", ""),
                 *score_and_interval(record, "wa"),
                 *score_and_interval(record, "ua"),
+                record.get(OVERLAP, ""),
                 record.get(P_TEXT, ""),
             ]
         )
@@ -106,5 +110,5 @@ def feature_markdown(
         f"the base model, {markdown_text(base.name)}" if base else "the base model"
     )
     missing = [] if base else [NO_BASE]
-    notes = [FEATURES_NOTE, NOTE.format(base=against), *missing, *notes]
+    notes = [FEATURES_NOTE, NOTE.format(base=against), OVERLAP_NOTE, *missing, *notes]
     return "\n".join([markdown(HEADER, rows), *notes])

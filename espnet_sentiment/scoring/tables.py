@@ -9,6 +9,7 @@ import numpy as np
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import update_text
+from espnet_sentiment.data.overlap_text import NOTE, TITLE, cell, lines
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -78,6 +79,7 @@ def experiment_report(results: dict) -> str:
             markdown(
                 ["", "WA (%)", "95 % interval", "UA (%)", "95 % interval"], summary
             ),
+            overlap_report(results),
             "## Confusion matrix (rows: truth)\n",
             markdown(["", *classes, "recall (%)"], matrix),
             "![](confusion.png)\n\n![](learning_curves.png)\n",
@@ -87,6 +89,13 @@ def experiment_report(results: dict) -> str:
             markdown(["stage", "s"], seconds),
         ]
     )
+
+
+def overlap_report(results: Mapping) -> str:
+    """Say, a line each, what the folds of an experiment share between their parts."""
+    if "overlap" not in results:
+        return f"{TITLE}: {cell(None)}\n"
+    return "".join(f"- {markdown_text(line)}\n" for line in lines(results["overlap"]))
 
 
 def asr_note(all_results: Iterable[dict]) -> str:
@@ -121,14 +130,20 @@ def corpus_table(all_results: Iterable[dict]) -> str:
             cells.append(percent(np.mean(values)) + spread)
         bounds = np.mean([r["pooled"]["ua_ci95"] for r in group], axis=0)
         cells.append(interval(bounds.tolist()))
+        cells.append(overlap_cell(group))
         rows.append((encoder, -ua, cells))
     ordered = [cells for _, _, cells in sorted(rows)]
     if all_results:
         chance = all_results[0]["majority"]
         wa, ua = percent(chance["wa"]), percent(chance["ua"])
-        ordered.append(["chance: the largest class", "", "", wa, ua, ""])
+        ordered.append(["chance: the largest class", "", "", wa, ua, "", ""])
     header = ["sentiment model", "encoder", "seeds", "WA (%)", "UA (%)", "UA 95 %"]
-    return markdown(header, ordered)
+    return "\n".join([markdown([*header, TITLE], ordered), NOTE])
+
+
+def overlap_cell(group: Iterable[Mapping]) -> str:
+    """Say how many tested speakers train; seeds that differ stand side by side."""
+    return " / ".join(dict.fromkeys(cell(r.get("overlap")) for r in group))
 
 
 def write_csv(

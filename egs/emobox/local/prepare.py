@@ -11,9 +11,14 @@ def main(argv=None) -> None:
     parser.add_argument("--emobox", required=True, help="EmoBox's repository, or data/")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--audio_dir", help="the recordings (default: the repository)")
+    parser.add_argument(
+        "--test", nargs="+", default=["test"], help="tested parts, a fold each (test)"
+    )
     args = parser.parse_args(argv)
-    emobox = read_emobox(args.emobox, args.dataset, args.audio_dir)
-    say(f"validation: {emobox.validation}")
+    tests = list(dict.fromkeys(args.test))
+    emobox = read_emobox(args.emobox, args.dataset, args.audio_dir, tests)
+    for note in emobox.notes:
+        say(note)
     prepare(args.data_dir, Corpus(emobox.utterances, emobox.folds))
 
 

@@ -122,6 +122,7 @@ def to_utterances(
             label=classes[turn.category],
             text=text.get(turn.utt, ""),
             votes=[vote(categories) for categories in turn.votes],
+            conversation=turn.utt.rpartition("_")[0],
         )
         for turn in turns
     ]

@@ -1,4 +1,14 @@
 // The experiment as a whole.
+// How many of what is tested the model has learned from, which makes scores better.
+function overlapLine() {
+  const tested = data.overlap?.test ?? {};
+  const kinds = ["speakers", "recordings", "conversations", "texts"];
+  const shares = kinds.map((kind) => [kind, tested[kind]
+    ? t("results.share", {n: tested[kind].train, all: tested[kind].n}) : t("results.unknown")]);
+  const warned = ["speakers", "recordings", "conversations"].some((kind) => tested[kind]?.train);
+  return el("p", {class: warned ? "note" : "muted"}, t("results.overlap", Object.fromEntries(shares)));
+}
+
 function resultsSection() {
   const {pooled, mean: folds} = data;
   const interval = ([low, high]) => `${percent(low)} – ${percent(high)}`;
@@ -16,6 +26,7 @@ function resultsSection() {
     el("p", {}, t("results.summary", {corpus, sentiment, encoder, seed, utterances: data.n_utterances,
       folds: data.folds.length, f1: percent(pooled.macro_f1)})),
     el("p", {class: "muted"}, t("results.wa_ua")),
+    overlapLine(),
     el("div", {class: "side"},
       table("", ["", t("column.wa"), t("results.interval"), t("column.ua"), t("results.interval")], rows),
       el("details", {}, el("summary", {}, t("results.folds")),
