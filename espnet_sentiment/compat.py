@@ -199,3 +199,25 @@ def suppress_defaults(parser: argparse.ArgumentParser) -> None:
     for action in parser_actions(parser):
         action.default = argparse.SUPPRESS
     parser._defaults.clear()
+
+
+def import_in_spawned_processes(function: Callable[[], object]) -> None:
+    """Let every process that multiprocessing spawns import a function's module.
+
+    Written for Python 3.12 and 3.13: ``multiprocessing.spawn.get_preparation_data``,
+    which is not documented, gives what a new process is told first. ESPnet trains on
+    several GPUs in such processes, which know of nothing that this one has imported.
+
+    Args:
+        function: Of an importable module; it is not called.
+    """
+    import multiprocessing.spawn as spawn
+
+    original = spawn.get_preparation_data
+
+    @functools.wraps(original)
+    def with_function(name: str) -> dict[str, Any]:
+        # Pickled by its name, so that whoever unpickles it imports its module.
+        return original(name) | {"function": function}
+
+    spawn.get_preparation_data = with_function

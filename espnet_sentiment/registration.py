@@ -11,6 +11,16 @@ _SPECAUG = (
     "specaugment",
     "espnet_sentiment.specaug.specaugment:SpecAugment",
 )
+_FROZEN = (
+    "frontend",
+    "frozen_encoder",
+    "espnet_sentiment.encoder.frozen_frontend:FrozenEncoderFrontend",
+)
+_IDENTITY = (
+    "encoder",
+    "identity",
+    "espnet_sentiment.encoder.identity:IdentityEncoder",
+)
 _DECODERS = [("decoder", name, target) for name, target in DECODERS.items()]
 _RNNT = [
     ("model", "rnnt", "espnet_sentiment.model.rnnt_model:RNNTModel"),
@@ -26,16 +36,30 @@ _RNNT = [
         "espnet_sentiment.data.transcript:StrictPreprocessor",
     ),
 ]
-# ESPnet module -> (ClassChoices, name in a config, class)
+# ESPnet's tasks that read speech by a front end and offer SpecAugment -> what is theirs
+# alone: (ClassChoices, name in a config, class).
+_TASKS: dict[str, list[tuple[str, str, str]]] = {
+    "asr": _RNNT,
+    "asr_transducer": [],
+    "asvspoof": [],
+    "cls": [_IDENTITY, *_DECODERS],
+    "diar": [],
+    "lid": [],
+    "s2t": [],
+    "s2t_ctc": [],
+    "slu": [],
+    "spk": [],
+    "st": [],
+}
+# ESPnet module -> its new components.
 COMPONENTS = {
-    "espnet2.tasks.asr": [_SPECAUG, *_RNNT],
-    "espnet2.tasks.asr_transducer": [_SPECAUG],
-    "espnet2.tasks.cls": [_SPECAUG, *_DECODERS],
+    f"espnet2.tasks.{task}": [_SPECAUG, _FROZEN, *components]
+    for task, components in _TASKS.items()
 }
 
 
 def register() -> None:
-    """Add SpecAugment, the sentiment decoders and the RNN-T's parts to ESPnet's tasks.
+    """Add SpecAugment, frozen encoders, decoders and the RNN-T to ESPnet's tasks.
 
     A task that is not imported yet gets them when it is: importing ESPnet's tasks
     takes many seconds, which nobody should pay for a name. Calling it again changes

@@ -9,6 +9,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import multiprocessing.spawn
+from multiprocessing import popen_forkserver, popen_spawn_posix
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -180,6 +182,23 @@ def test_pytorch_moves_modules_by_the_method_that_a_frozen_encoder_overrides():
     assert inner.weight.dtype == torch.float16, remedy
     parent.to("meta")
     assert inner.weight.device.type == "meta", remedy
+
+
+def test_multiprocessing_tells_a_spawned_process_what_we_add(monkeypatch):
+    remedy = (
+        "multiprocessing has changed how it tells a spawned process of its parent: see "
+        "multiprocessing/spawn.py, and change compat.import_in_spawned_processes"
+    )
+    spawn = multiprocessing.spawn
+    original = spawn.get_preparation_data
+    monkeypatch.setattr(spawn, "get_preparation_data", original)
+    compat.import_in_spawned_processes(espnet_sentiment.register)
+    assert list(inspect.signature(original).parameters) == ["name"], remedy
+    told = spawn.get_preparation_data("worker")
+    assert told.pop("function") is espnet_sentiment.register, remedy
+    assert told == original("worker"), remedy
+    for module in (popen_spawn_posix, popen_forkserver):
+        assert "spawn.get_preparation_data(" in inspect.getsource(module), remedy
 
 
 def test_espnet_computes_the_transducer_loss_by_the_method_that_we_override():

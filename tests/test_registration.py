@@ -1,6 +1,7 @@
 """Our components inside ESPnet's own tasks."""
 
 import importlib
+import json
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 import yaml
 
 import espnet_sentiment
+from espnet_sentiment.registration import COMPONENTS
 
 
 def run_python(code: str) -> str:
@@ -107,7 +109,6 @@ best_model_criterion: [[valid, acc, max]]
 def test_espnets_classification_task_trains_from_a_yaml_that_names_our_parts(
     tmp_path, an4_wavs
 ):
-    pytest.importorskip("torcheval")
     from espnet2.tasks.cls import CLSTask
 
     (tmp_path / "train.yaml").write_text(CLS_CONFIG)
@@ -142,19 +143,142 @@ def test_espnets_classification_task_trains_from_a_yaml_that_names_our_parts(
 
 
 @pytest.mark.espnet
-def test_the_wrapper_runs_an_espnet_program_with_our_names(tmp_path):
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "espnet_sentiment",
-            "espnet2.bin.cls_train",
-            "--decoder",
-            "rnn_attention",
-            "--print_config",
-        ],
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_frozen_encoders_and_specaugment_are_in_every_task_of_speech(name):
+    from espnet_sentiment.encoder.frozen_frontend import FrozenEncoderFrontend
+    from espnet_sentiment.specaug.specaugment import SpecAugment
+
+    task = importlib.import_module(name)
+    assert task.frontend_choices.get_class("frozen_encoder") is FrozenEncoderFrontend
+    assert task.specaug_choices.get_class("specaugment") is SpecAugment
+    for choices, component, target in COMPONENTS[name]:
+        found = getattr(task, f"{choices}_choices").get_class(component)
+        assert f"{found.__module__}:{found.__name__}" == target
+        assert issubclass(found, getattr(task, f"{choices}_choices").base_type)
+
+
+def wrapper(*words, cwd=None, stdin="") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "espnet_sentiment", *map(str, words)],
         capture_output=True,
         text=True,
+        cwd=cwd,
+        input=stdin,
     )
+
+
+@pytest.mark.espnet
+def test_the_wrapper_runs_an_espnet_program_with_our_names():
+    words = ["-m", "espnet2.bin.cls_train", "--print_config"]
+    result = wrapper(*words, "--decoder", "rnn_attention")
     assert result.returncode == 0, result.stderr[-2000:]
     assert yaml.safe_load(result.stdout)["decoder"] == "rnn_attention"
+
+
+PROGRAM = """
+import json, multiprocessing, sys
+
+def knows(queue):
+    queue.put("espnet_sentiment" in sys.modules)
+
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    queue = spawn.Queue()
+    if sys.argv[1:] == ["spawn"]:
+        child = spawn.Process(target=knows, args=(queue,))
+        child.start()
+        print(json.dumps(queue.get(timeout=60)))
+        child.join()
+    else:
+        known = "espnet_sentiment" in sys.modules
+        print(json.dumps([sys.argv, sys.path[0], __file__, known]))
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    folder = tmp_path / "pyscripts"
+    folder.mkdir()
+    (folder / "program.py").write_text(PROGRAM)
+    return folder / "program.py"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["-m", "program"], ["program"]])
+def test_the_wrapper_runs_a_module_as_python_does(program, words):
+    result = wrapper(*words, "--ngpu", "1", cwd=program.parent)
+    assert json.loads(result.stdout) == [
+        [str(program), "--ngpu", "1"],
+        str(program.parent),
+        str(program),
+        True,
+    ]
+
+
+@pytest.mark.slow
+def test_the_wrapper_runs_a_script_as_python_does(program):
+    words = ["pyscripts/program.py", "-m", "x"]
+    result = wrapper(*words, cwd=program.parent.parent)
+    python = subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        cwd=program.parent.parent,
+    )
+    *ours, known = json.loads(result.stdout)
+    *theirs, _ = json.loads(python.stdout)
+    assert ours[:2] == theirs[:2] == [words, str(program.parent)]
+    assert known and ours[2].endswith("pyscripts/program.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["-m", "program"], ["./program.py"]])
+def test_processes_that_a_program_spawns_know_our_names_too(program, words):
+    result = wrapper(*words, "spawn", cwd=program.parent)
+    assert json.loads(result.stdout) is True, result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["-c", "TEXT", "a"], ["-", "a"]])
+def test_the_wrapper_runs_commands_and_standard_input_as_python_does(words):
+    text = "import sys; print([*sys.argv, __name__, 'espnet_sentiment' in sys.modules])"
+    words = [text if word == "TEXT" else word for word in words]
+    result = wrapper(*words, stdin=text)
+    assert result.stdout.strip() == f"['{words[0]}', 'a', '__main__', True]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-m"], "error: -m needs an argument"),
+        (["-u", "x.py"], "error: -u is no module and no script: an option of python"),
+        (["-m", "missing.module"], "error: there is no module missing.module"),
+        (["espnet_sentiment.bin.missing"], "error: there is no module espnet_senti"),
+        (["local/missing.py"], "error: local/missing.py is missing"),
+    ],
+)
+def test_the_wrapper_names_what_it_cannot_run(words, message):
+    result = wrapper(*words)
+    assert result.returncode == 1 and result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_an_import_that_fails_within_a_program_keeps_its_traceback(tmp_path):
+    (tmp_path / "program.py").write_text("import missing_from_here")
+    result = wrapper("-m", "program", cwd=tmp_path)
+    assert result.returncode == 1 and "Traceback" in result.stderr
+    assert "missing_from_here" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_what_a_user_can_put_right_ends_a_program_with_one_line(tmp_path):
+    text = (
+        "from espnet_sentiment.encoder.sample_rate import parse_rate\n"
+        "parse_rate('fast')\n"
+    )
+    result = wrapper("-c", text)
+    assert result.returncode == 1 and result.stderr == (
+        "error: frontend_conf: fs is 'fast', no sample rate: give 16k\n"
+    )

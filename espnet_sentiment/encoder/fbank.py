@@ -6,6 +6,7 @@ from typeguard import typechecked
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.data.fbank_options import FRAME_LENGTH, FRAME_SHIFT, N_MELS
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
+from espnet_sentiment.encoder.sample_rate import parse_rate
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
 
@@ -15,9 +16,16 @@ class FbankFrontend(UtteranceFrontend):
     Args:
         sample_rate: Rate in Hz of the audio.
         name: The encoder it belongs to, for messages.
+        fs: ``sample_rate`` under the name by which ESPnet's recipes pass it.
     """
 
-    def __init__(self, sample_rate: int = 16000, name: str = "fbank"):
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        name: str = "fbank",
+        fs: int | str | None = None,
+    ):
+        sample_rate = sample_rate if fs is None else parse_rate(fs)
         super().__init__(
             name,
             sample_rate,
