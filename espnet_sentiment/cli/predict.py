@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 HELP = "classify recordings: label and posteriors of every file"
 EPILOG = f"""\
 Folders are searched, with their subfolders, for {" ".join(EXTENSIONS)}.
-A file that is named itself may be anything that libsndfile reads.
+A file that is named itself may be anything that libsndfile or FFmpeg's libraries read;
+of a video, the sound is.
 In lists of paths, on standard input as well, a line that begins with # is a comment;
 a file whose name begins so is ./#name.
 
@@ -200,6 +201,9 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
                 bar.write(line, file=sys.stderr)
                 stream.write(form.broken(name, answer))
             else:
+                for note in answer.notes:
+                    line = f"{paint('warning:', RED, colours)} {one_line(name)}: {note}"
+                    bar.write(line, file=sys.stderr)
                 stream.write(form.row(name, answer))
             stream.flush()
             bar.update()
