@@ -8,8 +8,8 @@ import ast
 import importlib
 import importlib.util
 import inspect
-import sys
 import multiprocessing.spawn
+import sys
 from multiprocessing import popen_forkserver, popen_spawn_posix
 from pathlib import Path
 from types import SimpleNamespace

@@ -2,13 +2,20 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.channels import CHANNELS
-from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank, features_dir
+from espnet_sentiment.data.dump import (
+    check_audio,
+    dump_audio,
+    dump_fbank,
+    features_dir,
+    read_notes,
+)
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.speed import perturbed
 from espnet_sentiment.encoder.config import load_encoder_config
@@ -18,7 +25,7 @@ from espnet_sentiment.recipe.experiment import add_common_arguments
 from espnet_sentiment.recipe.features import cut_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -83,8 +90,19 @@ def make_features(args: argparse.Namespace) -> None:
             files = dump_fbank(
                 data, out, args.channel, copies, args.nj, args.cluster, of
             )
+        _warn(stage, read_notes(out))
         more = f" and {len(copies)} copies at other speeds" if copies else ""
         stage.finish(f"{len(data.utts)} utterances{more} in {out}", *files)
+
+
+def _warn(stage: Stage, notes: Mapping[str, str]) -> None:
+    """Say what is odd about utterances, by what it is."""
+    by_note: dict[str, list[str]] = {}
+    for utt, note in notes.items():
+        by_note.setdefault(note, []).append(utt)
+    for note, utts in by_note.items():
+        more = f" ... and {len(utts) - 20} more" if len(utts) > 20 else ""
+        stage.say(f"WARNING: {note}: {' '.join(utts[:20])}{more}")
 
 
 if __name__ == "__main__":

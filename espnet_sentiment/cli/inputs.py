@@ -19,15 +19,18 @@ from espnet_sentiment.cli.lists import (
 )
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.listing import Search, defect_of
+from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
 
 STDIN = "-"
-# What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE and MP3 with tags;
-# a path may begin so, too.
+# What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE, MP3 with tags,
+# Matroska, WavPack, TTA and Monkey's Audio; a path may begin so, too.
 MAGIC = (
     *(b"RIFF", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd", b"caff"),
-    *(b"NIST_1A\n", b"ID3"),
+    *(b"NIST_1A\n", b"ID3", b"\x1aE\xdf\xa3", b"wvpk", b"TTA1", b"MAC "),
 )
+# What begins AMR, AC-3 and DTS, and no path.
+BINARY = (b"#!AMR\n", b"#!AMR-WB\n", b"\x0bw", b"\x7f\xfe\x80\x01")
 HEAD = 64  # bytes; each of these formats has a NUL among them, or is SPHERE
 SPHERE = re.compile(rb"NIST_1A\n *\d+\n")
 KINDS = {
@@ -65,8 +68,7 @@ def list_inputs(
 
     Args:
         arguments: Files, folders, lists of them, and ``-`` for ``stdin``.
-        stdin: Paths, one a line, and comments (``# ...``); or a recording that
-            libsndfile reads.
+        stdin: Paths, one a line, and comments (``# ...``); or a recording.
         spool: Folder that a recording from ``stdin`` is written to.
         say: Is told what is passed over in a folder.
 
@@ -131,21 +133,21 @@ def _is_binary(head: bytes) -> bool:
         return not text.rstrip("\r\n").isprintable()
     # Eleven bits set begin a frame of MP3, and no character of UTF-8.
     is_mp3 = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
-    return is_mp3 or b"\0" in head or bool(SPHERE.match(head))
+    return (
+        is_mp3 or b"\0" in head or head.startswith(BINARY) or bool(SPHERE.match(head))
+    )
 
 
 def _no_audio(path: Path) -> DataError | None:
     """Say that what came from standard input is neither audio nor a list."""
-    import soundfile
+    from espnet_sentiment.data.audio import NotAudioError, audio_info
 
     try:
-        soundfile.info(str(path))
-    except soundfile.LibsndfileError as error:
-        return DataError(
-            "standard input is binary, but not audio that libsndfile reads "
-            f"({error.error_string.rstrip('.')}): pipe a recording, or paths, one a "
-            "line"
-        )
+        audio_info(Source("standard input", path), "mix", at_most=0)
+    except NotAudioError as error:
+        return DataError(f"{error}; or pipe paths, one a line")
+    except DataError:
+        pass  # what else is wrong, the model says in its place
     return None
 
 
@@ -210,13 +212,6 @@ def _defect(path: Path) -> DataError | None:
         )
     if not os.access(path, os.R_OK):
         return DataError(f"{path} may not be read: fix its permissions")
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError:
-        return DataError(
-            f"{path} has a name that is not UTF-8, which libsndfile's binding cannot "
-            "open: rename it"
-        )
     return None
 
 

@@ -54,6 +54,7 @@ class Table:
                 self._line(s, s.end - s.start, f"  {s.start:.1f} to {s.end:.1f} s")
                 for s in sentiment.segments
             ]
+        lines += [f"  ({note})" for note in sentiment.notes]
         if sentiment.text is not None:
             lines.append(f"  {self._words(sentiment)}")
         return "".join(f"{line}\n" for line in lines)
@@ -111,7 +112,8 @@ class CSV:
     def __init__(self, classes: Sequence[str], transcript: bool = False):
         self.classes, self.transcript = classes, transcript
         text = ["text"] if transcript else []
-        self.columns = ["path", "label", *classes, "duration", *text, "error"]
+        tail = [*text, "error", "notes"]
+        self.columns = ["path", "label", *classes, "duration", *tail]
 
     def head(self) -> str:
         """Return the names of the columns."""
@@ -122,9 +124,10 @@ class CSV:
         text = [sentiment.text or ""] if self.transcript else []
         posteriors = [f"{sentiment.posteriors[c]:.6g}" for c in self.classes]
         seconds = f"{sentiment.duration:.3f}"
-        return csv_line([name, sentiment.label, *posteriors, seconds, *text, ""])
+        tail = [seconds, *text, "", "; ".join(sentiment.notes)]
+        return csv_line([name, sentiment.label, *posteriors, *tail])
 
     def broken(self, name: str, error: DataError) -> str:
         """Return the reason."""
-        empty = [""] * (len(self.columns) - 2)
-        return csv_line([name, *empty, error])
+        empty = [""] * (len(self.columns) - 3)
+        return csv_line([name, *empty, error, ""])

@@ -36,9 +36,10 @@ HELP = "classify recordings: label and posteriors of every file"
 EPILOG = f"""\
 Folders are searched, with their subfolders, for recordings by their names: .wav,
 .flac, .mp3, .m4a, .mp4 and many more, but nothing hidden. A file that is named itself
-may have any name. A .txt, .lst or .list has a path a line, a .scp an id and a path; in
-lists, on standard input as well, a line that begins with # is a comment, and a file
-whose name begins so is ./#name.
+may be anything that libsndfile or FFmpeg's libraries read; of a video, the sound is.
+A .txt, .lst or .list has a path a line, a .scp an id and a path; in lists, on standard
+input as well, a line that begins with # is a comment, and a file whose name begins so
+is ./#name.
 
   export {MODEL_VARIABLE}=exp/emodb_whisper_base_rnn_attention_seed0
   espnet-sentiment predict a.wav recordings/
@@ -206,6 +207,9 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
                 bar.write(line, file=sys.stderr)
                 stream.write(form.broken(name, answer))
             else:
+                for note in answer.notes:
+                    line = f"{paint('warning:', RED, colours)} {one_line(name)}: {note}"
+                    bar.write(line, file=sys.stderr)
                 stream.write(form.row(name, answer))
             stream.flush()
             bar.update()

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espnet_sentiment.cli.inputs import Input
+from espnet_sentiment.cli.inputs import STDIN, Input
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.source import Source
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Sentiment
@@ -25,10 +25,11 @@ def answer_inputs(
     """
     names: deque[str] = deque()
 
-    def read() -> Iterator[Path | DataError]:
+    def read() -> Iterator[Source | DataError]:
         for item in inputs:
             names.append(item.name)
-            yield item.path if item.error is None else item.error
+            said = "standard input" if item.name == STDIN else str(item.path)
+            yield item.error or Source(said, item.path)
 
     for answer in model.predict(read(), transcript=transcript, on_error="return"):
         yield names.popleft(), answer

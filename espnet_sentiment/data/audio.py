@@ -1,134 +1,100 @@
-"""Reading recordings, with errors that name the file and the remedy."""
+"""One door for sound: whatever holds a recording is opened, probed and read here.
 
+libsndfile reads what it can; FFmpeg's libraries what it cannot, and MP3, of which it
+estimates lengths. Errors name the file and the remedy.
+"""
+
+import contextlib
 import dataclasses
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 import soundfile
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.data.declared import Patched, declared
+from espnet_sentiment.data.decoded import Decoded, check_channels, decode
+from espnet_sentiment.data.ffmpeg import NotDecodableError
+from espnet_sentiment.data.mono import SIDES, SILENCE, Heard, Mono, is_constant
+from espnet_sentiment.data.mpeg import is_mpeg
+from espnet_sentiment.data.no_audio import protection, what_it_is
+from espnet_sentiment.data.ogg import ogg_bytes
+from espnet_sentiment.data.source import Source, as_source
+from espnet_sentiment.data.sphere import MAGIC, sphere_bytes, sphere_header
 
-# Kaldi's names of the sides of a telephone call, in reco2file_and_channel.
-SIDES = {"A": 0, "B": 1}
+type Sound = PathLike | bytes | BinaryIO | Source
+
+HEAD = 16  # bytes that tell formats apart
+MOST_FRAMES = 1 << 48  # libsndfile gives more where it knows nothing
+SILENCE_BLOCK = 1 << 16  # samples
+
+
+class NotAudioError(DataError):
+    """A file is no recording, or none that can be decoded."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioInfo:
-    """What a recording's header says.
+    """What is known of a recording before it is listened to.
 
     Args:
         sample_rate: Samples a second.
         channels: Number of channels.
         frames: Samples a channel.
+        notes: What a person should know of it.
+        complete: Whether it was measured to its end.
     """
 
     sample_rate: int
     channels: int
     frames: int
+    notes: tuple[str, ...] = ()
+    complete: bool = True
 
 
-def audio_info(path: PathLike, channel: str | None = None) -> AudioInfo:
-    """Read and check a recording's header.
+class Opened(Protocol):
+    """A recording that is open for reading."""
+
+    @property
+    def info(self) -> AudioInfo:
+        """What is known of it."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it can be read again where it lies, as fast as uncompressed."""
+
+    def read(self, first: int, last: int) -> Heard:
+        """Read samples from ``first`` up to ``last``, at the recording's own rate."""
+
+    def is_silent(self) -> bool:
+        """Tell whether all its samples are alike."""
+
+
+def audio_info(
+    sound: Sound, channel: str | None = None, at_most: float | None = None
+) -> AudioInfo:
+    """Check a recording, and measure it.
 
     Args:
-        path: Any file that libsndfile reads.
+        sound: A path, bytes, or a file object that is open for reading bytes.
         channel: Which channel of a recording with several is wanted: ``0``, ``1``
             or ``mix`` (their mean); None refuses such recordings. ``A`` and ``B``
             are 0 and 1, but of a recording that must have them.
+        at_most: Seconds after which no more is counted of a recording whose length
+            only decoding shows; None for no limit.
 
     Raises:
-        DataError: The file is missing, unreadable, compressed by shorten, empty, cut
-            short, lacks the channel, or has several while ``channel`` is None.
+        DataError: It is missing, no recording, protected, empty, cut short, lacks the
+            channel, or has several while ``channel`` is None.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(
-            f"{path} does not exist: check the path; in a recipe, rerun stage 0"
-        )
-    sphere = _sphere_header(path)
-    if "shorten" in sphere.get("sample_coding", ""):
-        raise DataError(
-            f"{path} is compressed by shorten (its header says "
-            f"{sphere['sample_coding']}): decompress it by NIST's "
-            "'w_decode -o ulaw IN OUT' or 'sph2pipe -p -f sph IN OUT', and put OUT in "
-            "its place"
-        )
-    try:
-        info = soundfile.info(str(path))
-    except soundfile.LibsndfileError as error:
-        raise DataError(
-            f"{path} cannot be read as audio ({error.error_string}): restore it, "
-            "or leave it out"
-        ) from None
-    if info.frames == 0:
-        raise DataError(f"{path} holds no samples: restore it, or leave it out")
-    if info.channels > 1 and channel is None:
-        raise DataError(
-            f"{path} has {info.channels} channels: choose one with --channel 0 or "
-            "--channel 1, or average them with --channel mix"
-        )
-    if channel in SIDES and SIDES[channel] >= info.channels:
-        raise DataError(
-            f"{path} has {info.channels} channel, but reco2file_and_channel asks for "
-            f"channel {channel}: restore the recording, or fix that table"
-        )
-    expected = _sphere_bytes(sphere) if sphere else _wave_bytes(path)
-    if expected is not None and expected > path.stat().st_size:
-        raise DataError(
-            f"{path} is cut short: its header promises {expected} bytes, but it has "
-            f"{path.stat().st_size}: restore it, or leave it out"
-        )
-    return AudioInfo(info.samplerate, info.channels, info.frames)
-
-
-def _sphere_header(path: Path) -> dict[str, str]:
-    """Return the fields of a NIST SPHERE header, none of another file's.
-
-    ``header_bytes`` is added, the header's own size.
-    """
-    with open(path, "rb") as stream:
-        if stream.read(8) != b"NIST_1A\n":
-            return {}
-        size = stream.read(8).strip()
-        if not size.isdigit():
-            return {}
-        text = stream.read(int(size)).decode("latin1")
-    lines = (line.split(maxsplit=2) for line in text.split("end_head")[0].splitlines())
-    fields = {line[0]: line[2] for line in lines if len(line) == 3}
-    return fields | {"header_bytes": size.decode()}
-
-
-def _sphere_bytes(fields: Mapping[str, str]) -> int | None:
-    """Size that a SPHERE header declares; ``sample_count`` is that of one channel."""
-    names = ("header_bytes", "sample_count", "channel_count", "sample_n_bytes")
-    try:
-        header, samples, channels, width = (int(fields[name]) for name in names)
-    except (KeyError, ValueError):
-        return None
-    return header + samples * channels * width
-
-
-def _wave_bytes(path: Path) -> int | None:
-    """Size that a RIFF/WAVE header declares; libsndfile silently shortens it."""
-    with open(path, "rb") as stream:
-        if stream.read(4) != b"RIFF" or len(stream.read(4)) < 4:
-            return None
-        stream.seek(12)
-        position = 12
-        while len(header := stream.read(8)) == 8:
-            size = int.from_bytes(header[4:], "little")
-            # Streams of unknown length write 0 or the largest number.
-            if header[:4] == b"data":
-                return None if size in (0, 0xFFFFFFFF) else position + 8 + size
-            position += 8 + size + size % 2
-            stream.seek(position)
-    return None
+    with open_audio(sound, channel, at_most) as opened:
+        return opened.info
 
 
 def read_audio(
-    path: PathLike,
+    sound: Sound,
     sample_rate: int,
     channel: str | None = None,
     start: float | None = None,
@@ -136,8 +102,22 @@ def read_audio(
 ) -> np.ndarray:
     """Read a recording, or a segment of one, as mono float32 (N,).
 
+    As :func:`hear`, without the notes.
+    """
+    return hear(sound, sample_rate, channel, start, end).samples
+
+
+def hear(
+    sound: Sound,
+    sample_rate: int,
+    channel: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> Heard:
+    """Read a recording, or a segment of one, and say what is odd about it.
+
     Args:
-        path: Any file that libsndfile reads.
+        sound: See :func:`audio_info`.
         sample_rate: Rate to resample to, in Hz.
         channel: See :func:`audio_info`.
         start: Start of the segment in seconds; None for the recording's.
@@ -148,7 +128,20 @@ def read_audio(
             recording, lacks samples that the header promises, or holds samples that
             are not finite.
     """
-    info = audio_info(path, channel)
+    with open_audio(sound, channel) as opened:
+        info, name = opened.info, _source(sound).name
+        first, last = _span(name, info, start, end)
+        heard = opened.read(first, last)
+    if not np.isfinite(heard.samples).all():
+        raise DataError(f"{name} holds samples that are not numbers: restore it")
+    samples = resample(heard.samples, info.sample_rate, sample_rate)
+    return Heard(samples, (*info.notes, *heard.notes))
+
+
+def _span(
+    name: str, info: AudioInfo, start: float | None, end: float | None
+) -> tuple[int, int]:
+    """Return a segment's first sample, and the one after its last."""
     duration = info.frames / info.sample_rate
     start = 0.0 if start is None else start
     end = duration if end is None else end
@@ -156,25 +149,196 @@ def read_audio(
     # Segment times are rounded; a few samples past the end are no error.
     if first < 0 or first >= last or last > info.frames + info.sample_rate // 10:
         raise DataError(
-            f"{path}: segment {start}-{end} s does not lie in the recording of "
+            f"{name}: segment {start}-{end} s does not lie in the recording of "
             f"{duration:.3f} s: fix the segments file"
         )
-    last = min(last, info.frames)
-    samples, _ = soundfile.read(
-        str(path), start=first, stop=last, dtype="float32", always_2d=True
-    )
-    # A header of MP3 may be wrong by a frame or two.
-    if len(samples) < last - first - info.sample_rate // 10:
-        raise DataError(
-            f"{path} is cut short: its header promises {info.frames} samples, but "
-            f"{first + len(samples)} can be read: restore it, or leave it out"
+    return first, min(last, info.frames)
+
+
+@contextlib.contextmanager
+def open_audio(
+    sound: Sound, channel: str | None = None, at_most: float | None = None
+) -> Iterator[Opened]:
+    """Open a recording; see :func:`audio_info`."""
+    source = _source(sound)
+    with source.open() as stream, contextlib.ExitStack() as stack:
+        head = stream.read(HEAD)
+        _check_sphere(source, stream, head)
+        header = declared(stream, source.size)
+        if header is not None and header.end is not None:
+            _check_size(source, header.end)
+        if head.startswith(b"OggS"):
+            _check_size(source, ogg_bytes(stream, source.size))
+        # From here on libsndfile moves the stream's position, and nobody else.
+        file, reason = None, ""
+        if not is_mpeg(head):
+            try:
+                file = _soundfile(stream, header.patches if header else {})
+                stack.enter_context(file)
+            except soundfile.LibsndfileError as error:
+                reason = error.error_string.rstrip(".")
+        to_end = header is not None and header.end is None
+        if file is None or not _is_trusted(file, header is not None):
+            decoded = _decode(source, stream, channel, to_end, at_most, reason)
+            opened: Opened = _Decoded(decoded)
+        else:
+            opened = _Plain(file, source.name, channel)
+        _check(source.name, opened.info, channel)
+        yield opened
+
+
+def _source(sound: Sound) -> Source:
+    source = as_source(sound)
+    if source is None:
+        raise TypeError(f"{type(sound).__name__} is neither a path, bytes nor a file")
+    return source
+
+
+def _soundfile(stream: BinaryIO, patches) -> soundfile.SoundFile:
+    stream.seek(0)
+    if patches:
+        return soundfile.SoundFile(Patched(stream, patches))
+    try:
+        descriptor = stream.fileno()
+    except OSError:  # bytes have none
+        return soundfile.SoundFile(stream)
+    return soundfile.SoundFile(descriptor, closefd=False)
+
+
+def _is_trusted(file: soundfile.SoundFile, has_length: bool) -> bool:
+    """Tell whether libsndfile knows how long a recording is."""
+    if file.format == "MP3":
+        return False
+    return file.frames < MOST_FRAMES and (file.frames > 0 or has_length)
+
+
+def _decode(
+    source: Source,
+    stream: BinaryIO,
+    channel: str | None,
+    to_end: bool,
+    at_most: float | None,
+    reason: str,
+) -> Decoded:
+    """Decode by FFmpeg's libraries, or say what the file is instead."""
+    if found := protection(stream):
+        raise _not_audio(source.name, *found)
+    try:
+        return decode(source, channel, to_end, at_most)
+    except NotDecodableError as error:
+        what = what_it_is(stream) or (
+            reason or str(error),
+            "restore it, or leave it out",
         )
-    index = None if channel is None else ({"0": 0, "1": 1} | SIDES).get(channel)
-    one_channel = info.channels > 1 and index is not None
-    mono = samples[:, index] if one_channel else samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise DataError(f"{path} holds samples that are not numbers: restore it")
-    return resample(mono, info.sample_rate, sample_rate)
+        raise _not_audio(source.name, *what) from None
+
+
+def _not_audio(name: str, what: str, remedy: str) -> NotAudioError:
+    return NotAudioError(f"{name} cannot be read as audio ({what}): {remedy}")
+
+
+def _check_sphere(source: Source, stream: BinaryIO, head: bytes) -> None:
+    if not head.startswith(MAGIC):
+        return
+    fields = sphere_header(stream)
+    if "shorten" in fields.get("sample_coding", ""):
+        raise DataError(
+            f"{source.name} is compressed by shorten (its header says "
+            f"{fields['sample_coding']}): decompress it by NIST's "
+            "'w_decode -o ulaw IN OUT' or 'sph2pipe -p -f sph IN OUT', and put OUT in "
+            "its place"
+        )
+    _check_size(source, sphere_bytes(fields))
+
+
+def _check_size(source: Source, expected: int | None) -> None:
+    if expected is not None and expected > source.size:
+        raise DataError(
+            f"{source.name} is cut short: its header promises {expected} bytes, but it "
+            f"has {source.size}: restore it, or leave it out"
+        )
+
+
+def _check(name: str, info: AudioInfo, channel: str | None) -> None:
+    if info.frames == 0:
+        raise DataError(f"{name} holds no samples: restore it, or leave it out")
+    check_channels(name, info.channels, channel)
+    if channel in SIDES and SIDES[channel] >= info.channels:
+        raise DataError(
+            f"{name} has {info.channels} channel, but reco2file_and_channel asks for "
+            f"channel {channel}: restore the recording, or fix that table"
+        )
+
+
+class _Plain:
+    """A recording that libsndfile reads."""
+
+    plain = True
+
+    def __init__(self, file: soundfile.SoundFile, name: str, channel: str | None):
+        self._file, self._name, self._channel = file, name, channel
+        self.info = AudioInfo(file.samplerate, file.channels, file.frames)
+
+    def read(self, first: int, last: int) -> Heard:
+        """Read a part; see ``Opened``."""
+        samples = self._read(first, last)
+        # What compresses may be wrong by a frame or two.
+        if len(samples) < last - first - self.info.sample_rate // 10:
+            raise DataError(
+                f"{self._name} is cut short: its header promises {self.info.frames} "
+                f"samples, but {first + len(samples)} can be read: restore it, or "
+                "leave it out"
+            )
+        mono = Mono(self._channel)
+        return Heard(mono(samples), mono.notes)
+
+    def _read(self, first: int, last: int) -> np.ndarray:
+        try:
+            self._file.seek(first)
+            return self._file.read(last - first, "float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string.rstrip(".") or "its samples cannot be decoded"
+            raise DataError(
+                f"{self._name} is damaged or cut short ({reason}): restore it, or "
+                "leave it out"
+            ) from None
+
+    def is_silent(self) -> bool:
+        """Tell whether all samples are alike; a few of speech are enough."""
+        mono, size, first = Mono(self._channel), 256, 0
+        while first < self.info.frames:
+            samples = mono(self._read(first, min(first + size, self.info.frames)))
+            if not len(samples) or SILENCE not in mono.notes:
+                return False
+            first, size = first + size, SILENCE_BLOCK
+        return True
+
+
+class _Decoded:
+    """A recording that FFmpeg's libraries have decoded."""
+
+    plain = False
+
+    def __init__(self, decoded: Decoded):
+        self._decoded = decoded
+        self.info = AudioInfo(
+            decoded.rate,
+            decoded.channels,
+            len(decoded.samples),
+            decoded.notes,
+            decoded.complete,
+        )
+
+    def read(self, first: int, last: int) -> Heard:
+        """Read a part; see ``Opened``."""
+        samples = np.array(self._decoded.samples[first:last])
+        is_silent = len(samples) and is_constant(samples, samples[0])
+        has_note = bool(self._decoded.notes)
+        return Heard(samples, (SILENCE,) if is_silent and not has_note else ())
+
+    def is_silent(self) -> bool:
+        """Tell whether all samples are alike."""
+        return SILENCE in self.info.notes
 
 
 def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
@@ -184,6 +348,9 @@ def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
     import torch
     import torchaudio
 
-    return torchaudio.functional.resample(
-        torch.from_numpy(samples), source, target
-    ).numpy()
+    return cast(
+        np.ndarray,
+        torchaudio.functional.resample(
+            torch.from_numpy(np.ascontiguousarray(samples)), source, target
+        ).numpy(),
+    )

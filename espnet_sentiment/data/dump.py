@@ -6,11 +6,11 @@ Written by ``dump_audio`` and ``dump_fbank``, read by ``DumpReader``.
 import functools
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import soundfile
 from tqdm import tqdm
@@ -23,7 +23,7 @@ from espnet_sentiment.core.names import short
 from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
 from espnet_sentiment.core.workers import WorkerPool
-from espnet_sentiment.data.audio import AudioInfo, audio_info, read_audio
+from espnet_sentiment.data.audio import AudioInfo, audio_info, open_audio, read_audio
 from espnet_sentiment.data.kaldi_dir import (
     SAMPLE_RATE,
     KaldiDir,
@@ -31,12 +31,14 @@ from espnet_sentiment.data.kaldi_dir import (
     utterance_audio,
 )
 from espnet_sentiment.data.kaldi_table import read_kaldi_table
+from espnet_sentiment.data.mono import SILENCE
 
 if TYPE_CHECKING:
     import torch
 
 UTTS_PER_ARK = 500  # also what a process converts at once
 
+NOTES = "utt2note"
 # Which table has the samples or frames of every utterance.
 SIZES = {"audio": "utt2num_samples", "fbank": "utt2num_frames"}
 
@@ -65,11 +67,13 @@ def check_audio(data: KaldiDir, channel: str | None) -> None:
     past: dict[str, str] = {}
     for (path, side), cuts in _by_recording(places).items():
         try:
-            info = audio_info(path, side)
+            # What only decoding shows is refused when all are decoded.
+            info = audio_info(path, side, at_most=0)
         except DataError as error:
             errors[path] = str(error)
         else:
-            past |= _past_the_end(cuts, info)
+            if info.complete:
+                past |= _past_the_end(cuts, info)
     if errors:
         count = f"{len(errors)} of {len({cut.path for _, cut in places})}"
         refuse(f"{data.path}: {count} recordings unusable", list(errors.values()))
@@ -146,7 +150,7 @@ def dump_audio(
     cluster: PathLike | None = None,
     of: str = "",
 ) -> tuple[list[Path], list[Path]]:
-    """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio.
+    """Write ``wav.scp`` and ``utt2num_samples`` of 16 kHz mono audio, and ``utt2note``.
 
     A recording that already is 16 kHz mono and uncut is referred to where it lies;
     others are converted to FLAC below ``out/wav``. Those of an interrupted run are
@@ -162,32 +166,68 @@ def dump_audio(
 
     Returns:
         The tables, and all other files that were written.
+
+    Raises:
+        DataError: Some cannot be read; the message names all of them, up to 20.
     """
     out = Path(out)
     rows = [(utt, utterance_audio(data, utt, channel)) for utt in data.utts]
     dump = functools.partial(_dump_audio_part, out, of)
-    wav_scp, num_samples = _dump_rows(dump, rows, "audio", nj, cluster)
-    write_table(out / "utt2num_samples", num_samples)
-    write_table(out / "wav.scp", wav_scp)
+    dumped = _dump_rows(dump, rows, "audio", nj, cluster)
+    write_table(out / "utt2num_samples", dumped.sizes)
+    write_table(out / "wav.scp", dumped.scp)
     made = {utt: _flac(out, utt) for utt in data.utts}
-    files = [path for utt, path in made.items() if wav_scp[utt] == str(path)]
-    return [out / "wav.scp", out / "utt2num_samples"], files
+    files = [path for utt, path in made.items() if dumped.scp[utt] == str(path)]
+    tables = [out / "wav.scp", out / "utt2num_samples"]
+    return [*tables, *_write_notes(out, dumped)], files
 
 
-def _dump_audio_part(out: Path, of: str, number: int, part: list) -> tuple[dict, dict]:
-    """Convert utterances; return their files and numbers of samples."""
-    wav_scp, num_samples = {}, {}
+class Dumped(NamedTuple):
+    """What was made of utterances: where it is, its size, and what is odd about it.
+
+    ``errors`` are those of utterances that cannot be read.
+    """
+
+    scp: dict[str, str]
+    sizes: dict[str, str]
+    notes: dict[str, str]
+    errors: dict[str, str]
+
+    @classmethod
+    def none(cls) -> "Dumped":
+        """Return empty tables."""
+        return cls({}, {}, {}, {})
+
+
+def _write_notes(out: Path, dumped: Dumped) -> list[Path]:
+    """Write what is odd about utterances, if anything is; return the table."""
+    path = out / NOTES
+    path.unlink(missing_ok=True)
+    if not dumped.notes:
+        return []
+    write_table(path, dumped.notes)
+    return [path]
+
+
+def read_notes(folder: PathLike) -> dict[str, str]:
+    """Read what stage 1 found odd about utterances, of a folder that it wrote."""
+    path = Path(folder) / NOTES
+    return read_table(path) if path.exists() else {}
+
+
+def _dump_audio_part(out: Path, of: str, number: int, part: list) -> Dumped:
+    """Convert utterances."""
+    dumped = Dumped.none()
     for utt, cut in part:
-        source = cut.path if cut.start is None else None
-        info = source and audio_info(source, cut.channel)
-        if info and (info.sample_rate, info.channels) == (SAMPLE_RATE, 1):
-            frames = info.frames
-        else:
-            source = _flac(out, utt)
-            kept = sealed(source, of)
-            frames = _write_flac(source, of, cut) if kept is None else kept["frames"]
-        wav_scp[utt], num_samples[utt] = str(source), str(frames)
-    return wav_scp, num_samples
+        try:
+            path, frames, notes = _dump_audio(_flac(out, utt), of, cut)
+        except DataError as error:
+            dumped.errors[utt] = str(error)
+            continue
+        dumped.scp[utt], dumped.sizes[utt] = str(path), str(frames)
+        if notes:
+            dumped.notes[utt] = "; ".join(notes)
+    return dumped
 
 
 def _flac(out: Path, utt: str) -> Path:
@@ -195,13 +235,24 @@ def _flac(out: Path, utt: str) -> Path:
     return out / "wav" / f"{utt.replace('/', ' ')}.flac"
 
 
-def _write_flac(path: Path, of: str, cut: UtteranceAudio) -> int:
-    """Convert an utterance; return its samples."""
-    samples = cut.read()
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC")
-    seal(path, of, frames=len(samples))
-    return len(samples)
+def _dump_audio(
+    path: Path, of: str, cut: UtteranceAudio
+) -> tuple[PathLike, int, Sequence[str]]:
+    """Convert an utterance, unless that is done or needless; say where it is."""
+    if cut.start is None:
+        with open_audio(cut.path, cut.channel) as opened:
+            info = opened.info
+            if (info.sample_rate, info.channels) == (SAMPLE_RATE, 1) and opened.plain:
+                notes = (SILENCE,) if opened.is_silent() else ()
+                return cut.path, info.frames, notes
+    kept = sealed(path, of)
+    if kept is None:
+        heard = cut.hear()
+        with atomic_path(path) as temporary:
+            soundfile.write(temporary, heard.samples, SAMPLE_RATE, format="FLAC")
+        kept = {"frames": len(heard.samples), "notes": heard.notes}
+        seal(path, of, **kept)
+    return path, kept["frames"], kept["notes"]
 
 
 def dump_fbank(
@@ -243,17 +294,17 @@ def dump_fbank(
         for key, (utt, factor) in keys.items()
     ]
     dump = functools.partial(_dump_fbank_part, out, of)
-    scp, num_frames = _dump_rows(dump, rows, "fbank", nj, cluster)
-    write_table(out / "utt2num_frames", num_frames)
+    dumped = _dump_rows(dump, rows, "fbank", nj, cluster)
+    write_table(out / "utt2num_frames", dumped.sizes)
     write_table(out / "key2utt", {key: utt for key, (utt, _) in keys.items()})
-    write_table(out / "feats.scp", scp)
-    arks = {Path(place.rsplit(":", 1)[0]) for place in scp.values()}
+    write_table(out / "feats.scp", dumped.scp)
+    arks = {Path(place.rsplit(":", 1)[0]) for place in dumped.scp.values()}
     tables = [out / name for name in ("feats.scp", "utt2num_frames", "key2utt")]
-    return tables, sorted(arks)
+    return [*tables, *_write_notes(out, dumped)], sorted(arks)
 
 
-def _dump_fbank_part(out: Path, of: str, number: int, part: list) -> tuple[dict, dict]:
-    """Write one ark, unless it is there; return its scp and numbers of frames."""
+def _dump_fbank_part(out: Path, of: str, number: int, part: list) -> Dumped:
+    """Write one ark, unless it is there, or an utterance cannot be read."""
     import torch
     import torchaudio
 
@@ -263,37 +314,55 @@ def _dump_fbank_part(out: Path, of: str, number: int, part: list) -> tuple[dict,
     facts = sealed(ark, of)
     if facts is None:
         torch.set_num_threads(1)
-        feats = {}
+        feats, notes, errors = {}, {}, {}
         for key, cut, factor in part:
-            samples = torch.from_numpy(cut.read())
+            try:
+                heard = cut.hear()
+            except DataError as error:
+                errors[key] = str(error)
+                continue
+            if heard.notes:
+                notes[key] = "; ".join(heard.notes)
+            samples = torch.from_numpy(heard.samples)
             if factor != 1:
                 samples, _ = torchaudio.functional.speed(samples, SAMPLE_RATE, factor)
             feats[key] = fbank(samples, SAMPLE_RATE).numpy()
             if len(feats[key]) == 0:
-                raise DataError(
+                errors[key] = (
                     f"utterance {key} in {cut.path} has {len(samples)} samples, fewer "
                     "than one 25 ms frame: take it out of the set"
                 )
+        if errors:
+            return Dumped({}, {}, {}, errors)
         facts = {
             "scp": write_ark(ark, feats),
             "frames": {key: str(len(m)) for key, m in feats.items()},
+            "notes": notes,
         }
         seal(ark, of, **facts)
-    return facts["scp"], facts["frames"]
+    return Dumped(facts["scp"], facts["frames"], facts["notes"], {})
 
 
 def _dump_rows(
     dump, rows: list, name: str, nj: int, cluster: PathLike | None
-) -> tuple[dict, dict]:
-    """Dump rows part by part; return the parts' two tables, joined."""
+) -> Dumped:
+    """Dump rows part by part; return the parts' tables, joined.
+
+    Raises:
+        DataError: Some utterances cannot be read.
+    """
     parts = [rows[n : n + UTTS_PER_ARK] for n in range(0, len(rows), UTTS_PER_ARK)]
-    tables: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    dumped = Dumped.none()
     with tqdm(total=len(rows), desc=name, unit="utt") as bar:
         for part in _run(dump, parts, nj, cluster):
-            for table, rows_of_part in zip(tables, part, strict=True):
+            for table, rows_of_part in zip(dumped, part, strict=True):
                 table.update(rows_of_part)
-            bar.update(len(part[0]))
-    return tables
+            bar.update(len(part.scp))
+    if dumped.errors:
+        count = f"{len(dumped.errors)} of {len(rows)}"
+        errors = dict(sorted(dumped.errors.items())).values()
+        refuse(f"{count} utterances unusable", list(dict.fromkeys(errors)))
+    return dumped
 
 
 def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:

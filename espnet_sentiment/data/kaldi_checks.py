@@ -11,8 +11,8 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from pathlib import Path
 
 from espnet_sentiment.core.names import is_name, name_fault, nfc, short
-from espnet_sentiment.data.audio import SIDES
 from espnet_sentiment.data.kaldi_table import Table
+from espnet_sentiment.data.mono import SIDES
 
 TO_THE_END = -1  # Kaldi's end of a segment that ends with its recording
 # What Kaldi's extract-segments calls the channels, and we the sides.

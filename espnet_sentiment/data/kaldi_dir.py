@@ -24,7 +24,7 @@ from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, write_table
 from espnet_sentiment.core.names import name_fault, nfc
 from espnet_sentiment.core.stamp import DONE, check_ended
-from espnet_sentiment.data.audio import SIDES, read_audio
+from espnet_sentiment.data.audio import hear
 from espnet_sentiment.data.kaldi_checks import (
     CHANNELS,
     KEYS,
@@ -35,6 +35,7 @@ from espnet_sentiment.data.kaldi_checks import (
     segment_fault,
 )
 from espnet_sentiment.data.kaldi_table import Table, read_kaldi_table
+from espnet_sentiment.data.mono import SIDES, Heard
 
 SAMPLE_RATE = 16000  # Hz, at which stages read audio
 
@@ -290,9 +291,13 @@ class UtteranceAudio(NamedTuple):
         """Read the samples (N,), mono at 16 kHz.
 
         Raises:
-            DataError: As :func:`espnet_sentiment.data.audio.read_audio`.
+            DataError: As :func:`espnet_sentiment.data.audio.hear`.
         """
-        return read_audio(self.path, SAMPLE_RATE, *self[1:])
+        return self.hear().samples
+
+    def hear(self) -> Heard:
+        """Read the samples, and what a person should know of them."""
+        return hear(self.path, SAMPLE_RATE, *self[1:])
 
 
 def utterance_audio(data: KaldiDir, utt: str, channel: str | None) -> UtteranceAudio:

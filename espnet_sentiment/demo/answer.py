@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.source import Source
 from espnet_sentiment.demo.limits import Limits
 
 if TYPE_CHECKING:
@@ -27,31 +28,24 @@ def answer(
             message names it as the person does, and not where the server keeps it.
     """
     path = Path(upload)
-    seconds = _duration(path)
-    if seconds > limits.max_seconds:
+    source = Source(path.name, path)
+    _check_duration(source, model.channel, limits.max_seconds)
+    return model(source, transcript=transcript)
+
+
+def _check_duration(source: Source, channel: str | None, most: float) -> None:
+    """Refuse what is no audio, or too long; no more than that is decoded of it."""
+    from espnet_sentiment.data.audio import NotAudioError, audio_info
+
+    if source.path is None or not source.path.is_file():
+        raise DataError(f"{source.name} is no longer on the server: upload it again")
+    try:
+        info = audio_info(source, channel, most)
+    except NotAudioError as error:
+        raise DataError(f"{error}; or upload WAV, FLAC, Ogg, MP3 or M4A") from None
+    if info.frames > most * info.sample_rate:
+        seconds = f"{info.frames / info.sample_rate:.0f} s" if info.complete else "on"
         raise DataError(
-            f"{path.name} lasts {seconds:.0f} s, longer than the "
-            f"{limits.max_seconds:g} s that this page takes: upload a part of it, or "
-            "use 'espnet-sentiment predict'"
+            f"{source.name} lasts {seconds}, longer than the {most:g} s that this page "
+            "takes: upload a part of it, or use 'espnet-sentiment predict'"
         )
-    try:
-        return model(path, transcript=transcript)
-    except DataError as error:
-        raise DataError(str(error).replace(str(path), path.name)) from None
-
-
-def _duration(path: Path) -> float:
-    """Return the seconds that the header promises; nothing is decoded."""
-    import soundfile
-
-    try:
-        return soundfile.info(str(path)).duration
-    except soundfile.LibsndfileError as error:
-        if not path.is_file():
-            raise DataError(
-                f"{path.name} is no longer on the server: upload it again"
-            ) from None
-        raise DataError(
-            f"{path.name} cannot be read as audio ({error.error_string.rstrip('.')}): "
-            "upload WAV, FLAC, Ogg or MP3"
-        ) from None

@@ -55,7 +55,7 @@ def build_page(
                 words = gradio.Checkbox(True, label=render.WORDS)
                 gradio.HTML(
                     f"<p>Up to {limits.max_mb:g} MB and {limits.max_seconds:g} s of "
-                    "WAV, FLAC, Ogg or MP3. Files are deleted after "
+                    "WAV, FLAC, Ogg, MP3, M4A or video. Files are deleted after "
                     f"{limits.keep_seconds / 60:.0f} min.</p>"
                 )
             with gradio.Column():

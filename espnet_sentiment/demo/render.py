@@ -44,7 +44,10 @@ def error(message: str) -> str:
 def _facts(sentiment: "Sentiment") -> str:
     n = len(sentiment.segments)
     cut = f", analysed in {n} segments" if n > 1 else ""
-    return f"<p>{sentiment.duration:.1f} s of audio{cut}</p>"
+    notes = "".join(
+        f'<p role="alert" class="note">{escape(note)}</p>' for note in sentiment.notes
+    )
+    return f"<p>{sentiment.duration:.1f} s of audio{cut}</p>{notes}"
 
 
 def _transcript(sentiment: "Sentiment") -> str:

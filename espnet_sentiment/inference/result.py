@@ -58,6 +58,8 @@ class Sentiment:
         text: What was said; None where no transcript was asked for.
         words: Its words by attention; None without a transcript or attention.
         segments: The parts of a recording that was cut; else one, all of it.
+        notes: What a person should know of what was heard: silence, channels that
+            cancel each other out, or one sound of several.
     """
 
     label: str
@@ -68,6 +70,7 @@ class Sentiment:
     text: str | None
     words: list[Word] | None
     segments: list[Segment]
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def as_dict(self, attention: bool = False) -> dict[str, Any]:
         """Return what JSON can hold.
@@ -86,6 +89,8 @@ class Sentiment:
             answer["words"] = [dataclasses.asdict(word) for word in self.words]
         if len(self.segments) > 1:
             answer["segments"] = [dataclasses.asdict(part) for part in self.segments]
+        if self.notes:
+            answer["notes"] = self.notes
         if attention and self.attention is not None:
             answer["attention"] = self.attention.tolist()
             answer["frame_shift"] = self.frame_shift

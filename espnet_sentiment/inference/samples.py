@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.mono import Heard, Mono
 
 MIN_RATE = 4000  # Hz; what is below is no recording of speech
 # torchaudio's resampler keeps a filter of about this many taps: 320 MB.
@@ -34,8 +35,8 @@ def _n_dims(value: Any) -> int:
     return getattr(value, "ndim", 0)
 
 
-def mono_samples(speech: Any, channel: str | None, name: str) -> np.ndarray:
-    """Return samples (N,), float32 in [-1, 1] as soundfile reads them.
+def mono_samples(speech: Any, channel: str | None, name: str) -> Heard:
+    """Return samples (N,), float32 in [-1, 1] as soundfile reads them, and notes.
 
     Args:
         speech: An array or a tensor (N,), or (N, channels): floating point in [-1, 1],
@@ -51,10 +52,11 @@ def mono_samples(speech: Any, channel: str | None, name: str) -> np.ndarray:
     if samples.dtype.kind not in "fiu":
         raise DataError(f"{name} holds {samples.dtype}: give numbers, float32 or int16")
     samples = _scale(_channels(samples, channel, name), name)
+    mono = Mono(channel)
     if samples.ndim == 2:
-        samples = samples.mean(axis=1)
+        samples = mono(samples)
     # PyTorch takes no negative strides, and warns of what cannot be written.
-    return np.require(samples, np.float32, ["C", "W"])
+    return Heard(np.require(samples, np.float32, ["C", "W"]), mono.notes)
 
 
 def check_rate(rate: Any, target: int, name: str) -> int:
@@ -105,8 +107,8 @@ def _as_array(speech: Any, name: str) -> np.ndarray:
         raise DataError(f"{name} is a masked array: give one without gaps (.filled(0))")
     if not isinstance(speech, np.ndarray):
         raise DataError(
-            f"{name} is of type {type(speech).__name__}: give a path, a numpy array, a "
-            "tensor, or a pair of an array and its rate"
+            f"{name} is of type {type(speech).__name__}: give a path, bytes, a file "
+            "object, a numpy array, a tensor, or a pair of an array and its rate"
         )
     return speech
 

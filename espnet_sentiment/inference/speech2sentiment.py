@@ -8,6 +8,7 @@ for answer in speech2sentiment.predict(paths):
 """
 
 import dataclasses
+import io
 import math
 import numbers
 import os
@@ -34,6 +35,8 @@ from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.channels import CHANNELS
+from espnet_sentiment.data.mono import Heard
+from espnet_sentiment.data.source import Source
 from espnet_sentiment.inference.batching import ordered, score_in_batches
 from espnet_sentiment.inference.classifier import Classifier, Scores
 from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
@@ -57,11 +60,11 @@ class Part(NamedTuple):
         """Its duration."""
         return self.span[1] - self.span[0]
 
-    def read(self, rate: int) -> np.ndarray:
-        """Read its samples (N,) at ``rate``."""
+    def hear(self, rate: int) -> Heard:
+        """Read its samples (N,) at ``rate``, and what is odd about them."""
         if self.seconds == self.recording.duration:
-            return self.recording.read(rate)
-        return self.recording.read(rate, *self.span)
+            return self.recording.hear(rate)
+        return self.recording.hear(rate, *self.span)
 
 
 class ScoredPart(NamedTuple):
@@ -70,6 +73,7 @@ class ScoredPart(NamedTuple):
     scores: Scores
     text: str | None
     words: list[WordWeight] | None
+    notes: tuple[str, ...] = ()
 
 
 class Speech2Sentiment:
@@ -177,9 +181,10 @@ class Speech2Sentiment:
         """Classify a recording.
 
         Args:
-            speech: A file that libsndfile reads; or samples (N,), or (N, channels),
-                floating point in [-1, 1] or integers of a PCM format; or a pair of
-                samples and their rate.
+            speech: A file, its bytes, or a file object that is open for reading them,
+                sound or video; or samples (N,), or (N, channels), floating point in
+                [-1, 1] or integers of a PCM format; or a pair of samples and their
+                rate.
             rate: Samples a second of an array; None is ``sample_rate``.
             transcript: Also recognise the words, and weigh them by attention.
 
@@ -204,8 +209,9 @@ class Speech2Sentiment:
         to rounding.
 
         Args:
-            inputs: Paths, arrays at ``sample_rate``, or pairs of an array and its rate;
-                or what an input failed by before, its answer then.
+            inputs: Paths, files' bytes or file objects, arrays at ``sample_rate``, or
+                pairs of an array and its rate; or what an input failed by before, its
+                answer then.
             transcript: As of a call.
             on_error: ``return`` gives the error of what cannot be classified in its
                 place; ``raise`` ends there.
@@ -304,13 +310,14 @@ class Speech2Sentiment:
         self, parts: Sequence[Part], transcript: bool
     ) -> list[ScoredPart | DataError]:
         """Classify a batch; what cannot be read does not harm the others."""
-        waves: dict[int, np.ndarray] = {}
+        heard: dict[int, Heard] = {}
         found: dict[int, ScoredPart | DataError] = {}
         for index, part in enumerate(parts):
             try:
-                waves[index] = part.read(self.sample_rate)
+                heard[index] = part.hear(self.sample_rate)
             except DataError as error:
                 found[index] = error
+        waves = {index: one.samples for index, one in heard.items()}
         texts = self._texts(list(waves.values()), transcript)
         scores = self._classify(list(waves.values()), texts)
         for index, row, text in zip(waves, scores, texts, strict=True):
@@ -327,7 +334,7 @@ class Speech2Sentiment:
                 )
             else:
                 words = self._words(parts[index], waves[index], row, text, transcript)
-                found[index] = ScoredPart(row, text, words)
+                found[index] = ScoredPart(row, text, words, heard[index].notes)
         return [found[index] for index in range(len(parts))]
 
     def _remedy_of_infinity(self) -> str:
@@ -421,6 +428,7 @@ class Speech2Sentiment:
             text=" ".join(filter(None, texts)) if texts else None,
             words=_by_level(words) if words else None,
             segments=segments,
+            notes=_notes(parts, rows),
         )
 
     def _named(self, posteriors: np.ndarray) -> tuple[str, dict[str, float]]:
@@ -438,10 +446,23 @@ def _by_level(weights: Sequence[Sequence[WordWeight]]) -> list[Word]:
     ]
 
 
+def _notes(parts: Sequence[Part], rows: Sequence[ScoredPart]) -> list[str]:
+    """Say once what is odd about all parts, and of one part where it is."""
+    spans: dict[str, list[str]] = {}
+    for part, row in zip(parts, rows, strict=True):
+        for note in row.notes:
+            start, end = part.span
+            spans.setdefault(note, []).append(f"{start:.1f} to {end:.1f} s")
+    return [
+        note if len(where) == len(parts) else f"{', '.join(where)}: {note}"
+        for note, where in spans.items()
+    ]
+
+
 def _check_inputs(inputs: object) -> None:
     """Refuse one recording where several are asked for, letters and samples of it."""
     one = (
-        isinstance(inputs, (str, bytes, os.PathLike))
+        isinstance(inputs, (str, bytes, bytearray, os.PathLike, io.IOBase, Source))
         or (isinstance(inputs, (np.ndarray, torch.Tensor)) and inputs.ndim < 2)
         or (
             isinstance(inputs, tuple)

@@ -4,17 +4,19 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import torch
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.audio import audio_info, read_audio, resample
+from espnet_sentiment.data.audio import audio_info, hear, resample
+from espnet_sentiment.data.mono import SILENCE, Heard, is_constant
+from espnet_sentiment.data.source import Source, as_source
 from espnet_sentiment.inference.samples import check_rate, mono_samples, split_pair
 
 type Samples = np.ndarray | torch.Tensor
-type Speech = str | Path | Samples | tuple[Samples, float]
+type Speech = str | Path | bytes | BinaryIO | Source | Samples | tuple[Samples, float]
 
 BLOCK = 60  # seconds
 
@@ -27,17 +29,19 @@ class Recording:
         name: The file, or which array, for messages.
         rate: Samples a second of what is stored.
         frames: Samples a channel.
-        path: The file; None for an array.
+        source: The file or its bytes; None for an array.
         samples: Mono float32 (N,); None for a file.
         channel: Channel of a file with several, see ``data/audio.py``.
+        notes: What a person should know of an array.
     """
 
     name: str
     rate: int
     frames: int
-    path: Path | None = None
+    source: Source | None = None
     samples: np.ndarray | None = dataclasses.field(default=None, repr=False)
     channel: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -47,7 +51,13 @@ class Recording:
     def read(
         self, rate: int, start: float | None = None, end: float | None = None
     ) -> np.ndarray:
-        """Read samples (N,), mono float32.
+        """Read samples (N,), mono float32; see ``hear``."""
+        return self.hear(rate, start, end).samples
+
+    def hear(
+        self, rate: int, start: float | None = None, end: float | None = None
+    ) -> Heard:
+        """Read samples (N,), mono float32, and what a person should know of them.
 
         Args:
             rate: Rate to resample to, in Hz.
@@ -60,14 +70,17 @@ class Recording:
         if self.samples is not None:
             first = None if start is None else round(start * self.rate)
             last = None if end is None else round(end * self.rate)
-            return resample(self.samples[first:last], self.rate, rate)
-        if self.path is None:
-            raise ValueError(f"{self.name} has neither a path nor samples")
+            samples = self.samples[first:last]
+            is_silent = len(samples) and is_constant(samples, samples[0])
+            silence = (SILENCE,) if is_silent and not self.notes else ()
+            return Heard(resample(samples, self.rate, rate), (*self.notes, *silence))
+        if self.source is None:
+            raise ValueError(f"{self.name} has neither a source nor samples")
         try:
-            return read_audio(self.path, rate, self.channel, start, end)
-        except (OSError, soundfile.SoundFileError) as error:
+            return hear(self.source, rate, self.channel, start, end)
+        except OSError as error:
             raise DataError(
-                f"{self.path} cannot be read ({error}): fix or restore it"
+                f"{self.name} cannot be read ({error}): fix or restore it"
             ) from None
 
     def blocks(self, rate: int) -> Iterator[np.ndarray]:
@@ -81,49 +94,51 @@ def open_recording(
     rate: float | None,
     target: int,
     channel: str | None = None,
-    name: str = "the array",
+    name: str | None = None,
 ) -> Recording:
     """Check a file's header or an array; a file's samples are not read yet.
 
     Args:
-        speech: A path, or samples (N,), or (N, channels) as soundfile reads them:
-            floating point in [-1, 1], or integers of a PCM format; or a pair of such
-            samples and their rate.
+        speech: A path, a file's bytes, a file object that is open for reading them; or
+            samples (N,), or (N, channels) as soundfile reads them: floating point in
+            [-1, 1], or integers of a PCM format; or a pair of such samples and their
+            rate.
         rate: Samples a second of an array, ``target`` if None; a file knows its own.
         target: Rate in Hz to which it will be resampled.
         channel: Channel of a recording with several: ``0``, ``1`` or ``mix``, their
             mean; None refuses it.
-        name: What to call an array in messages.
+        name: What to call bytes or an array in messages; None says what it is.
 
     Raises:
         DataError: It is no recording of speech; the message says why.
     """
-    if isinstance(speech, (str, Path)):
-        return _open_file(Path(speech), target, channel)
+    if (source := as_source(speech, None if _is_path(speech) else name)) is not None:
+        return _open_source(source, target, channel)
+    name = name or "the array"
     if isinstance(speech, tuple) and rate is None:
         speech, rate = split_pair(speech, name)
-    samples = mono_samples(speech, channel, name)
+    samples, notes = mono_samples(speech, channel, name)
     rate = check_rate(target if rate is None else rate, target, name)
-    return Recording(name, rate, len(samples), samples=samples)
+    return Recording(name, rate, len(samples), samples=samples, notes=notes)
 
 
-def _open_file(path: Path, target: int, channel: str | None) -> Recording:
+def _is_path(speech: object) -> bool:
+    return isinstance(speech, (str, Path))
+
+
+def _open_source(source: Source, target: int, channel: str | None) -> Recording:
+    path, name = source.path, source.name
     try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder: name the files in it")
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path} is no regular file: write its audio to one first")
-        info = audio_info(path, channel)
+        if path is not None and path.is_dir():
+            raise DataError(f"{name} is a folder: name the files in it")
+        if path is not None and path.exists() and not path.is_file():
+            raise DataError(f"{name} is no regular file: write its audio to one first")
+        info = audio_info(source, channel)
     except OSError as error:
         raise DataError(
-            f"{path} cannot be opened ({error.strerror}): check the name"
+            f"{name} cannot be opened ({error.strerror}): check the name"
         ) from None
-    except UnicodeEncodeError:
-        raise DataError(
-            f"{path} has a name that is not UTF-8, which libsndfile's binding cannot "
-            "open: rename it"
-        ) from None
-    check_rate(info.sample_rate, target, str(path))
+    check_rate(info.sample_rate, target, name)
     return Recording(
-        str(path), info.sample_rate, info.frames, path=path, channel=channel
+        name, info.sample_rate, info.frames, source=source, channel=channel
     )
