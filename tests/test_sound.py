@@ -1,4 +1,4 @@
-"""One door for sound: any container and codec, any way in, and what is none is named."""
+"""One door for sound: any container, codec and way in; what is none is named."""
 
 import numpy as np
 import pytest
