@@ -327,6 +327,8 @@ def test_columns_that_may_cut_recordings_are_not_passed_over(tmp_path, wavs):
     assert "columns start and end: give both of them" in error_of(path)
     cut = read_manifest(path, None, Reading({"end": "stop"})).utterances[0]
     assert (cut.start, cut.end) == (0.1, 0.3)
+    path = csv_of(path, rows_of(wavs, start="1600", stop="3200", duration="0.1"))
+    assert "columns start and end: give both of them" in error_of(path)
     path = csv_of(path, rows_of(wavs, offset="0.1"))
     assert "column offset may say which part of a recording is meant" in error_of(path)
     assert read_manifest(path, None, Reading(read_pairs("--map", "start=,end=")))

@@ -117,7 +117,8 @@ def _parts(table: Table, taken: dict[str, str], given: Mapping[str, str]) -> lis
     duration = taken.pop("duration", plain.get("duration"))
     if duration and "offset" in plain and not {"start", "end"} & {*taken, *given}:
         taken["start"] = plain["offset"]  # NeMo's pair
-    if duration and "start" in taken and "end" not in {*taken, *given}:
+    # SpeechBrain's stop and start are in samples.
+    if duration and "start" in taken and not {"end", "stop"} & {*taken, *given, *plain}:
         taken["duration"] = duration
     ends = "end" in taken or "duration" in taken
     if ("start" in taken) != ends:
