@@ -433,6 +433,18 @@ def test_labels_are_mapped_left_out_and_kept_in_the_data_directory(tmp_path, wav
     assert len(read_table(data / "utt2label")) == 9
 
 
+def test_a_map_of_labels_and_a_table_may_differ_in_their_form_of_unicode(
+    tmp_path, wavs
+):
+    rows = rows_of(wavs)
+    rows[0]["label"], rows[2]["label"] = "col\u00e8re", "cole\u0300re"
+    path = csv_of(tmp_path / "m.csv", rows)
+    for name in ("col\u00e8re", "cole\u0300re"):
+        manifest = read_manifest(path, None, Reading(labels={name: "anger"}))
+        assert {u.label for u in manifest.utterances} == {"anger", "joy"}
+        assert manifest.said == []
+
+
 def test_names_that_would_become_one_are_refused(tmp_path, wavs):
     rows = rows_of(wavs)
     rows[0]["label"], rows[3]["label"] = "very anger", "very_anger"

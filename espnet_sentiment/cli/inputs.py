@@ -12,13 +12,13 @@ from typing import BinaryIO, NamedTuple
 from espnet_sentiment.cli.lists import (
     LONGEST_LINE,
     SUFFIXES,
-    TABLES,
     UTF_16,
     read_list,
     read_names,
 )
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.listing import Search, defect_of
+from espnet_sentiment.data.records import TABLE_SUFFIXES
 from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
 
@@ -154,7 +154,7 @@ def _no_audio(path: Path) -> DataError | None:
 def _expand(name: str, say: Callable[[str], object]) -> Iterator[Input]:
     path = Path(name)
     error = _defect(path)
-    if error is None and path.suffix.lower() in TABLES and path.is_file():
+    if error is None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         error = DataError(
             f"{name} is a table: name recordings, folders of them, or a list with a "
             f"path a line ({' '.join(SUFFIXES)})"

@@ -10,7 +10,6 @@ from typing import BinaryIO
 from espnet_sentiment.core.errors import DataError
 
 SUFFIXES = (".txt", ".lst", ".list", ".scp")
-TABLES = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".xls", ".xlsx")
 LONGEST_LINE = 1 << 16  # bytes
 COMMENT = b"#"  # what a line begins with that names no recording
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -14,6 +14,7 @@ from pathlib import Path
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.names import nfc
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.folds import (
     PARTS,
@@ -155,8 +156,10 @@ class _Rows:
 
     def __init__(self, table: Table, folder: Path, reading: Reading):
         self.table = table
-        self.reading = reading
-        self.reader = RowReader(table, Recordings(folder), reading.labels)
+        # As names are read.
+        labels = {nfc(name): nfc(label) for name, label in reading.labels.items()}
+        self.reading = dataclasses.replace(reading, labels=labels)
+        self.reader = RowReader(table, Recordings(folder), labels)
         self.utterances: dict[str, Utterance] = {}
         self.given: dict[str, dict[str, str]] = {"split": {}, "fold": {}}
         self.unwanted: Counter[str] = Counter()

@@ -11,9 +11,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.tables.encoding import decode
 from espnet_sentiment.data.tables.objects import read_json_lines, read_json_table
-from espnet_sentiment.data.tables.parquet import read_parquet
 from espnet_sentiment.data.tables.separated import read_separated
-from espnet_sentiment.data.tables.sheets import read_sheet
 from espnet_sentiment.data.tables.table import Rows, Table
 
 TEXTS = {
@@ -23,6 +21,8 @@ TEXTS = {
 }
 SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PARQUET = (".parquet", ".pq")
+# Names of lists may end in .txt, too.
+TABLE_SUFFIXES = frozenset((*TEXTS, *SHEETS, *PARQUET)) - {".txt"}
 KINDS = ".csv, .tsv, .jsonl, .json, .xlsx, .ods or .parquet"
 
 # What begins files that are no text.
@@ -68,8 +68,12 @@ def read_table_file(
                 f"{path}: --{option} is of {', '.join(kinds)}: leave it out"
             )
     if kind in SHEETS:
+        from espnet_sentiment.data.tables.sheets import read_sheet
+
         return read_sheet(path, sheet)
     if kind in PARQUET:
+        from espnet_sentiment.data.tables.parquet import read_parquet
+
         return read_parquet(path)
     try:
         data = path.read_bytes()

@@ -58,7 +58,8 @@ class RowReader:
         self.splits: dict[str, str] = {}
         self.open_ends = 0
         self.channels: set[str] = set()
-        self.known = {*label_map, *(str(row.get("label")) for _, row in table.rows)}
+        labels = (nfc(str(row.get("label"))) for _, row in table.rows)
+        self.known = {*label_map, *labels}
         times = [
             str(row[column])
             for _, row in table.rows

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.records import PARQUET, SHEETS, TEXTS
+from espnet_sentiment.data.records import TABLE_SUFFIXES
 from espnet_sentiment.data.tables.encoding import MARKS
 
 COMMENT = "#"  # what a line begins with that is none
-TABLES = {*TEXTS, *SHEETS, *PARQUET} - {".txt"}  # what ends names of no lists
 
 
 class Entry(NamedTuple):
@@ -37,7 +36,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
         DataError: The list is missing, a table, not UTF-8 (nor what its byte order mark
             says), or a line of a ``.scp`` lacks its path.
     """
-    if path.suffix.lower() in TABLES:
+    if path.suffix.lower() in TABLE_SUFFIXES:
         raise DataError(
             f"{path} is a table: give a text file (.txt) with a path a line, or .scp "
             "with an id and a path"
