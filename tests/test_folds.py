@@ -5,7 +5,15 @@ from collections import Counter
 import pytest
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.folds import hold_out, k_fold, leave_one_group_out
+from espnet_sentiment.core.files import write_table
+from espnet_sentiment.data.folds import (
+    Fold,
+    hold_out,
+    k_fold,
+    leave_one_group_out,
+    read_folds,
+    write_folds,
+)
 
 
 def corpus(sizes, classes="abc"):
@@ -126,3 +134,59 @@ def test_hold_out_of_a_tiny_corpus_takes_a_larger_part():
     assert len(valid) in (1, 2) and len(train) + len(valid) == 7
     with pytest.raises(DataError, match="1 training utterances are too few to take"):
         hold_out({"u": "a"}, None)
+
+
+def test_speakers_called_by_any_digits_are_sorted():
+    long = "9" * 5000
+    names = ["\u00b2", long, "10", "09", "9", "\u0663", "b"]
+    folds = leave_one_group_out({f"u-{name}": name for name in names})
+    tested = [fold.test[0].removeprefix("u-") for fold in folds]
+    assert tested == ["09", "9", "10", long, "b", "\u00b2", "\u0663"]
+
+
+def test_all_faults_of_folds_are_named_with_their_lines(tmp_path):
+    write_folds(tmp_path, [Fold(name, ["a"], ["b"], ["c"]) for name in ("1", "2", "3")])
+    write_table(tmp_path / "utt2spk", dict.fromkeys("abc", "s"))
+    root = tmp_path / "folds"
+    (root / "1" / "train").write_text("a\na\nz\n")
+    (root / "1" / "valid").write_text("b c\n")
+    (root / "2" / "test").write_text("c\n\na\n")
+    (root / "2" / "valid").write_text("\n")
+    (root / "3" / "train").unlink()
+    (root / "4 x").mkdir()
+    with pytest.raises(DataError, match=f"{root}: 7 faults") as error:
+        read_folds(tmp_path)
+    _, *lines = str(error.value).splitlines()
+    expected = [
+        f"{root}/1/train:2: 'a' stands there twice, see line 1",
+        f"{root}/1/train:3: utterance z is not in utt2spk",
+        f"{root}/1/valid:1: 'b c' is no id: write one id a line",
+        f"{root}/2/valid is empty",
+        f"{root}/2/test:3: utterance a stands in two parts, see {root}/2/train",
+        f"{root}/3/train is missing",
+        f"{root}: the fold '4 x' is no name of a folder",
+    ]
+    for line, begin in zip(lines, expected, strict=True):
+        assert line.strip().startswith(begin)
+
+
+def test_folds_in_both_forms_of_unicode_fit_their_set(tmp_path):
+    write_folds(tmp_path, [Fold("jose\u0301", ["e\u0301"], ["b"], ["c"])])
+    write_table(tmp_path / "utt2spk", dict.fromkeys(["\u00e9", "b", "c"], "s"))
+    (tmp_path / "folds" / "jos\u00e9" / "train").write_text("e\u0301\n")
+    (fold,) = read_folds(tmp_path)
+    assert (fold.name, fold.train) == ("jos\u00e9", ["\u00e9"])
+    (tmp_path / "folds" / "jos\u00e9").rename(tmp_path / "folds" / "jose\u0301")
+    assert read_folds(tmp_path) == [fold]
+    write_folds(tmp_path / "other", [fold])
+    (tmp_path / "other" / "folds" / "jos\u00e9").rename(
+        tmp_path / "folds" / "jos\u00e9"
+    )
+    with pytest.raises(DataError, match="two folds are called .*accents"):
+        read_folds(tmp_path)
+
+
+def test_two_folds_of_one_name_are_not_written(tmp_path):
+    folds = [Fold(n, ["a"], ["b"], ["c"]) for n in ("jose\u0301", "jos\u00e9")]
+    with pytest.raises(DataError, match="2 folds are called 'jos\u00e9'"):
+        write_folds(tmp_path, folds)

@@ -225,7 +225,9 @@ def test_a_file_that_looks_like_a_pipe_or_a_place_is_a_file(tmp_path, an4_wavs):
 
 
 @pytest.mark.parametrize("kind", ["audio", "fbank"])
-def test_a_directory_of_kaldi_runs_stage_1(tmp_path, an4_wavs, monkeypatch, kind):
+def test_a_directory_of_kaldi_runs_stage_1(
+    tmp_path, an4_wavs, monkeypatch, capsys, kind
+):
     """Relative paths, tables of Kaldi's that mean nothing here, BOM, CRLF, no order."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wav").mkdir()
@@ -255,6 +257,7 @@ def test_a_directory_of_kaldi_runs_stage_1(tmp_path, an4_wavs, monkeypatch, kind
     encoder.write_text(f"encoder: {model[kind]}\n")
     options = ["--data_dir", "train", "--dump", "dump", "--encoder", str(encoder)]
     make_features.main([*options, "--nj", "1"])
+    assert "the labels of utt2label, anger, joy" in capsys.readouterr().err
     sizes = {"audio": "utt2num_samples", "fbank": "utt2num_frames"}[kind]
     assert list(read_table(tmp_path / "dump" / kind / "train" / sizes)) == sorted(utts)
 

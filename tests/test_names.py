@@ -12,17 +12,20 @@ from test_pack_archive import FILES, members
 from espnet_sentiment.cli.output import CSV, JSONLines, Table
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import json_text, one_line
 from espnet_sentiment.core.files import write_table
 from espnet_sentiment.data.emobox import read_emobox
 from espnet_sentiment.data.folds import Fold, read_folds, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir, write_kaldi_dir
 from espnet_sentiment.data.manifest import read_manifest
 from espnet_sentiment.inference.result import Segment, Sentiment
-from espnet_sentiment.model.layout import read_training_config
+from espnet_sentiment.model.layout import CHECKPOINT, read_training_config
 from espnet_sentiment.pack.archive import write_zip
+from espnet_sentiment.pack.description import fold_dirs
 from espnet_sentiment.pack.model_card import model_card
 from espnet_sentiment.pack.unpack import unpack_model
 from espnet_sentiment.recipe.stage import say
+from espnet_sentiment.report.plots import plot_confusion
 from espnet_sentiment.scoring.tables import markdown, write_csv
 
 UNSEEN = {
@@ -217,6 +220,27 @@ def test_stages_and_errors_do_not_command_the_terminal(capsys):
     assert len(said.splitlines()) == 2
     assert all(line.isprintable() for line in said.splitlines())
     assert str(status.value) == "error: class \\x1b[31mred\n  and \\u202e more"
+
+
+def test_characters_that_are_seen_are_no_escapes():
+    seen = "Oui\u00a0! \ue000 \u3000"
+    assert (one_line(seen), json.loads(json_text(seen))) == (seen, seen)
+    assert one_line("a\u200b\x85") == "a\\u200b\\x85"
+
+
+def test_a_name_of_formulas_does_not_break_the_plot_of_the_confusion(tmp_path):
+    names = ["$a", "a$b_{$", "$\\\\x{$"]
+    plot_confusion([[1, 0, 0]] * 3, names, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size
+
+
+def test_folds_of_an_experiment_are_sorted_by_numbers_of_any_length(tmp_path):
+    names = ["fold2", "fold10", f"fold{'1' * 150}", "fold\u00b2", "folda"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / CHECKPOINT).touch()
+    found = [path.name for path in fold_dirs(tmp_path)]
+    assert found[:3] == names[:3] and set(found) == set(names)
 
 
 def test_labels_do_not_break_tables_of_markdown():

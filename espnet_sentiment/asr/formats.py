@@ -43,13 +43,15 @@ def read_ctm(path: PathLike) -> dict[str, list[AlignedWord]]:
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run the alignment of the words") from None
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith(";;"):
+        if not line.strip():
             continue
         try:
             utt, _, begin, duration, word, *_ = line.split()
             start = float(begin)
             end = round(start + float(duration), 3)
         except ValueError:
+            if line.startswith(";;"):  # a comment, unless an utterance is called so
+                continue
             raise DataError(
                 f"{path}:{number} is not 'utterance channel start duration word': "
                 "align again"

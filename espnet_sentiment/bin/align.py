@@ -16,6 +16,7 @@ from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table, sha256_of, write_table
 from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.names import as_file
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
@@ -183,7 +184,9 @@ def write(
     (out / "textgrid").mkdir(parents=True, exist_ok=True)
     write_ctm(out / "ctm", words)
     for utt, of_utt in words.items():
-        write_textgrid(out / "textgrid" / f"{utt}.TextGrid", of_utt, durations[utt])
+        write_textgrid(
+            out / "textgrid" / f"{as_file(utt)}.TextGrid", of_utt, durations[utt]
+        )
     tables = {"unaligned": unaligned, "left_out": left_out}
     for name, rows in tables.items():
         write_table(out / name, rows)

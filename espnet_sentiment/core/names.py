@@ -88,6 +88,11 @@ def check_name(what: str, name: str, remedy: str | None = None) -> None:
         raise DataError(f"{what} {fault}: {remedy or 'write a shorter one'}")
 
 
+def as_file(name: str) -> str:
+    """Return what a file of a name is called: its slashes blanks, which none has."""
+    return name.replace("/", " ")
+
+
 def short(name: str) -> str:
     """Return a name in quotation marks for a message, its middle left out if long."""
     return repr(name if len(name) <= 80 else f"{name[:50]}...{name[-20:]}")

@@ -19,7 +19,7 @@ from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.core.ark import ScpMatrices, write_ark
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write_table
-from espnet_sentiment.core.names import short
+from espnet_sentiment.core.names import as_file, short
 from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
 from espnet_sentiment.core.workers import WorkerPool
@@ -231,8 +231,8 @@ def _dump_audio_part(out: Path, of: str, number: int, part: list) -> Dumped:
 
 
 def _flac(out: Path, utt: str) -> Path:
-    """Return an utterance's file; of a slash in its id, a blank, which no id has."""
-    return out / "wav" / f"{utt.replace('/', ' ')}.flac"
+    """Return an utterance's file."""
+    return out / "wav" / f"{as_file(utt)}.flac"
 
 
 def _dump_audio(

@@ -217,6 +217,7 @@ def read_folds(data_dir: PathLike) -> list[Fold]:
     for name in names:
         if fault := _name_fault(name):
             faults.append(f"{root}: {fault}")
+            continue
         if other := folds.get(nfc(name)):
             faults.append(
                 f"{root}: two folds are called {other.name!r}, and differ only in how "

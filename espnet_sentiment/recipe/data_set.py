@@ -11,6 +11,8 @@ from espnet_sentiment.recipe.stage import say
 def read_data(data_dir: PathLike) -> KaldiDir:
     """Read a Kaldi data directory; say which of its files stage 0 did not write so.
 
+    Say, too, what the classes are where no table names them.
+
     Raises:
         DataError: As :func:`espnet_sentiment.data.kaldi_dir.read_kaldi_dir`.
     """
@@ -24,4 +26,11 @@ def read_data(data_dir: PathLike) -> KaldiDir:
             f"WARNING: {changed[0]}{more} is not as stage 0 wrote it: read as it is "
             "now; stage 0 would write it again",
         )
-    return read_kaldi_dir(data_dir)
+    data = read_kaldi_dir(data_dir)
+    if data.classes and not (data.path / "classes").exists():
+        say(
+            "data",
+            f"{data.path} has no table classes: they are the labels of utt2label, "
+            f"{', '.join(data.classes)}",
+        )
+    return data
