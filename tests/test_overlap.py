@@ -163,6 +163,10 @@ def test_unknown_speakers_are_said_and_are_none_to_share(utterances):
     assert "the speakers of all utterances are not known: they may test and train" in (
         lines(found)
     )
+    # So they are where each utterance has another.
+    each = [dataclasses.replace(u, speaker=f"x{u.utt}") for u in utterances]
+    found = overlap(each, [fold(each[:4], each[4:6], each[6:])])
+    assert cell(found) == "unknown" and found["unknown_speakers"] == 8
     some = [*alone[:1], *utterances[1:]]
     found = overlap(some, [fold(some[:4], some[4:6], some[6:])])
     assert cell(found) == "0 of 1" and found["unknown_speakers"] == 1

@@ -2,8 +2,10 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
+from stage_faults import FAULTS, heal, state
 from stage_world import finished_world, restored
 
 from espnet_sentiment.bin import tables
@@ -88,6 +90,15 @@ def test_a_fold_that_was_edited_since_is_counted_as_it_is_now(world):
     report = next(world.root.glob("exp/an4_*/RESULTS.md")).read_text()
     assert "\n- WARNING: 1 of 2 tested speakers also train (33.3 % of the" in report
     assert ", in 1 of 2 folds): the scores are not those of new speakers" in report
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_stage_0_counted_is_counted_again_when_its_file_is_damaged(world, fault):
+    name = Path("data", "an4", "overlap.json")
+    whole = state(world.root)
+    assert str(name) in whole
+    outcome = heal(world, name, fault, whole)
+    assert outcome == ("-" if fault == "swap" else "made again")
 
 
 def test_what_was_scored_before_it_was_counted_is_unknown_in_tables(world):

@@ -107,6 +107,7 @@ CASES = {
     ),
     "votes": (change_utterance("votes", ["an", "an", "an"]), {"0", *TOLD}),
     "text": (change_utterance("text", "he is"), {"0", "report"}),
+    "conversation": (change_utterance("conversation", "call"), {"0", *TOLD}),
     "speaker": (change_utterance("speaker", "other"), {"0", "report"}),
     "audio": (change_audio, {"0", "1", *FROM_3}),
     "from train to valid": (

@@ -3,7 +3,8 @@
 A model that has heard the tested speakers, let alone the tested recordings, scores
 better than it does on others. Counted are, of every fold and of all together:
 
-- speakers, where they are known: one that is called as its utterance is not;
+- speakers, where they are known: one that is called as its utterance is not, nor are
+  any where every utterance has another;
 - recordings by content (:mod:`espnet_sentiment.data.same_content`). A stretch that is
   cut out of a recording is the same as others if half of it or more lies in them;
 - conversations: what the corpus says (``Utterance.conversation``), otherwise the
@@ -124,8 +125,11 @@ def _kinds(
             return "named", u.conversation
         return None if u.start is None else ("file", files.get(u.wav, u.wav))
 
+    speakers = known(lambda u: None if u.speaker == u.utt else u.speaker)
+    if len(set(speakers.items.values())) == len(speakers.items):
+        speakers = known(lambda u: None)
     return {
-        "speakers": known(lambda u: None if u.speaker == u.utt else u.speaker),
+        "speakers": speakers,
         "recordings": _Kind(
             stretches, lambda some, others: _covered(stretches, some, others)
         ),
