@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from asr_fixtures import Corpus, add_rnnt, write_data
 from recipe_fixtures import save_small_whisper
 from torch.nn.utils.rnn import pad_sequence
 
@@ -245,6 +246,21 @@ def test_espnets_classification_task_trains_averages_and_infers_on_it(
     wave = torch.from_numpy(soundfile.read(wavs[0], dtype="float32")[0])
     found = [float(score) for score in scores[0].split()[1:]]
     assert found == pytest.approx(model.eval().score(wave[None])[0].tolist(), abs=1e-5)
+
+
+@pytest.mark.espnet
+def test_an_rnn_t_of_ones_own_is_a_front_end(tmp_path, an4_wavs, speech):
+    corpus = Corpus(tmp_path)
+    add_rnnt(corpus, write_data(corpus, an4_wavs))
+    frontend = FrozenEncoderFrontend(
+        encoder="espnet", model=str(corpus.exp), subsample=2, fs="16k"
+    )
+    encoder = frontend.frozen.encoder
+    feats, lengths = frontend(*speech)
+    with torch.no_grad():
+        expected, expected_lengths, _ = encoder(*encoder.frontend(*speech))
+    assert torch.equal(feats, expected) and torch.equal(lengths, expected_lengths)
+    assert feats.size(2) == frontend.output_size() and not feats.requires_grad
 
 
 @pytest.mark.espnet
