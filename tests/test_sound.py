@@ -1,11 +1,11 @@
-"""One door for sound: any container and codec, any way in, and what is none is named."""
+"""Any container and codec gives the samples of the original, as ffmpeg would."""
 
 import numpy as np
 import pytest
 import soundfile
 from sound_files import KINDS, ffmpeg_mono, write_sound
 
-from espnet_sentiment.data.audio import audio_info, hear, read_audio
+from espnet_sentiment.data.audio import audio_info, read_audio
 
 RATE = 16000
 
