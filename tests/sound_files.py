@@ -1,5 +1,7 @@
-"""Recordings in any container and codec that PyAV writes."""
+"""Recordings in any container and codec that PyAV writes, and files that are none."""
 
+import struct
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -148,3 +150,64 @@ def ffmpeg_mono(path: Path) -> np.ndarray:
         frames += resampler.resample(None)
     parts = [frame.to_ndarray()[0] for frame in frames]
     return np.concatenate(parts).astype(np.float32) / 32768
+
+
+def video_alone(path):
+    with av.open(str(path), "w", format="matroska") as container:
+        video = container.add_stream("mpeg4", 25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")
+        container.mux(video.encode(frame.reformat(format="yuv420p")))
+        container.mux(video.encode(None))
+    return path.read_bytes()
+
+
+def archive(path):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.wav", b"RIFF")
+    return path.read_bytes()
+
+
+def mp4_without_its_index(path):
+    return b"\0\0\0\x18ftypM4A \0\0\0\0M4A isom\0\0\x10\0mdat" + bytes(2000)
+
+
+def protected(path):
+    entry = b"\0\0\0\x20drms" + bytes(24)
+    moov = struct.pack(">I", 8 + len(entry)) + b"moov" + entry
+    return b"\0\0\0\x18ftypM4P \0\0\0\0M4A isom" + moov
+
+
+GUID = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+ASF_DRM = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+NO_AUDIO = {
+    "lfs.wav": (LFS, "a Git LFS pointer.*run 'git lfs pull'"),
+    "annex.flac": (b"/annex/objects/SHA256E-s1--a.flac\n", "run 'git annex get'"),
+    "page.mp3": (b"\n<!DOCTYPE html>\n<html><body>Sign in</body>", "HTML.*download"),
+    "bom.mp3": (b"\xef\xbb\xbf<html lang='en'>", "an HTML page.*download failed"),
+    "denied.wav": (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "XML.*downlo"),
+    "json.wav": (b'{"error": "quota exceeded"}', "JSON.*download failed"),
+    "text.wav": (b"Transcript of the first call.\n" * 9, "text.*restore it"),
+    "empty.wav": (b"", "empty.*restore it"),
+    "zeros.wav": (bytes(5000), "zero bytes.*copy or download it again"),
+    "zip.wav": (archive, "a ZIP archive.*unpack it"),
+    "gzip.wav": (b"\x1f\x8b\x08" + bytes(range(99)), "a gzip archive.*unpack it"),
+    "tar.wav": (b"a.wav".ljust(257, b"\0") + b"ustar\x0000", "a tar archive.*unpack"),
+    "list.m3u8": (b"#EXTM3U\n#EXTINF:10,\na.wav\n", "a playlist.*name the recordings"),
+    "song.mid": (b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk", "a MIDI score"),
+    "openssl.wav": (b"Salted__" + bytes(range(200)), "encrypted by OpenSSL.*decrypt"),
+    "book.m4p": (protected, r"encrypted \(DRM\).*without protection"),
+    "drm.wma": (GUID + bytes(14) + ASF_DRM, "encrypted .*Windows Media.*without prot"),
+    "film.mkv": (video_alone, "holds no sound, only video: name the file that holds"),
+    "killed.m4a": (mp4_without_its_index, r"MP4 without its index \(moov\).*restore"),
+    "array.npy": (b"\x93NUMPY\x01\0v\0{'descr': '<f4'}", "a NumPy array.*from Python"),
+    "noise.wav": (np.random.default_rng(0).bytes(5000), "cannot be read as audio"),
+}
+
+
+def write_no_audio(folder: Path, name: str) -> Path:
+    """Write one of the files of ``NO_AUDIO``."""
+    content, path = NO_AUDIO[name][0], folder / name
+    path.write_bytes(content(path) if callable(content) else content)
+    return path

@@ -194,10 +194,9 @@ def test_a_truncated_mp3_is_noticed_and_a_whole_one_is_not(tmp_path, speech):
     assert abs(len(read_audio(path, 16000)) - 4 * len(speech)) < 1600
     # Its length stands in the first frame.
     path.write_bytes(path.read_bytes()[:3000])
-    frames = audio_info(path).frames
-    message = (
-        rf"cut.mp3 is cut short: its header promises {frames} samples, but \d+ can"
-    )
+    message = r"cut.mp3 is cut short: its header promises \d+ samples, but \d+ can"
+    with pytest.raises(DataError, match=message):
+        audio_info(path)
     for segment in ({}, {"start": 0.0, "end": 1.0}):
         with pytest.raises(DataError, match=message):
             read_audio(path, 16000, **segment)

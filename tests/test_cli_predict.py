@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 from demo_fixture import train_experiment
+from sound_files import KINDS, NO_AUDIO, Kind, write_no_audio, write_sound
 
 from espnet_sentiment.cli.inputs import Input
 from espnet_sentiment.cli.main import main
@@ -212,13 +213,6 @@ def null_byte_in_name(folder):
     return folder.root / "a\0b.wav"
 
 
-@broken(r"\\udcff.*not UTF-8.*rename it")
-def name_that_is_not_utf8(folder):
-    path = folder.root / os.fsdecode(b"\xff.wav")
-    path.write_bytes(folder.wav("utf8.wav").read_bytes())
-    return path
-
-
 @broken("cannot be read as audio")
 def mp3_of_garbage(folder):
     return folder.bytes("garbage.mp3", np.random.default_rng(0).bytes(5000))
@@ -277,6 +271,9 @@ def sound_inputs(folder):
         "other extension": text,
         "line end in its name": line_end,
         "not ASCII": folder.wav("große Ärzte 语音.wav"),
+        "not UTF-8": folder.wav("utf8.wav").rename(
+            folder.root / os.fsdecode(b"\xff.wav")
+        ),
         "folder": tree,
     }
 
@@ -379,10 +376,38 @@ def test_status_is_1_and_every_broken_input_has_one_line(one_run):
     assert one_run.ran.status == 1
     errors = [line for line in one_run.lines if line.startswith("error: ")]
     assert len(errors) == len(one_run.made)
-    # Of the two folders.
     others = [line for line in one_run.lines if line not in errors]
-    assert len(others) == 2 and all("passed over 1 that" in line for line in others)
+    (said,) = [line for line in others if line.startswith("warning: ")]
+    assert said.endswith("all samples are alike") and "zeros.wav" in said
+    # Of the two folders.
+    assert sum("passed over 1 that" in line for line in others) == len(others) - 1 == 2
     assert all(map(str.isprintable, one_run.lines))
+
+
+def test_any_container_and_what_is_none_are_answered_or_named(
+    experiment, tmp_path, speech
+):
+    kinds, broken, wavs = (tmp_path / name for name in ("kinds", "broken", "wavs"))
+    for folder in (kinds, broken, wavs):
+        folder.mkdir()
+    for kind in KINDS:
+        path = kinds / f"{kind.name}{kind.suffix}"
+        samples = write_sound(path, kind, speech.astype(np.float32))
+        soundfile.write(wavs / f"{path.name}.wav", samples, kind.rate)
+    names = [write_no_audio(broken, name) for name in NO_AUDIO]
+    argv = ["predict", "--json", "--channel", "mix", "-m", experiment]
+    ran = call([*argv, kinds, *names, wavs])
+    rows = {row["path"]: row for row in map(json.loads, ran.out.splitlines())}
+    assert len(rows) == 2 * len(KINDS) + len(NO_AUDIO) >= 120
+    for path in names:
+        assert str(path) in rows[str(path)]["error"]
+    for kind in KINDS:
+        name = f"{kind.name}{kind.suffix}"
+        found = rows[str(kinds / name)]["posteriors"]
+        if kind.bits == 16:
+            expected = rows[str(wavs / f"{name}.wav")]["posteriors"]
+            assert found == pytest.approx(expected, abs=1e-3)
+    assert ran.err.count("error: ") == len(NO_AUDIO)
 
 
 class Terminal(io.TextIOWrapper):
@@ -459,6 +484,39 @@ def test_recording_comes_from_standard_input(experiment, tmp_path, speech, name)
     assert piped == json.loads(call([*argv, path]).out) | {"path": "-"}
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind(".webm", "webm", "libopus", 48000),
+        Kind(".mkv", "matroska", "flac", 16000, 1, 16),
+        Kind(".aac", "adts", "aac", 16000),
+        Kind(".ac3", "ac3", "ac3", 48000),
+        Kind(".wv", "wv", "wavpack", 16000, 1, 16),
+        Kind(".mp4", "mp4", "aac", 44100),
+    ],
+    ids=lambda kind: kind.name,
+)
+def test_a_container_comes_from_standard_input(experiment, tmp_path, speech, kind):
+    path = tmp_path / f"stream{kind.suffix}"
+    write_sound(path, kind, speech.astype(np.float32))
+    argv = ["predict", "--json", "-m", experiment]
+    piped = json.loads(call([*argv, "-"], path.read_bytes()).out)
+    assert piped == json.loads(call([*argv, path]).out) | {"path": "-"}
+
+
+def test_amr_on_standard_input_is_no_comment(experiment):
+    amr = b"#!AMR\n" + 99 * (b"\x3c" + bytes(range(1, 32)))
+    ran = call(["predict", "--json", "-m", experiment, "-"], amr)
+    assert json.loads(ran.out)["duration"] == pytest.approx(99 * 0.02)
+
+
+def test_what_is_wrong_with_standard_input_is_said_of_standard_input(experiment, files):
+    wav = files[0].read_bytes()
+    ran = call(["predict", "--json", "-m", experiment, "-"], wav[: len(wav) // 2])
+    message = json.loads(ran.out)["error"]
+    assert message.startswith("standard input is cut short") and "/" not in message
+
+
 def test_wav_of_unknown_length_comes_from_standard_input(experiment, files):
     content = bytearray(files[0].read_bytes())
     content[4:8] = content[40:44] = b"\xff" * 4
@@ -486,7 +544,8 @@ def test_binary_standard_input_that_is_no_audio_is_one_error(experiment):
     for content in (b"FORM\n\0" + 99 * b"\0a\n", b"\xff\xfb\n" * 9, b"a.wav\0b.wav\0"):
         ran = call(["predict", "--json", "-m", experiment, "-"], content)
         [line] = ran.err.splitlines()
-        assert line.startswith("error: standard input is binary, but not audio")
+        assert line.startswith("error: standard input cannot be read as audio")
+        assert "pipe paths, one a line" in line
         assert (ran.status, len(ran.out.splitlines())) == (1, 1)
 
 

@@ -1,5 +1,6 @@
 """Speech2Sentiment on real speech, beside what the stages compute."""
 
+import io
 import itertools
 import json
 import multiprocessing
@@ -499,7 +500,9 @@ def test_every_broken_file_is_named_and_the_others_are_answered(model, waves, tm
         (torch.zeros(9999, dtype=torch.cfloat).conj(), "complex64.*: give a dense one"),
         (torch.zeros(9999, dtype=torch.bool), "input 1 holds bool: give numbers"),
         (None, "input 1 is of type NoneType: give a path, a numpy array, a tensor"),
-        (b"a.wav", "input 1 is of type bytes: give a path"),
+        (b"a.wav", r"input 1 cannot be read as audio \(text\)"),
+        (io.StringIO("a.wav"), "input 1 is open for text: open it for bytes"),
+        (io.BytesIO(), r"input 1 has nothing left to read .* call seek\(0\) first"),
         ([0.0, 0.1], "input 1 is of type list: give a path"),
         ("x" * 300, r"xxx cannot be opened \(File name too long\): check the name"),
         ("a\0b", "does not exist: check the path"),
@@ -513,13 +516,32 @@ def test_what_is_no_speech_is_refused_in_its_place(model, waves, speech, message
     assert first.label in CLASSES and last.label in CLASSES
 
 
-def test_a_name_that_libsndfile_cannot_open_is_refused_in_its_place(
+def test_a_name_that_is_not_utf8_bytes_and_file_objects_are_answered_alike(
     model, an4_wavs, tmp_path
 ):
     path = tmp_path / "caf\udce9.wav"
     shutil.copy(an4_wavs[0], path)
-    error, answer = model.predict([path, an4_wavs[0]], on_error="return")
-    assert "a name that is not UTF-8" in str(error) and answer.label in CLASSES
+    content = path.read_bytes()
+    inputs = [path, content, bytearray(content), io.BytesIO(content)]
+    with path.open("rb") as stream:
+        answers = [*model.predict([*inputs, stream]), model(content)]
+    for answer in answers:
+        assert answer.posteriors == pytest.approx(model(an4_wavs[0]).posteriors)
+    for one in (content, io.BytesIO(content)):
+        with pytest.raises(UserError, match="predict takes a list of recordings"):
+            model.predict(one)
+
+
+def test_silence_and_antiphase_are_said_with_the_answer(model, waves):
+    silent = model(0 * waves[0])
+    assert silent.notes == ["digital silence: all samples are alike"]
+    assert silent.as_dict()["notes"] == silent.notes
+    mixing = Speech2Sentiment.__new__(Speech2Sentiment)
+    mixing.__dict__.update(model.__dict__, channel="mix")
+    (note,) = mixing(np.stack([waves[0], -waves[0]], axis=1)).notes
+    assert note.startswith("its 2 channels cancel each other out")
+    speech = model(waves[0])
+    assert speech.notes == [] and "notes" not in speech.as_dict()
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,4 +1,4 @@
-"""One door for sound: any container, codec and way in; what is none is named."""
+"""Any container and codec gives the samples of the original, as ffmpeg would."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ from espnet_sentiment.data.decoded import Decoded, check_channels, decode
 from espnet_sentiment.data.ffmpeg import NotDecodableError
 from espnet_sentiment.data.mono import SIDES, SILENCE, Heard, Mono, is_constant
 from espnet_sentiment.data.mpeg import is_mpeg
-from espnet_sentiment.data.no_audio import protection, what_it_is
+from espnet_sentiment.data.no_audio import RESTORE, protection, what_it_is
 from espnet_sentiment.data.ogg import ogg_bytes
 from espnet_sentiment.data.source import Source, as_source
 from espnet_sentiment.data.sphere import MAGIC, sphere_bytes, sphere_header
@@ -128,8 +128,9 @@ def hear(
             recording, lacks samples that the header promises, or holds samples that
             are not finite.
     """
-    with open_audio(sound, channel) as opened:
-        info, name = opened.info, _source(sound).name
+    source = _source(sound)
+    with open_audio(source, channel) as opened:
+        info, name = opened.info, source.name
         first, last = _span(name, info, start, end)
         heard = opened.read(first, last)
     if not np.isfinite(heard.samples).all():
@@ -224,13 +225,13 @@ def _decode(
     if found := protection(stream):
         raise _not_audio(source.name, *found)
     try:
-        return decode(source, channel, to_end, at_most)
+        decoded = decode(source, channel, to_end, at_most)
     except NotDecodableError as error:
-        what = what_it_is(stream) or (
-            reason or str(error),
-            "restore it, or leave it out",
-        )
+        what = what_it_is(stream) or (reason or str(error), RESTORE)
         raise _not_audio(source.name, *what) from None
+    if not len(decoded.samples) and (found := what_it_is(stream)):
+        raise _not_audio(source.name, *found)
+    return decoded
 
 
 def _not_audio(name: str, what: str, remedy: str) -> NotAudioError:

@@ -64,7 +64,7 @@ class Declared:
 
 
 def declared(stream: BinaryIO, size: int) -> Declared | None:
-    """Read the header of WAVE, RF64, Wave64, AIFF, CAF or AU.
+    """Read the header of WAVE, RF64, Wave64, AIFF, CAF, AU or AVI.
 
     Args:
         stream: The recording.
@@ -77,6 +77,10 @@ def declared(stream: BinaryIO, size: int) -> Declared | None:
     magic = stream.read(4)
     if magic == b".snd":
         return _au(stream, size)
+    if magic == b"RIFF" and _at(stream, 8, 4) == b"AVI ":
+        # Larger ones go on in further such chunks; a stream has 0.
+        length = int.from_bytes(_at(stream, 4, 4), "little")
+        return Declared(8 + length) if length else None
     layout = LAYOUTS.get(magic)
     return None if layout is None else _chunks(stream, size, magic, layout)
 

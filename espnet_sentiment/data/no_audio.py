@@ -115,10 +115,10 @@ def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 def _text(head: bytes) -> tuple[str, str] | None:
     """Say what kind of text there is."""
+    body = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     # The last character may be cut off.
-    text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "ignore").lstrip()
-    lost = len(head) - len(text.encode())
-    if "\0" in text or not text or lost > len(head) // 10:
+    text = body.decode("utf-8", "ignore")
+    if "\0" in text or not text or len(text.encode()) < 0.9 * len(body):
         return None
     lower = text[:500].lower()
     if lower.startswith(("<!doctype html", "<html")) or "<html" in lower:
