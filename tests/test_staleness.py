@@ -106,9 +106,9 @@ CASES = {
         {"0", "4.2", *DECODING},
     ),
     "votes": (change_utterance("votes", ["an", "an", "an"]), {"0", *TOLD}),
-    "text": (change_utterance("text", "he is"), {"0", "report"}),
+    "text": (change_utterance("text", "he is"), {"0", *TOLD}),
     "conversation": (change_utterance("conversation", "call"), {"0", *TOLD}),
-    "speaker": (change_utterance("speaker", "other"), {"0", "report"}),
+    "speaker": (change_utterance("speaker", "other"), {"0", *TOLD}),
     "audio": (change_audio, {"0", "1", *FROM_3}),
     "from train to valid": (
         move("1", "train", "valid"),

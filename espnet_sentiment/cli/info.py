@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     colours = has_colours(sys.stdout)
     for name, value in _lines(told):
-        print(f"{paint(f'{name:<17}', BOLD, colours)} {one_line(value)}")
+        print(f"{paint(f'{name:<14}', BOLD, colours)} {one_line(value)}")
     return 0
 
 
@@ -127,7 +127,7 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"WA {100 * scores['wa']:.2f} %, UA {100 * scores['ua']:.2f} % "
             f"({count} utterances, all {folds} pooled)",
         )
-        yield TITLE, cell(metrics.get("overlap"))
+        yield "overlap", f"{TITLE}: {cell(metrics.get('overlap'))}"
 
 
 def _or_unknown(value: Any) -> str:
