@@ -56,6 +56,13 @@ COMPONENTS = {
     f"espnet2.tasks.{task}": [_SPECAUG, _FROZEN, *components]
     for task, components in _TASKS.items()
 }
+# ESPnet 3 has tasks of its own for ASR, and takes the others of ESPnet 2.
+COMPONENTS |= {
+    "espnet3.systems.esp2_asr.task": COMPONENTS["espnet2.tasks.asr"],
+    "espnet3.systems.esp2_asr.src.transducer_task": COMPONENTS[
+        "espnet2.tasks.asr_transducer"
+    ],
+}
 
 
 def register() -> None:
