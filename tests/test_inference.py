@@ -696,7 +696,7 @@ def test_wrong_options_name_the_right_ones(whisper, model, tmp_path):
             load(whisper, **options)
     with pytest.raises(UserError, match="raise, return"):
         next(model.predict([], on_error="ignore"))
-    with pytest.raises(DataError, match="input 0 is of type int: give a path, a numpy"):
+    with pytest.raises(DataError, match="input 0 is of type int: give a path, bytes"):
         next(model.predict([1]))
     shutil.copy(whisper / "config.yaml", tmp_path)
     with pytest.raises(DataError, match="keep both in one folder"):
