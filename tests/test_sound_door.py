@@ -349,6 +349,13 @@ def test_every_suffix_is_lower_case_and_begins_with_a_dot():
     assert all(s == s.lower() and s[0] == "." for s in RECORDING_SUFFIXES)
 
 
+def test_a_codec_that_nobody_knows_is_named(speech):
+    wav = encoded(speech)
+    wav[20:22] = b"\x99\x99"
+    with pytest.raises(DataError, match="cannot be read as audio .*: restore it"):
+        audio_info(bytes(wav))
+
+
 def test_amr_is_read():
     # Silence descriptors and speech of 12.2 kbit/s (RFC 4867, section 5.3).
     frame = b"\x3c" + bytes(range(31))

@@ -32,7 +32,21 @@ SILENCE_BLOCK = 1 << 16  # samples
 
 
 class NotAudioError(DataError):
-    """A file is no recording, or none that can be decoded."""
+    """A file is no recording, or none that can be decoded.
+
+    Args:
+        name: The file.
+        what: What it is instead, or why it cannot be decoded.
+        remedy: What its owner does about it.
+    """
+
+    def __init__(self, name: str, what: str, remedy: str):
+        super().__init__(f"{name} cannot be read as audio ({what}): {remedy}")
+        self._told, self.what = (name, what, remedy), what
+
+    def __reduce__(self):
+        """Pickle what it was made from: it may come from another process."""
+        return type(self), self._told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,19 +237,15 @@ def _decode(
 ) -> Decoded:
     """Decode by FFmpeg's libraries, or say what the file is instead."""
     if found := protection(stream):
-        raise _not_audio(source.name, *found)
+        raise NotAudioError(source.name, *found)
     try:
         decoded = decode(source, channel, to_end, at_most)
     except NotDecodableError as error:
         what = what_it_is(stream) or (reason or str(error), RESTORE)
-        raise _not_audio(source.name, *what) from None
+        raise NotAudioError(source.name, *what) from None
     if not len(decoded.samples) and (found := what_it_is(stream)):
-        raise _not_audio(source.name, *found)
+        raise NotAudioError(source.name, *found)
     return decoded
-
-
-def _not_audio(name: str, what: str, remedy: str) -> NotAudioError:
-    return NotAudioError(f"{name} cannot be read as audio ({what}): {remedy}")
 
 
 def _check_sphere(source: Source, stream: BinaryIO, head: bytes) -> None:

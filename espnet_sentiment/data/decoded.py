@@ -37,8 +37,11 @@ class Decoded:
 
 
 class _Entry:
-    def __init__(self):
-        self.lock, self.decoded = threading.Lock(), None
+    def __init__(self, source: Source):
+        # Bytes are known by where they lie, and are not to be freed meanwhile.
+        self.source = source
+        self.lock = threading.Lock()
+        self.decoded: Decoded | None = None
 
 
 _entries: OrderedDict[Hashable, _Entry] = OrderedDict()
@@ -66,7 +69,7 @@ def decode(
     """
     key = (source.key, channel)
     with _lock:
-        entry = _entries.setdefault(key, _Entry())
+        entry = _entries.setdefault(key, _Entry(source))
         _entries.move_to_end(key)
         while len(_entries) > KEPT:
             _entries.popitem(last=False)

@@ -179,10 +179,11 @@ def open_sound(
                 f"{name} holds no sound, only {others}: name the file that holds the "
                 "sound, or leave it out"
             )
-        # As the command ffmpeg chooses.
-        best = max(sounds, key=lambda s: (_is_default(s), s.channels))
-        if best.codec_context is None or not best.codec_context.name:
+        known = [s for s in sounds if s.codec_context is not None]
+        if not known:
             raise NotDecodableError("no decoder knows its codec")
+        # As the command ffmpeg chooses.
+        best = max(known, key=lambda s: (_is_default(s), s.channels))
         yield Sound(container, best, name, stream)
 
 

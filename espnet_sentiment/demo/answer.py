@@ -42,10 +42,13 @@ def _check_duration(source: Source, channel: str | None, most: float) -> None:
     try:
         info = audio_info(source, channel, most)
     except NotAudioError as error:
-        raise DataError(f"{error}; or upload WAV, FLAC, Ogg, MP3 or M4A") from None
-    if info.frames > most * info.sample_rate:
-        seconds = f"{info.frames / info.sample_rate:.0f} s" if info.complete else "on"
         raise DataError(
-            f"{source.name} lasts {seconds}, longer than the {most:g} s that this page "
+            f"{source.name} cannot be read as audio ({error.what}): upload WAV, FLAC, "
+            "Ogg, MP3 or M4A"
+        ) from None
+    if info.frames > most * info.sample_rate:
+        known = f"{info.frames / info.sample_rate:.0f} s, " if info.complete else ""
+        raise DataError(
+            f"{source.name} lasts {known}longer than the {most:g} s that this page "
             "takes: upload a part of it, or use 'espnet-sentiment predict'"
         )
