@@ -97,7 +97,7 @@ def test_an_unknown_or_a_missing_label_is_named_before_training(recipe):
     utt = min(labels)
     write_table(table, {**labels, utt: "annn"})
     with pytest.raises(
-        DataError, match=f"{table}: utterance {utt} has the unknown label 'annn'"
+        DataError, match=f"{table}:1: utterance {utt} has the unknown label 'annn'"
     ):
         recipe.run(4, 4)
     write_table(table, {u: label for u, label in labels.items() if u != utt})

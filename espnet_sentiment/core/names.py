@@ -93,9 +93,9 @@ def as_file(name: str) -> str:
     return name.replace("/", " ")
 
 
-def short(name: str) -> str:
+def short(name: str, most: int = 80) -> str:
     """Return a name in quotation marks for a message, its middle left out if long."""
-    return repr(name if len(name) <= 80 else f"{name[:50]}...{name[-20:]}")
+    return repr(name if len(name) <= most else f"{name[:50]}...{name[-20:]}")
 
 
 def _is_long(name: str) -> bool:

@@ -95,7 +95,7 @@ def _check_exist(data: KaldiDir, paths: AbstractSet[str]) -> None:
             f"{table.path}: {len(missing)} of {len(paths)} recordings do not exist (a "
             f"relative path starts in {Path.cwd()}): fix their paths, or run stage 0 "
             "again where that wrote them",
-            table.faults(lambda _, path: short(path) if path in missing else None),
+            table.faults(lambda _, path: short(path, 300) if path in missing else None),
         )
 
 
