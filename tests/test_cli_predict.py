@@ -116,7 +116,7 @@ def low_sample_rate(folder):
     return folder.wav("50hz.wav", rate=50)
 
 
-@broken("cannot be read as audio")
+@broken("is damaged or cut short")
 def no_channels(folder):
     return folder.patched("0ch.wav", 22, struct.pack("<H", 0))
 
@@ -218,7 +218,7 @@ def mp3_of_garbage(folder):
     return folder.bytes("garbage.mp3", np.random.default_rng(0).bytes(5000))
 
 
-@broken("cannot be read")
+@broken("is damaged or cut short")
 def truncated_flac(folder):
     whole = folder.wav("cut.flac").read_bytes()
     return folder.bytes("cut.flac", whole[: len(whole) // 2])
