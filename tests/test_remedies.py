@@ -85,12 +85,12 @@ CASES = {
     "no label": (
         changed("data/an4/utt2label", lambda path: drop_line(path)),
         4,
-        "has no label in .*utt2label: add it, or rerun stage 0",
+        "utt2label lacks labels: add them, or rerun stage 0",
     ),
     "no recording": (
         changed("data/an4/wav.scp", lambda path: drop_line(path)),
         1,
-        "has no audio in wav.scp: fix the table or rerun stage 0",
+        "are 4 faults: mend them, or rerun stage 0(?s:.*)has no audio in wav.scp",
     ),
     "no audio dump": (gone("dump/audio"), 3, r"is not complete: run stage 1 \(feat"),
     "audio dump torn": (gone(f"dump/audio/an4/{DONE}"), 3, "run stage 1"),

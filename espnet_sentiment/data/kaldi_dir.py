@@ -255,7 +255,8 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
     classes = list(listed) if labels else []
     if faults := faults_of(tables, classes):
         are = "is 1 fault" if len(faults) == 1 else f"are {len(faults)} faults"
-        refuse(f"{path}: there {are}", faults)
+        remedy = ": mend them, or rerun stage 0" if (path / DONE).exists() else ""
+        refuse(f"{path}: there {are}{remedy}", faults)
     return KaldiDir(
         path=path,
         wav_scp=values["wav.scp"],
