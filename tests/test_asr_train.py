@@ -1,12 +1,14 @@
 """RNN-T pre-training through its entry point, on AN4's real utterances."""
 
 import argparse
+import importlib
 import itertools
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import kaldiio
@@ -199,7 +201,8 @@ def test_a_checkpoint_that_is_not_whole_gives_way_to_the_one_before(corpus, tmp_
     assert not list(tmp_path.glob("checkpoint*"))
 
 
-def test_two_processes_share_the_batches_and_learn_the_same(corpus):
+def test_two_processes_share_the_batches_and_learn_the_same(corpus, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # as on many a machine with a GPU
     # Without dropout and SpecAugment, whose random numbers are drawn for each share.
     config = {**SMALL, "specaug": None, "batch_bins": 1_000_000, "max_epoch": 3}
     config["encoder_conf"] = {**SMALL["encoder_conf"], "dropout": 0.0}
@@ -212,6 +215,22 @@ def test_two_processes_share_the_batches_and_learn_the_same(corpus):
     alone, shared = result(corpus.exp)[0], result(pairs)[0]
     assert alone["train_loss"] == pytest.approx(shared["train_loss"], rel=1e-3)
     assert alone["valid_loss"] == pytest.approx(shared["valid_loss"], rel=1e-3)
+
+
+def test_a_process_that_never_came_is_not_waited_for(tmp_path, monkeypatch, capfd):
+    def main(args):
+        if args.dist_rank == 1:
+            os._exit(3)
+        time.sleep(120)  # as in the rendezvous
+
+    monkeypatch.setattr(lazy.RNNTTask, "main", main)
+    module = importlib.import_module("espnet_sentiment.train.data_parallel")
+    monkeypatch.setattr(module, "GRACE", 0.5)
+    options = {"output_dir": str(tmp_path)}
+    process = run_forked(lambda: module.run_data_parallel(lazy.RNNTTask, options, 2))
+    process.join(60)
+    assert process.exitcode == 1
+    assert "error: a training process ended with status 3: see" in capfd.readouterr()[1]
 
 
 def test_training_keeps_what_decoding_needs_and_is_not_repeated(corpus, capfd):

@@ -11,15 +11,22 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
 from espnet2.tasks.abs_task import AbsTask
 
+from espnet_sentiment.core.entry import check_gpus
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.workers import begin_worker, signals_held
 from espnet_sentiment.tasks.failure import failure, keep_reason
+
+GRACE = 20.0  # seconds in which a lost connection shows
 
 
 def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> None:
@@ -40,6 +47,8 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
     if sys.platform == "linux":
         # All are on this machine, whatever its network is.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    # ESPnet takes a number in CUDA_VISIBLE_DEVICES for that of this process.
+    check_gpus(0)
     fork = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as folder:
         all_args = [
@@ -51,8 +60,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
                     "dist_init_method": f"file://{Path(folder, 'rendezvous')}",
                     "dist_world_size": processes,
                     "dist_rank": rank,
-                    # Else ESPnet looks for a GPU's number in CUDA_VISIBLE_DEVICES.
-                    "local_rank": rank,
+                    "local_rank": None,
                 }
             )
             for rank in range(processes)
@@ -62,6 +70,9 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
         with signals_held():
             for child in children:
                 child.start()
+        ended = threading.Event()
+        watch = (children, ended, options["output_dir"])
+        threading.Thread(target=_watch, args=watch, daemon=True).start()
         try:
             task.main(all_args[0])
         except KeyboardInterrupt:
@@ -79,11 +90,25 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
                 raise failure(options["output_dir"], reason) from error
             raise
         finally:
+            ended.set()
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
             for child in children:
                 child.join(timeout=5)
                 child.terminate()
+
+
+def _watch(children: Sequence[BaseProcess], ended: threading.Event, out: str) -> None:
+    """End this process if another failed and it has not noticed: it waits for it."""
+    running = list(children)
+    while running and not any(child.exitcode for child in children):
+        wait([child.sentinel for child in running])
+        running = [child for child in running if child.is_alive()]
+    failed = [child.exitcode for child in children if child.exitcode]
+    if failed and not ended.wait(GRACE):
+        error = failure(out, f"a training process ended with status {failed[0]}")
+        print(f"error: {plain_lines(error)}", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def _work(task: type[AbsTask], args: argparse.Namespace) -> None:
