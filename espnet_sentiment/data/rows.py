@@ -14,7 +14,7 @@ from espnet_sentiment.data.columns import COLUMNS
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.labels import Names
 from espnet_sentiment.data.recordings import Recordings
-from espnet_sentiment.data.tables.table import Table, Unreadable, Value
+from espnet_sentiment.data.table import Table, Unreadable, Value
 from espnet_sentiment.data.times import Times
 
 FILLED = ("path", "label", "speaker", "start", "utt", "split", "fold")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.encoding import MARKS
 from espnet_sentiment.data.records import TABLE_SUFFIXES
-from espnet_sentiment.data.tables.encoding import MARKS
 
 COMMENT = "#"  # what a line begins with that is none
 
