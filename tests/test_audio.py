@@ -243,3 +243,6 @@ def test_a_segment_is_cut_and_one_outside_is_refused(an4_wavs, speech):
     for start, end in [(0.2, 0.2), (-1, 1), (0, 1000)]:
         with pytest.raises(DataError, match="does not lie in the recording"):
             read_audio(an4_wavs[0], 16000, start=start, end=end)
+    end = len(speech) / 16000  # where nothing begins, though times are rounded
+    with pytest.raises(DataError, match="does not lie in the recording"):
+        read_audio(an4_wavs[0], 16000, start=end, end=end + 0.05)

@@ -10,6 +10,7 @@ import soundfile
 from espnet_sentiment.bin import make_features
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table
+from espnet_sentiment.data import dump
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.dump import check_audio, dump_audio, dump_fbank
 from espnet_sentiment.data.kaldi_dir import (
@@ -271,6 +272,16 @@ def test_ids_with_slashes_become_names_of_files(tmp_path, an4_wavs):
     assert sorted(read_table(wav_scp)) == sorted(ids) and len(set(files)) == 4
     assert {path.parent for path in files} == {out / "wav"}
     assert all(path.is_file() for path in files)
+
+
+def test_what_is_converted_is_not_opened_again(tmp_path, an4_wavs, monkeypatch):
+    samples, _ = soundfile.read(an4_wavs[0])
+    soundfile.write(tmp_path / "low.wav", samples[::2], 8000)
+    write_kaldi_dir(tmp_path / "set", [Utterance("a", str(tmp_path / "low.wav"), "s")])
+    data, out = read_kaldi_dir(tmp_path / "set"), tmp_path / "out"
+    tables, files = dump_audio(data, out, of="x")
+    monkeypatch.setattr(dump, "open_audio", None)
+    assert dump_audio(data, out, of="x") == (tables, files)
 
 
 def test_no_copy_at_another_speed_replaces_an_utterance(tmp_path, an4_wavs):

@@ -107,7 +107,7 @@ def test_hidden_is_what_systems_keep_for_themselves():
 
 
 @pytest.mark.parametrize(
-    "mark", [b"\xef\xbb\xbf", "utf-16"], ids=["UTF-8 with a mark", "UTF-16"]
+    "mark", [b"\xef\xbb\xbf", "utf-16", "utf-32"], ids=["UTF-8", "UTF-16", "UTF-32"]
 )
 def test_a_list_from_windows_is_read(tree, listed, tmp_path, mark):
     root = tree(*TAKEN)
@@ -125,6 +125,12 @@ def test_a_list_for_a_cluster_may_begin_with_a_mark(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf/a.wav\n/b.wav\n")
     paths = [entry.path for entry in read_entries(tmp_path / "list.txt")]
     assert paths == ["/a.wav", "/b.wav"]
+
+
+def test_a_command_in_a_list_for_a_cluster_is_no_path(tmp_path):
+    (tmp_path / "a.scp").write_text("utt1 /a.wav\nutt2 sox /b.wav -t wav - |\n")
+    with pytest.raises(DataError, match=r"a.scp:2: 'sox .*' is a command, and none"):
+        list(read_entries(tmp_path / "a.scp"))
 
 
 def test_a_list_is_a_list_wherever_it_is_named(tree, listed, tmp_path):

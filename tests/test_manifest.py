@@ -178,6 +178,7 @@ def test_cut_recordings_of_one_name_are_refused(tmp_path, rows):
         ),
         ({"start": "nan", "end": "1"}, "column start: no time: write seconds"),
         ({"start": "0", "end": "50%"}, "column end: '50%' is not a time"),
+        ({"start": "0", "end": "1_0"}, "column end: '1_0' is not a time"),
         ({"start": "0", "end": "01:30"}, "column end: '01:30' is not a time"),
         ({"split": "eval"}, "column split: 'eval' is none of train, valid, test"),
         ({"channel": "C"}, "column channel: 'C' is none of A, B, 0, 1"),

@@ -1,6 +1,8 @@
 """Every option of the tasks is honoured by the stages, or refused by name."""
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import lazy
@@ -249,6 +251,13 @@ def test_options_of_a_training_that_began_are_not_checked_again(tmp_path):
     # As if it had passed.
     write_json(plan, {**inputs, "sentiment_args": ["--max_epoch", "0"]})
     check_options.main(said)
+
+
+def test_before_every_run_nothing_heavy_is_imported():
+    code = "import sys; from espnet_sentiment.bin import check_options\n"
+    code += "print({'numpy', 'soundfile', 'torch', 'espnet2'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("set()\n", "")
 
 
 def test_distributed_options_that_the_processors_contradict_are_named():

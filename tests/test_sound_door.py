@@ -271,6 +271,28 @@ def test_segments_of_a_container_are_cut_from_one_decoding(
     assert len(opened) == 2
 
 
+def test_short_recordings_whose_lengths_were_asked_for_are_not_decoded_again(
+    tmp_path, speech, monkeypatch
+):
+    soundfile.write(tmp_path / "0.mp3", speech, 16000)
+    paths = [tmp_path / f"{n}.mp3" for n in range(12)]
+    for path in paths[1:]:
+        path.write_bytes(paths[0].read_bytes())
+    read, decode = [], decoded._decode
+    monkeypatch.setattr(
+        decoded,
+        "_decode",
+        lambda source, *rest: read.append(1) or decode(source, *rest),
+    )
+    for path in (*paths, *reversed(paths)):
+        audio_info(path)
+    assert len(read) == 12
+    # Where they are too many, the latest are kept.
+    monkeypatch.setattr(decoded, "TOGETHER", 0)
+    audio_info(paths[0])
+    assert len(decoded._entries) == decoded.KEPT
+
+
 def test_a_long_recording_is_decoded_into_a_file(tmp_path, speech, monkeypatch):
     monkeypatch.setattr(decoded, "IN_MEMORY", 3000)
     path = tmp_path / "a.m4a"

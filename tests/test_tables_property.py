@@ -13,7 +13,7 @@ import pytest
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.records import read_table_file
-from espnet_sentiment.data.tables.table import CELL_ERRORS
+from espnet_sentiment.data.table import CELL_ERRORS
 
 # What is no character of text: halves of pairs, NUL, and what XML cannot hold.
 CHARS = st.characters(exclude_categories=("Cs", "Cc", "Co", "Cn"))

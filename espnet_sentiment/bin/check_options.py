@@ -1,4 +1,8 @@
-"""Before the stages: refuse what later ones would, after hours of work."""
+"""Before the stages: refuse what later ones would, after hours of work.
+
+It runs before every run of a recipe: ESPnet is imported for options alone that are new,
+and NumPy not at all.
+"""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -15,7 +19,10 @@ from espnet_sentiment.core.entry import (
 )
 from espnet_sentiment.core.files import find_json
 from espnet_sentiment.core.stamp import DONE, plan_path
-from espnet_sentiment.recipe.experiment import add_sentiment_args, transcripts_name
+from espnet_sentiment.recipe.sentiment_options import (
+    add_sentiment_args,
+    transcripts_name,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:

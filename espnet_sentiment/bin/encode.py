@@ -20,11 +20,11 @@ from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
-    add_sentiment_args,
     experiments,
     view_dirs,
 )
 from espnet_sentiment.recipe.features import Features, find_features
+from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.stage import Stage
 
 ALGORITHM = 1

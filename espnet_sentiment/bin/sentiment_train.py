@@ -21,7 +21,6 @@ from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
-    add_sentiment_args,
     experiments,
     model_inputs,
     read_transcripts,
@@ -31,6 +30,7 @@ from espnet_sentiment.recipe.experiment import (
 )
 from espnet_sentiment.recipe.fold_inputs import training_inputs
 from espnet_sentiment.recipe.init_param import init_inputs
+from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 ALGORITHM = 1

@@ -12,11 +12,11 @@ from typing import BinaryIO, NamedTuple
 from espnet_sentiment.cli.lists import (
     LONGEST_LINE,
     SUFFIXES,
-    UTF_16,
     read_list,
     read_names,
 )
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.encoding import marked
 from espnet_sentiment.data.listing import Search, defect_of
 from espnet_sentiment.data.records import TABLE_SUFFIXES
 from espnet_sentiment.data.source import Source
@@ -128,8 +128,9 @@ def _is_text(path: Path) -> bool:
 
 def _is_binary(head: bytes) -> bool:
     """Tell a recording from a list of paths, which holds no NUL."""
-    if head.startswith(UTF_16):
-        text = head[: len(head) // 2 * 2].decode("utf-16", "replace")
+    mark = marked(head)
+    if mark and mark != "utf-8-sig":
+        text = head[: len(head) // 4 * 4].decode(mark, "replace")
         return not text.rstrip("\r\n").isprintable()
     # Eleven bits set begin a frame of MP3, and no character of UTF-8.
     is_mp3 = head[:1] == b"\xff" and head[1:2] >= b"\xe0"

@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.encoding import marked
+from espnet_sentiment.inference.entries import COMMENT, read_scp_line
 
 SUFFIXES = (".txt", ".lst", ".list", ".scp")
 LONGEST_LINE = 1 << 16  # bytes
-COMMENT = b"#"  # what a line begins with that names no recording
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_names(stream: BinaryIO, head: bytes = b"") -> Iterator[tuple[int, bytes]]:
     """Give the lines that name something, without line ends, and their numbers.
 
-    A mark of UTF-8 or UTF-16, as Windows' programs write it, is none of the first name.
+    A byte order mark, as Windows' programs write it, is none of the first name.
 
     Args:
         stream: The list.
         head: What was read of it before, whole lines.
     """
-    if head.startswith(UTF_16):
-        text = (head + stream.read()).decode("utf-16", "replace")
+    mark = marked(head)
+    if mark and mark != "utf-8-sig":
+        text = (head + stream.read()).decode(mark, "replace")
         lines: Iterator[bytes] = iter(os.fsencode(text).splitlines(keepends=True))
     else:
         head = head.removeprefix(codecs.BOM_UTF8)
@@ -33,7 +34,7 @@ def read_names(stream: BinaryIO, head: bytes = b"") -> Iterator[tuple[int, bytes
         lines = itertools.chain(head.splitlines(keepends=True), read)
     for number, line in enumerate(lines, 1):
         name = line.rstrip(b"\r\n")
-        if name and not name.startswith(COMMENT):
+        if name and not name.startswith(COMMENT.encode()):
             yield number, name
 
 
@@ -51,23 +52,7 @@ def read_list(path: Path) -> Iterator[tuple[str, str]]:
             for number, line in read_names(stream, stream.readline(LONGEST_LINE)):
                 where, name = f"{path}:{number}", os.fsdecode(line)
                 if path.suffix.lower() == ".scp":
-                    name = _path_of(name, where)
+                    _, name = read_scp_line(name, where)
                 yield where, name
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
-
-
-def _path_of(line: str, where: str) -> str:
-    _, *rest = line.split(maxsplit=1)
-    if not rest:
-        raise DataError(
-            f"{where}: {line!r} names no path: a .scp file has an id, a space and a "
-            "path a line"
-        )
-    name = rest[0].strip()
-    if name.endswith("|"):
-        raise DataError(
-            f"{where}: {name!r} is a command, and none is run: write what it prints to "
-            "a file, and name that"
-        )
-    return name

@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.core.names import short
 
 PathLike = str | Path
 
@@ -121,7 +122,7 @@ def read_table(path: PathLike) -> dict[str, str]:
     lines = read_lines(path)
     n, table = keyed(lines)
     if len(table) < n:
-        faults = _repeated(path, lines)
+        faults = repeated(path, lines)
         refuse(f"{path}: {len(faults)} lines repeat the key of another", faults)
     return table
 
@@ -145,14 +146,31 @@ def fields_of(line: str) -> tuple[str, str]:
     return (fields[0], "") if fields else ("", "")
 
 
-def _repeated(path: PathLike, lines: Iterable[str]) -> list[str]:
-    first: dict[str, int] = {}
-    return [
-        f"{path}:{number}: {key!r} stands there twice, see line {line}: keep one of "
-        "the two lines"
-        for number, (key, _) in enumerate(map(fields_of, lines), 1)
-        if key and (line := first.setdefault(key, number)) != number
-    ]
+def repeated(
+    path: PathLike, lines: Iterable[str], form: Callable[[str], str] = str
+) -> list[str]:
+    """Return the faults of lines whose key another one has, too.
+
+    Args:
+        path: The table, for messages.
+        lines: Its lines.
+        form: What keys are compared in; two that it alone makes equal are told apart.
+    """
+    first: dict[str, tuple[int, str]] = {}
+    faults = []
+    for number, (key, _) in enumerate(map(fields_of, lines), 1):
+        line, other = first.setdefault(form(key), (number, key))
+        if not key or line == number:
+            continue
+        how, or_rename = "stands there twice", ""
+        if key != other:
+            how = "differs only in how its accents are encoded (Unicode NFC or NFD)"
+            or_rename = ", or rename one"
+        faults.append(
+            f"{path}:{number}: {short(key)} {how}, see line {line}: keep one of the "
+            f"two lines{or_rename}"
+        )
+    return faults
 
 
 def read_lines(path: PathLike) -> list[str]:

@@ -11,6 +11,7 @@ Two names that differ in upper and lower case only are two names, and two files;
 file system that does not tell them apart (macOS, Windows' drives) they would be one.
 """
 
+import re
 import unicodedata
 
 from espnet_sentiment.core.errors import DataError
@@ -26,6 +27,17 @@ def nfc(name: str) -> str:
     Not for paths: a file is called as it is called.
     """
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def as_word(text: str) -> str:
+    """Return a name as one word, in NFC: blanks and slashes inside of it become _."""
+    return nfc(re.sub(r"[\s/]+", "_", text))
+
+
+def forms(name: str) -> dict[str, str]:
+    """Return NFC and NFD of a name, by their names, where they are other than it is."""
+    found = {form: unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+    return {form: other for form, other in found.items() if other != name}
 
 
 def unseen(name: str) -> str | None:

@@ -145,29 +145,40 @@ def hear(
     source = _source(sound)
     with open_audio(source, channel) as opened:
         info, name = opened.info, source.name
-        first, last = _span(name, info, start, end)
-        heard = opened.read(first, last)
+        if (part := span(info, start, end)) is None:
+            until = "its end" if end is None else f"{end} s"
+            raise DataError(
+                f"{name}: the segment from {start or 0.0} s to {until} does not lie in "
+                f"the recording of {info.frames / info.sample_rate:.3f} s: fix the "
+                "segments file"
+            )
+        heard = opened.read(*part)
     if not np.isfinite(heard.samples).all():
         raise DataError(f"{name} holds samples that are not numbers: restore it")
     samples = resample(heard.samples, info.sample_rate, sample_rate)
     return Heard(samples, (*info.notes, *heard.notes))
 
 
-def _span(
-    name: str, info: AudioInfo, start: float | None, end: float | None
-) -> tuple[int, int]:
-    """Return a segment's first sample, and the one after its last."""
-    duration = info.frames / info.sample_rate
-    start = 0.0 if start is None else start
-    end = duration if end is None else end
-    first, last = round(start * info.sample_rate), round(end * info.sample_rate)
-    # Segment times are rounded; a few samples past the end are no error.
-    if first < 0 or first >= last or last > info.frames + info.sample_rate // 10:
-        raise DataError(
-            f"{name}: segment {start}-{end} s does not lie in the recording of "
-            f"{duration:.3f} s: fix the segments file"
-        )
-    return first, min(last, info.frames)
+def span(
+    info: AudioInfo, start: float | None, end: float | None
+) -> tuple[int, int] | None:
+    """Return a segment's first sample, and the one after its last.
+
+    Args:
+        info: The recording.
+        start: Start in seconds; None for the recording's.
+        end: End in seconds; None for the recording's.
+
+    Returns:
+        The two; None if it does not lie in the recording. Times are rounded: what is
+        a tenth of a second past the end ends there.
+    """
+    first = 0 if start is None else round(start * info.sample_rate)
+    last = info.frames if end is None else round(end * info.sample_rate)
+    if last > info.frames + info.sample_rate // 10:
+        return None
+    last = min(last, info.frames)
+    return (first, last) if 0 <= first < last else None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from espnet_sentiment.core.errors import DataError, UserError, refuse
-from espnet_sentiment.data.tables.table import Table
+from espnet_sentiment.data.table import Table
 
 COLUMNS = (
     *("path", "label", "speaker", "start", "end", "utt", "split", "fold"),

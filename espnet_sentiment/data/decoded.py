@@ -13,7 +13,9 @@ from espnet_sentiment.data.ffmpeg import open_sound
 from espnet_sentiment.data.mono import Mono
 from espnet_sentiment.data.source import Source
 
-KEPT = 4  # recordings; a stage reads one after the other
+KEPT = 4  # recordings, of any length; a stage reads one after the other
+MOST = 256  # short ones: ``predict`` asks many for their lengths before it reads them
+TOGETHER = 1 << 24  # samples that more than KEPT may have, 64 MB
 IN_MEMORY = 1 << 24  # samples; 64 MB, beyond which they lie in a temporary file
 
 
@@ -54,7 +56,7 @@ def decode(
     to_end: bool = False,
     at_most: float | None = None,
 ) -> Decoded:
-    """Decode a recording to its end; the last few are kept.
+    """Decode a recording to its end; the last few, or many short ones, are kept.
 
     Args:
         source: What FFmpeg's libraries read.
@@ -71,8 +73,7 @@ def decode(
     with _lock:
         entry = _entries.setdefault(key, _Entry(source))
         _entries.move_to_end(key)
-        while len(_entries) > KEPT:
-            _entries.popitem(last=False)
+        _forget()
     with entry.lock:
         if entry.decoded is None:
             decoded = _decode(source, channel, to_end, at_most)
@@ -80,6 +81,19 @@ def decode(
                 return decoded
             entry.decoded = decoded
         return entry.decoded
+
+
+def _forget() -> None:
+    """Drop the recordings that were asked for least recently."""
+    sizes = [
+        0 if e.decoded is None else len(e.decoded.samples) for e in _entries.values()
+    ]
+    total = sum(sizes)
+    for n, size in zip(range(len(sizes), KEPT, -1), sizes, strict=False):
+        if n <= MOST and total <= TOGETHER:
+            return
+        _entries.popitem(last=False)
+        total -= size
 
 
 def _decode(

@@ -23,7 +23,13 @@ from espnet_sentiment.core.names import as_file, short
 from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
 from espnet_sentiment.core.workers import WorkerPool
-from espnet_sentiment.data.audio import AudioInfo, audio_info, open_audio, read_audio
+from espnet_sentiment.data.audio import (
+    AudioInfo,
+    audio_info,
+    open_audio,
+    read_audio,
+    span,
+)
 from espnet_sentiment.data.kaldi_dir import (
     SAMPLE_RATE,
     KaldiDir,
@@ -113,16 +119,13 @@ def _past_the_end(
     cuts: list[tuple[str, UtteranceAudio]], info: AudioInfo
 ) -> dict[str, str]:
     """Say of segments that end, or begin, after their recording does."""
-    rate, past = info.sample_rate, {}
+    past = {}
     for utt, (path, _, start, end) in cuts:
-        first = round((start or 0) * rate)
-        last = info.frames if end is None else round(end * rate)
-        # As in read_audio: times are rounded, a tenth of a second is no error.
-        if first >= info.frames or last > info.frames + rate // 10:
+        if span(info, start, end) is None:
             until = "its end" if end is None else f"{end} s"
             past[utt] = (
                 f"utterance {utt} is cut out from {start} s to {until}, but {path} "
-                f"has {info.frames / rate:.3f} s"
+                f"has {info.frames / info.sample_rate:.3f} s"
             )
     return past
 
@@ -239,13 +242,13 @@ def _dump_audio(
     path: Path, of: str, cut: UtteranceAudio
 ) -> tuple[PathLike, int, Sequence[str]]:
     """Convert an utterance, unless that is done or needless; say where it is."""
-    if cut.start is None:
+    kept = sealed(path, of)
+    if kept is None and cut.start is None:
         with open_audio(cut.path, cut.channel) as opened:
             info = opened.info
             if (info.sample_rate, info.channels) == (SAMPLE_RATE, 1) and opened.plain:
                 notes = (SILENCE,) if opened.is_silent() else ()
                 return cut.path, info.frames, notes
-    kept = sealed(path, of)
     if kept is None:
         heard = cut.hear()
         with atomic_path(path) as temporary:

@@ -7,9 +7,7 @@ benchmark", Interspeech 2024; https://github.com/emo-box/EmoBox. Its files:
 
 import dataclasses
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,8 @@ from espnet_sentiment.data.emobox_metadata import (
 )
 from espnet_sentiment.data.folds import Fold, hold_out
 from espnet_sentiment.data.kaldi_dir import Utterance, check_names
+from espnet_sentiment.data.recordings import Recordings
+from espnet_sentiment.data.times import number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,10 +199,7 @@ def _times(row: Mapping) -> tuple[float, float] | tuple[None, None]:
     times: list[Any] = [row.get(time) for time in CUT]
     if times == [None, None]:
         return None, None
-    try:
-        start, end = (float(time) for time in times)
-    except (TypeError, ValueError):
-        start, end = math.nan, math.nan
+    start, end = (number(str(time)) for time in times)
     if not 0 <= start < end < math.inf:
         raise DataError(
             f"{' and '.join(CUT)} are {times[0]!r} and {times[1]!r}, which are not two "
@@ -219,15 +216,16 @@ def _locate(
     A ``.wav`` beside a video, or another file of that name, is the sound that somebody
     took out of it, and goes before it.
     """
+    recordings = Recordings(audio_dir)
     located, missing, n_beside = [], [], 0
     for u in utterances:
-        found = _find(Path(u.wav).with_suffix(".wav"), dataset, audio_dir)
+        found = _find(Path(u.wav).with_suffix(".wav"), dataset, recordings)
         n_beside += found is not None and not u.wav.endswith(".wav")
-        found = found or _find(Path(u.wav), dataset, audio_dir)
+        found = found or _find(Path(u.wav), dataset, recordings)
         if found is None:
             missing.append(u.wav)
         else:
-            located.append(dataclasses.replace(u, wav=str(found.resolve())))
+            located.append(dataclasses.replace(u, wav=str(found)))
     if missing:
         refuse(
             f"{len(missing)} of {len(utterances)} recordings of {dataset} are not in "
@@ -236,20 +234,15 @@ def _locate(
         )
     if n_beside:
         notes.append(f"{n_beside} recordings are the .wav of their name, beside them")
+    notes += recordings.said()
     return located
 
 
-def _find(wav: Path, dataset: str, audio_dir: Path) -> Path | None:
-    """Return where a recording is; accents are one character on disk, or two."""
+def _find(wav: Path, dataset: str, recordings: Recordings) -> Path | None:
+    """Return where a recording is."""
     below = str(wav).removeprefix("downloads/")
     names = (str(wav), below, below.removeprefix(f"{dataset}/"))
-    forms = (
-        form
-        for name in names
-        for form in (name, *(unicodedata.normalize(f, name) for f in ("NFC", "NFD")))
-    )
-    places = (audio_dir / form for form in dict.fromkeys(forms))
-    return next((place for place in places if isfile(place)), None)
+    return next(filter(None, map(recordings.look, dict.fromkeys(names))), None)
 
 
 def _validated(

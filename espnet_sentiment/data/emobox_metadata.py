@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import read_json
-from espnet_sentiment.core.names import nfc
+from espnet_sentiment.core.names import as_word
 from espnet_sentiment.data.folds import check_fold_name
 from espnet_sentiment.data.records import read_records
 
@@ -31,7 +31,7 @@ CUT = ("start_time", "end_time")
 
 def word(text: str) -> str:
     """Make an id or a class name out of a text with spaces, commas or slashes."""
-    return nfc(re.sub(r"[\s,/]+", "_", text.strip()))
+    return as_word(text.strip().replace(",", " "))
 
 
 def data_folder(emobox: Path) -> Path:

@@ -13,10 +13,11 @@ from pathlib import Path
 from espnet_sentiment.core.names import is_name, name_fault, nfc, short
 from espnet_sentiment.data.kaldi_table import Table
 from espnet_sentiment.data.mono import SIDES
+from espnet_sentiment.data.times import number
 
 TO_THE_END = -1  # Kaldi's end of a segment that ends with its recording
 # What Kaldi's extract-segments calls the channels, and we the sides.
-CHANNELS = {"0": "A", "1": "B"} | {side: side for side in SIDES}
+CHANNELS = {side: side for side in SIDES} | {"0": "A", "1": "B"}
 RENAME = "rename it where it comes from and run stage 0 again"
 IN_ARK = re.compile(r"(?P<ark>.+\.ark):\d+")
 
@@ -171,7 +172,7 @@ def segment_fault(value: str, recordings: Container[str]) -> str | None:
             f"is cut out of the recording {short(fields[0])}, which wav.scp lacks: add "
             "it there, or fix the name"
         )
-    start, end = map(_seconds, fields[1:3])
+    start, end = map(number, fields[1:3])
     for what, time, text in (("start", start, fields[1]), ("end", end, fields[2])):
         if not math.isfinite(time):
             return (
@@ -185,14 +186,6 @@ def segment_fault(value: str, recordings: Container[str]) -> str | None:
     if fields[3:] and fields[3] not in CHANNELS:
         return f"has the channel {fields[3]!r}: write 0 for the first, 1 for the second"
     return None
-
-
-def _seconds(text: str) -> float:
-    # Python, but nobody else, takes 1_000 for a number.
-    try:
-        return math.nan if "_" in text else float(text)
-    except ValueError:
-        return math.nan
 
 
 def _channel_faults(channels: Table, wav_scp: Table) -> list[str]:

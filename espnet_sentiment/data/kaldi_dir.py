@@ -12,7 +12,6 @@ Names are in Unicode's form NFC, however they come in; paths stay as they are.
 
 import dataclasses
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.files import PathLike, write_table
-from espnet_sentiment.core.names import name_fault, nfc
+from espnet_sentiment.core.names import as_word, name_fault, nfc
 from espnet_sentiment.core.stamp import DONE, check_ended
 from espnet_sentiment.data.audio import hear
 from espnet_sentiment.data.kaldi_checks import (
@@ -79,7 +78,7 @@ class Utterance:
     @property
     def file(self) -> str:
         """Name of the recording, with neither folder nor extension, as one word."""
-        return nfc(re.sub(r"\s+", "_", Path(self.wav).stem))
+        return as_word(Path(self.wav).stem)
 
     @property
     def recording(self) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from espnet_sentiment.core.escape import one_line
-from espnet_sentiment.core.files import fields_of, keyed, read_lines
-from espnet_sentiment.core.names import nfc, short
+from espnet_sentiment.core.files import fields_of, keyed, read_lines, repeated
+from espnet_sentiment.core.names import nfc
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,20 +46,7 @@ class Table:
         """Return the lines whose key another line has, too."""
         if len(self.values) == self.n:
             return []
-        first: dict[str, tuple[int, str]] = {}
-        faults = []
-        for number, key, _ in self._lines():
-            line, other = first.setdefault(nfc(key), (number, key))
-            if line == number:
-                continue
-            how = "stands there twice"
-            if key != other:
-                how = "differs only in how its accents are encoded (Unicode NFC or NFD)"
-            faults.append(
-                f"{self.path}:{number}: {short(key)} {how}, see line {line}: keep one "
-                "of the two lines, or rename one"
-            )
-        return faults
+        return repeated(self.path, self.lines, nfc)
 
     def _lines(self) -> Iterator[tuple[int, str, str]]:
         for number, (key, value) in enumerate(map(fields_of, self.lines), 1):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.names import check_name, nfc
+from espnet_sentiment.core.names import as_word, check_name, nfc
 
 NUMBER = re.compile(r"[-+]?\d*[.,]?\d+(e[-+]?\d+)?%?", re.IGNORECASE)
 WHOLE = re.compile(r"[-+]?\d+([.,]0+)?")
@@ -43,7 +43,7 @@ class Names:
             if value.lower() in NO_VALUE:
                 what = "where a value is missing: fill it in, or take the row out"
             raise DataError(f"column {column}: {value!r} is what programs write {what}")
-        word = re.sub(r"[\s/]+", "_", value)
+        word = as_word(value)
         check_name(f"column {column}:", word)
         key = word.split(".")[0] if re.fullmatch(r"\d+\.0+", word) else word
         if (other := self._first.setdefault((column, key), value)) != value:

@@ -16,6 +16,7 @@ from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.core.names import nfc
 from espnet_sentiment.data.columns import name_rows
+from espnet_sentiment.data.encoding import EncodingError
 from espnet_sentiment.data.folds import (
     PARTS,
     Fold,
@@ -29,8 +30,7 @@ from espnet_sentiment.data.labels import check_classes
 from espnet_sentiment.data.recordings import NoRecordingError, Recordings
 from espnet_sentiment.data.records import read_table_file
 from espnet_sentiment.data.rows import LeftOutError, RowReader
-from espnet_sentiment.data.tables.encoding import EncodingError
-from espnet_sentiment.data.tables.table import Table
+from espnet_sentiment.data.table import Table
 
 RECORD = "manifest.json"  # of a data directory: how its table was read
 DEFAULT_FOLDS = 5  # where a table names no speakers

@@ -14,12 +14,12 @@ better than it does on others. Counted are, of every fold and of all together:
 """
 
 import itertools
-import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from espnet_sentiment.core.names import nfc
 from espnet_sentiment.data.folds import PARTS, Fold
 from espnet_sentiment.data.same_content import same_content
 
@@ -139,7 +139,7 @@ def _kinds(
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return " ".join(nfc(text).casefold().split())
 
 
 def _equal(items: Items, some: Iterable[str], others: Iterable[str]) -> dict[str, str]:

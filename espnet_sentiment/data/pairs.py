@@ -7,7 +7,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, UserError, refuse
 from espnet_sentiment.core.names import nfc
-from espnet_sentiment.data.tables.encoding import decode
+from espnet_sentiment.data.encoding import decode
 
 
 def read_pairs(option: str, given: str) -> dict[str, str]:

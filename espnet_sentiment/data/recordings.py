@@ -2,12 +2,12 @@
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.names import forms
 
 ROOT = re.compile(r"(\{\w+\}|\$\w+)[/\\]")  # SpeechBrain's {data_root}/, $data_root/
 URL = re.compile(r"\w{2,}://")
@@ -38,11 +38,8 @@ class Recordings:
         Raises:
             NoRecordingError: There is none.
         """
-        for how, spelling in _spellings(name):
-            path = self.folder / spelling
-            if os.path.isfile(path):  # which takes names that are too long for one
-                self.spelled[how] += bool(how)
-                return path.resolve()
+        if (path := self.look(name)) is not None:
+            return path
         what = f"column path: {self.folder / name} does not exist"
         if URL.match(name):
             what = f"column path: {name} is an address: download it"
@@ -53,13 +50,18 @@ class Recordings:
             )
         raise NoRecordingError(what)
 
+    def look(self, name: str) -> Path | None:
+        """Return the absolute path of a recording; None if there is none."""
+        for how, spelling in _spellings(name):
+            path = self.folder / spelling
+            if os.path.isfile(path):  # which takes names that are too long for one
+                self.spelled[how] += bool(how)
+                return path.resolve()
+        return None
+
     def said(self) -> list[str]:
         """Say which spellings were taken."""
-        return [
-            f"column path: {how} ({count} paths)"
-            for how, count in self.spelled.items()
-            if how
-        ]
+        return [f"{how} ({count} paths)" for how, count in self.spelled.items() if how]
 
 
 def _spellings(name: str) -> Iterator[tuple[str, str]]:
@@ -73,6 +75,5 @@ def _spellings(name: str) -> Iterator[tuple[str, str]]:
         yield "backslashes are taken as slashes", name
     if name.startswith("~/"):
         yield "~ is the home folder", str(Path(name).expanduser())
-    for form in ("NFC", "NFD"):
-        if (other := unicodedata.normalize(form, name)) != name:
-            yield f"Unicode's form {form} is the files'", other
+    for form, other in forms(name).items():
+        yield f"Unicode's form {form} is the files'", other

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.data.tables.encoding import decode
-from espnet_sentiment.data.tables.objects import read_json_lines, read_json_table
-from espnet_sentiment.data.tables.separated import read_separated
-from espnet_sentiment.data.tables.table import Rows, Table
+from espnet_sentiment.data.encoding import decode
+from espnet_sentiment.data.table import Rows, Table
+from espnet_sentiment.data.table_csv import read_separated
+from espnet_sentiment.data.table_json import read_json_lines, read_json_table
 
 TEXTS = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), read_separated),
@@ -68,11 +68,11 @@ def read_table_file(
                 f"{path}: --{option} is of {', '.join(kinds)}: leave it out"
             )
     if kind in SHEETS:
-        from espnet_sentiment.data.tables.sheets import read_sheet
+        from espnet_sentiment.data.table_sheets import read_sheet
 
         return read_sheet(path, sheet)
     if kind in PARQUET:
-        from espnet_sentiment.data.tables.parquet import read_parquet
+        from espnet_sentiment.data.table_parquet import read_parquet
 
         return read_parquet(path)
     try:

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.names import check_name, nfc
+from espnet_sentiment.core.names import as_word, check_name, nfc
 from espnet_sentiment.data.audio import audio_info
 from espnet_sentiment.data.columns import COLUMNS
+from espnet_sentiment.data.kaldi_checks import CHANNELS
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.labels import Names
 from espnet_sentiment.data.recordings import Recordings
-from espnet_sentiment.data.tables.table import Table, Unreadable, Value
+from espnet_sentiment.data.table import Table, Unreadable, Value
 from espnet_sentiment.data.times import Times
 
 FILLED = ("path", "label", "speaker", "start", "utt", "split", "fold")
-SIDES = {"A": "A", "B": "B", "0": "A", "1": "B"}
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "dev", "validation", "val", "development"), "valid"),
@@ -125,7 +125,10 @@ class RowReader:
 
     def said(self) -> list[str]:
         """Say what was read otherwise than it is written."""
-        said = [*self.names.said(), *self.recordings.said()]
+        said = [
+            *self.names.said(),
+            *(f"column path: {line}" for line in self.recordings.said()),
+        ]
         if self.splits:
             said.append(
                 "column split: "
@@ -167,7 +170,7 @@ class RowReader:
         # Several labels may be mapped to one.
         if label in self.label_map:
             check_name("--map_label: the label", mapped)
-            return re.sub(r"[\s/]+", "_", mapped)
+            return as_word(mapped)
         return self.names.word("label", mapped)
 
     def _is_part(self, row: Row) -> bool:
@@ -209,10 +212,10 @@ class RowReader:
         if "channel" not in row:
             return None
         self.channels.add(_one(row, "channel"))
-        channel = SIDES.get(_one(row, "channel"))
+        channel = CHANNELS.get(_one(row, "channel"))
         if channel is None:
             raise DataError(
-                f"column channel: {row['channel']!r} is none of {', '.join(SIDES)}: "
+                f"column channel: {row['channel']!r} is none of {', '.join(CHANNELS)}: "
                 "write one of them, or nothing where the recording has one channel"
             )
         return channel
@@ -224,7 +227,7 @@ class RowReader:
         channel: str | None,
         *times: float | None,
     ) -> str:
-        stem = re.sub(r"\s+", "_", wav.stem)
+        stem = as_word(wav.stem)
         check_name("column path: the file", stem, "rename it, or add a column utt")
         cut = [f"{round(time * 1000):07}" for time in times if time is not None]
         utt = "-".join(filter(None, [speaker, stem, channel, *cut]))

@@ -19,6 +19,15 @@ DAYS = re.compile(
 NO_TIME = ("NaT", "nan", "NaN", "")
 
 
+def number(text: str) -> float:
+    """Return what a text counts; NaN if it is no number."""
+    # Python, but nobody else, takes 1_000 for one.
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
 class Times:
     """Reads the times of one table, whose commas mean the same everywhere.
 
@@ -53,10 +62,7 @@ class Times:
             text = text.replace(",", ".")
         time = _days(text)
         if time is None:
-            try:
-                time = float(text)
-            except ValueError:
-                time = math.nan
+            time = number(text)
         if not 0 <= time < math.inf:
             raise DataError(
                 f"column {column}: {text!r} is not a time: write seconds, such as 12.34"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.encoding import marked
 from espnet_sentiment.data.records import TABLE_SUFFIXES
-from espnet_sentiment.data.tables.encoding import MARKS
 
 COMMENT = "#"  # what a line begins with that is none
 
@@ -34,7 +34,8 @@ def read_entries(path: Path) -> Iterator[Entry]:
 
     Raises:
         DataError: The list is missing, a table, not UTF-8 (nor what its byte order mark
-            says), or a line of a ``.scp`` lacks its path.
+            says), or a line of a ``.scp`` lacks its path,
+            or has a command.
     """
     if path.suffix.lower() in TABLE_SUFFIXES:
         raise DataError(
@@ -48,13 +49,10 @@ def read_entries(path: Path) -> Iterator[Entry]:
                 text = line.strip()
                 if not text or text.startswith(COMMENT):
                     continue
-                utt, *rest = text.split(maxsplit=1) if has_ids else (None, text)
-                if not rest:
-                    raise DataError(
-                        f"{path}:{number}: {text!r} names no path: a .scp file has "
-                        "an id, a space and a path a line"
-                    )
-                yield Entry(utt, str(Path(rest[0]).expanduser().absolute()))
+                utt, name = None, text
+                if has_ids:
+                    utt, name = read_scp_line(text, f"{path}:{number}")
+                yield Entry(utt, str(Path(name).expanduser().absolute()))
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}): give a text file with a path "
@@ -66,10 +64,34 @@ def read_entries(path: Path) -> Iterator[Entry]:
         ) from None
 
 
+def read_scp_line(line: str, where: str) -> tuple[str, str]:
+    """Return id and path of a line of a ``.scp``.
+
+    Args:
+        line: The line, not blank.
+        where: The list and the line's number, for messages.
+
+    Raises:
+        DataError: It has no path, or a command, which is not run.
+    """
+    utt, *rest = line.split(maxsplit=1)
+    if not rest:
+        raise DataError(
+            f"{where}: {line!r} names no path: a .scp file has an id, a space and a "
+            "path a line"
+        )
+    name = rest[0].strip()
+    if name.endswith("|"):
+        raise DataError(
+            f"{where}: {name!r} is a command, and none is run: write what it prints to "
+            "a file, and name that"
+        )
+    return utt, name
+
+
 def _encoding(path: Path) -> str:
     with path.open("rb") as file:
-        head = file.read(4)
-    return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
+        return marked(file.read(4)) or "utf-8"
 
 
 def survey(path: Path) -> tuple[int, str, str]:

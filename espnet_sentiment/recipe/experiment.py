@@ -26,6 +26,7 @@ from espnet_sentiment.core.stamp import (
 from espnet_sentiment.data.asr_text import text_dir
 from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import read_folds
+from espnet_sentiment.recipe.sentiment_options import transcripts_name
 
 PREDICTIONS = "predictions.jsonl"
 CLEAN = "clean"  # the store without SpecAugment; its lock is that of all of them
@@ -62,16 +63,6 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", default="", help="appended to the experiments' names")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
     add_gpu_argument(parser)
-
-
-def add_sentiment_args(parser: argparse.ArgumentParser) -> None:
-    """Add the option that holds options of the task; stage 3 checks it, too."""
-    parser.add_argument(
-        "--sentiment_args",
-        default="",
-        help="options of SentimentTask that override the config, "
-        'for example "--max_epoch 20 --optim_conf lr=0.001"',
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,23 +197,6 @@ def _read_results(path: Path, folder: PathLike) -> dict[str, Any]:
             "again, by stage 6 of its recipe"
         )
     return results
-
-
-def transcripts_name(sentiment: PathLike, transcripts: str) -> str:
-    """Return the name of the transcripts that a sentiment config reads, or "".
-
-    Raises:
-        DataError: It has a text branch, but there are none.
-    """
-    if read_config(sentiment).get("text_encoder") is None:
-        return ""
-    if not transcripts:
-        raise DataError(
-            f"{sentiment} has a text_encoder: name the ASR model whose transcripts it "
-            "reads by --transcripts conf/encoder/x.yaml, or --transcripts reference "
-            "for the corpus' own"
-        )
-    return Path(transcripts).stem
 
 
 def experiments(args: argparse.Namespace) -> Iterator[Experiment]:

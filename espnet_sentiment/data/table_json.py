@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.errors import DataError, refuse
-from espnet_sentiment.data.tables.table import (
+from espnet_sentiment.data.table import (
     HOLDS_SOUND,
     Rows,
     Table,

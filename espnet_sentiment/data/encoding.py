@@ -20,6 +20,11 @@ class EncodingError(DataError):
     """A table is in an encoding that it does not name."""
 
 
+def marked(data: bytes) -> str | None:
+    """Return the encoding that a byte order mark at the beginning says, if any."""
+    return next((name for mark, name in MARKS if data.startswith(mark)), None)
+
+
 def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
     """Decode a file.
 
@@ -33,14 +38,14 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
             Windows's would read it.
         DataError: There is no such encoding, or the file's mark says another.
     """
-    marked = next((name for mark, name in MARKS if data.startswith(mark)), None)
-    own = (marked or "").removesuffix("-sig")
-    if encoding and marked and not _name(encoding).startswith(own):
+    mark = marked(data)
+    own = (mark or "").removesuffix("-sig")
+    if encoding and mark and not _name(encoding).startswith(own):
         raise DataError(
             f"{path} begins with the mark of {own}, which is not {encoding}: leave out "
             "--encoding"
         )
-    name = marked or encoding or "utf-8"
+    name = mark or encoding or "utf-8"
     if name == "utf-8" and b"\0" in data:
         raise _no_text(path, data)
     try:

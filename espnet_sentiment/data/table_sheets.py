@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.tables.table import (
+from espnet_sentiment.data.table import (
     Table,
     Unreadable,
     check_twice,

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, refuse
-from espnet_sentiment.data.tables.table import (
+from espnet_sentiment.data.table import (
     Rows,
     Table,
     check_twice,

@@ -1,1 +1,0 @@
-"""The kinds of tables that records come in, a module each."""
