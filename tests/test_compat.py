@@ -27,8 +27,8 @@ from espnet_sentiment.encoder.torchaudio_files import bundles
 from espnet_sentiment.model.rnnt_model import RNNTModel
 
 PACKAGE = Path(espnet_sentiment.__file__).parent
-# Named tuples' public methods begin with an underscore, too.
-PUBLIC = {"_asdict", "_fields", "_make", "_replace"}
+# Named tuples' public methods begin with an underscore, too, and os._exit.
+PUBLIC = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 
 
 def is_private(name):

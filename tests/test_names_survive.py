@@ -4,6 +4,7 @@ import csv
 import html.parser
 import io
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -170,8 +171,9 @@ def test_a_name_of_a_manifest_survives_or_is_refused_with_its_line(
             assert f"{path}:1: column" in str(error)
             assert all(line.isprintable() for line in str(error).splitlines())
             return
-        # Outer blanks are the table's.
-        assert (u.label, u.speaker, u.utt) == tuple(nfc(n.strip()) for n in names)
+        # Outer blanks are the table's, others and slashes become underscores.
+        words = tuple(re.sub(r"[\s/]+", "_", nfc(n.strip())) for n in names)
+        assert (u.label, u.speaker, u.utt) == words
 
 
 class Reader(html.parser.HTMLParser):
