@@ -85,6 +85,18 @@ def test_a_flac_without_a_length_is_read_to_the_end(speech):
     np.testing.assert_allclose(read_audio(bytes(flac), RATE), speech, atol=2.0**-15)
 
 
+@pytest.mark.parametrize("suffix", sorted(RECORDING_SUFFIXES))
+def test_a_file_of_no_bytes_is_empty_whatever_its_name(tmp_path, capfd, suffix):
+    path = tmp_path / f"x{suffix}"
+    path.touch()
+    with pytest.raises(DataError) as error:
+        audio_info(path)
+    assert str(error.value) == (
+        f"{path} cannot be read as audio (empty): restore it, or leave it out"
+    )
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_empty_recording_with_a_chunk_behind_holds_no_samples(speech):
     wav = encoded(speech[:0]) + b"LIST\x04\0\0\0INFO"
     wav[4:8] = struct.pack("<I", len(wav) - 8)

@@ -686,3 +686,61 @@ def test_a_change_of_the_options_runs_stage_0_again(recipe, tmp_path, wavs, caps
         "anger",
         "happiness",
     }
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_list_without_a_header_loses_no_row_to_it(tmp_path, wavs, kind):
+    rows = rows_of(wavs, speaker="anna")
+    first, path = [*rows[0].values()], tmp_path / f"m.{kind}"
+    listed = [dict(zip(first, row.values(), strict=True)) for row in rows[1:]]
+    (csv_of if kind == "csv" else xlsx_of)(path, listed)
+    for columns in ({}, {"path": first[0], "label": first[1], "speaker": first[2]}):
+        error = error_of(path, columns=columns)
+        assert f"is no header, but names a recording, {first[0]}: write a row" in error
+    rows = [*listed, dict(zip(first, first, strict=True))]
+    named = [
+        dict(zip(("path", "label", "speaker"), r.values(), strict=True)) for r in rows
+    ]
+    (csv_of if kind == "csv" else xlsx_of)(path, named)
+    assert len(read_manifest(path).utterances) == 12
+
+
+def test_the_same_recording_and_the_same_file_name_twice_have_remedies(tmp_path, wavs):
+    rows = rows_of(wavs)
+    error = error_of(csv_of(tmp_path / "m.csv", [*rows, rows[3]]))
+    assert "m.csv:14: column path: this is the recording of " in error
+    assert error.endswith("m.csv:5 once more: take one of the two rows out")
+    (tmp_path / "other").mkdir()
+    shutil.copy(wavs[0], tmp_path / "other" / wavs[0].name)
+    rows.append(rows[0] | {"path": f"other/{wavs[0].name}"})
+    error = error_of(csv_of(tmp_path / "m.csv", rows))
+    assert "'00', is also that of " in error and "add a column utt" in error
+    rows = [row | {"utt": f"u{i}"} for i, row in enumerate(rows)]
+    assert len(read_manifest(csv_of(tmp_path / "m.csv", rows)).utterances) == 13
+
+
+def test_folds_that_lead_elsewhere_are_named_by_their_lines(tmp_path, wavs):
+    rows = [
+        row | {"fold": (".", "..", "²")[i % 3]} for i, row in enumerate(rows_of(wavs))
+    ]
+    error = error_of(csv_of(tmp_path / "m.csv", rows))
+    assert "8 of 12 rows cannot be used" in error
+    assert (
+        "m.csv:2: column fold: the fold '.' is no name of a folder: rename it" in error
+    )
+    assert "m.csv:3: column fold: the fold '..' is no" in error
+
+
+def test_the_remedy_for_an_empty_value_works(tmp_path, wavs):
+    rows = rows_of(wavs, speaker="anna")
+    rows[1]["label"] = ""
+    path = csv_of(tmp_path / "m.csv", rows)
+    assert error_of(path).endswith("fill it in every row, or take this one out")
+    del rows[1]
+    rows[1]["speaker"] = ""
+    path = csv_of(path, rows)
+    assert error_of(path).endswith("in every row, or take none, --map speaker=")
+    assert (
+        len(read_manifest(path, None, Reading(columns={"speaker": ""})).utterances)
+        == 11
+    )

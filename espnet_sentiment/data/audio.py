@@ -189,6 +189,8 @@ def open_audio(
     source = _source(sound)
     with source.open() as stream, contextlib.ExitStack() as stack:
         head = stream.read(HEAD)
+        if not head:  # in which FFmpeg seeks to before the start
+            raise NotAudioError(source.name, "empty", RESTORE)
         _check_sphere(source, stream, head)
         header = declared(stream, source.size)
         if header is not None and header.end is not None:

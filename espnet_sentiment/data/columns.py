@@ -7,8 +7,11 @@ NeMo (``audio_filepath``, ``offset``, ``duration``) and Common Voice (``client_i
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError, UserError, refuse
+from espnet_sentiment.data.records import SHEETS
+from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
 from espnet_sentiment.data.table import Table
 
 COLUMNS = (
@@ -52,6 +55,7 @@ def name_rows(
         DataError: The table lacks columns, or several may be meant; the message names
             all of them.
     """
+    _check_header(table)
     taken = _given(table, given)
     errors = []
     for ours in COLUMNS:
@@ -78,6 +82,17 @@ def name_rows(
     ]
     said = [f"columns are taken: {', '.join(renamed)}"] if renamed else []
     return _named(table, taken), taken, said
+
+
+def _check_header(table: Table) -> None:
+    """Refuse a list without a header, whose first row would be lost by ``--map``."""
+    is_text = table.separator or table.path.suffix.lower() in SHEETS
+    names = [c for c in table.columns if Path(c).suffix.lower() in RECORDING_SUFFIXES]
+    if is_text and names:
+        raise DataError(
+            f"{table.place(1)} is no header, but names a recording, {names[0]}: write "
+            "a row above it that names the columns, such as path,label,speaker"
+        )
 
 
 def _given(table: Table, given: Mapping[str, str]) -> dict[str, str]:

@@ -302,7 +302,9 @@ def check_fold_name(where: PathLike, name: str) -> None:
 def _name_fault(name: str) -> str | None:
     if fault := name_fault(name):
         return f"the fold {fault}: rename it"
-    if name in ("", ".", "..") or "/" in name or name.split() != [name]:
+    if name in (".", ".."):
+        return f"the fold {name!r} is no name of a folder: rename it"
+    if not name or "/" in name or name.split() != [name]:
         return (
             f"the fold {name!r} is no name of a folder: rename it, without spaces and "
             "slashes"

@@ -20,6 +20,7 @@ from espnet_sentiment.data.encoding import EncodingError
 from espnet_sentiment.data.folds import (
     PARTS,
     Fold,
+    check_fold_name,
     hold_out,
     k_fold,
     leave_one_group_out,
@@ -183,11 +184,7 @@ class _Rows:
         utterance = self.reader.read(row)
         utt = utterance.utt
         if utt in self._places:
-            raise DataError(
-                f"column utt: {utt!r} is also the id of {self._places[utt]}: give "
-                "each row an id of its own in this column"
-                + (", or take none, --map utt=" * ("utt" in self.table.columns))
-            )
+            raise DataError(self._twice(utterance, self._places[utt]))
         other = self._recordings.setdefault(utterance.recording, utterance.wav)
         if other != utterance.wav:
             raise DataError(
@@ -195,6 +192,8 @@ class _Rows:
                 f"{other}: rename one of the two"
             )
         part, fold = self.reader.split(row), self.reader.word(row, "fold")
+        if fold is not None:
+            check_fold_name("column fold", fold)
         self.utterances[utt] = dataclasses.replace(
             utterance, speaker=utterance.speaker or utt
         )
@@ -202,6 +201,24 @@ class _Rows:
         for column, name in (("split", part), ("fold", fold)):
             if name is not None:
                 self.given[column][utt] = name
+
+    def _twice(self, utterance: Utterance, place: str) -> str:
+        """Say what is wrong with a row whose id another one has, and what helps."""
+        utt = utterance.utt
+        if "utt" in self.table.columns:
+            return (
+                f"column utt: {utt!r} is also the id of {place}: give each row an id "
+                "of its own in this column, or take none, --map utt="
+            )
+        if utterance.wav == self.utterances[utt].wav:
+            return (
+                f"column path: this is the recording of {place} once more: take one "
+                "of the two rows out"
+            )
+        return (
+            f"column path: the id that the file gives, {utt!r}, is also that of "
+            f"{place}: add a column utt, with an id of its own in each row"
+        )
 
     def _check(self, errors: list[str]) -> None:
         path, total = self.table.path, len(self.table.rows)

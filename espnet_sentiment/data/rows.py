@@ -10,7 +10,7 @@ from pathlib import Path
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.names import as_word, check_name, nfc
 from espnet_sentiment.data.audio import audio_info
-from espnet_sentiment.data.columns import COLUMNS
+from espnet_sentiment.data.columns import COLUMNS, REQUIRED
 from espnet_sentiment.data.kaldi_checks import CHANNELS
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.labels import Names
@@ -153,9 +153,11 @@ class RowReader:
     def _check(self, row: Row) -> None:
         for column in FILLED:
             if column in self.columns and column not in row:
+                other = f"take none, --map {column}="
+                if column in REQUIRED:
+                    other = "take this one out"
                 raise DataError(
-                    f"column {column} is empty: fill it in every row, or take it out "
-                    "of all"
+                    f"column {column} is empty: fill it in every row, or {other}"
                 )
         for column in COLUMNS:
             if isinstance(value := row.get(column), Unreadable):
