@@ -9,15 +9,12 @@ def ogg_bytes(stream: BinaryIO, size: int) -> int | None:
     """Return the bytes up to the end that the last page declares.
 
     Args:
-        stream: A recording.
+        stream: An Ogg recording.
         size: Its bytes.
 
     Returns:
-        The number; None if no page is found at the end, or if it is no Ogg.
+        The number; None if no page is found at the end.
     """
-    stream.seek(0)
-    if stream.read(4) != b"OggS":
-        return None
     begin = max(0, size - LARGEST_PAGE)
     stream.seek(begin)
     tail = stream.read(LARGEST_PAGE)

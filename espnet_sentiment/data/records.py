@@ -5,6 +5,7 @@ passed over but empty ones, and no value is guessed: what cannot be read is refu
 stands in its row as :class:`Unreadable`, which who needs it refuses.
 """
 
+import os
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
@@ -57,7 +58,7 @@ def read_table_file(
     kind = path.suffix.lower()
     if kind not in (*TEXTS, *SHEETS, *PARQUET):
         raise DataError(f"{path}: unknown kind of table: name it {KINDS}")
-    if path.is_dir() or not path.exists():
+    if os.path.isdir(path) or not os.path.exists(path):
         raise DataError(f"{path} is not a file: check the path")
     for given, option, kinds in (
         (encoding, "encoding", tuple(TEXTS)),

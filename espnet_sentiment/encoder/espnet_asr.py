@@ -18,6 +18,7 @@ from espnet_sentiment.encoder.espnet_files import (
 from espnet_sentiment.encoder.fbank import FbankFrontend
 from espnet_sentiment.encoder.layers import Layers, first_tensor, record_layers
 from espnet_sentiment.encoder.probing import measure_frame_shift, shortest_waveform
+from espnet_sentiment.encoder.sample_rate import parse_rate
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 from espnet_sentiment.layers.finite import find_nonfinite
 
@@ -153,8 +154,6 @@ def load_encoder_parts(experiment: ESPnetExperiment, name: str) -> Backbone:
     Raises:
         DataError: The configuration or the weights do not fit.
     """
-    import humanfriendly
-
     config = dict(experiment.config)
     stats = stats_file(experiment)
     if stats is not None:
@@ -198,7 +197,10 @@ def load_encoder_parts(experiment: ESPnetExperiment, name: str) -> Backbone:
                 "copy it anew"
             )
     fs = (config.get("frontend_conf") or {}).get("fs", 16000)
-    rate = humanfriendly.parse_size(fs) if isinstance(fs, str) else fs
+    try:
+        rate = parse_rate(fs)
+    except DataError as error:
+        raise DataError(f"{experiment.config_file}: {error}") from None
     return ESPnetBackbone(parts, rate, name, config.get("input_size"))
 
 

@@ -3,7 +3,7 @@
 from espnet_sentiment.core.errors import DataError
 
 
-def parse_rate(fs: int | str) -> int:
+def parse_rate(fs: int | float | str) -> int:
     """Return a rate in Hz.
 
     Args:

@@ -80,21 +80,38 @@ def task_options(
     return options
 
 
-def blame(
-    faults: Mapping[str, str], own: Mapping[str, str], path: Path, name: str
-) -> list[str]:
-    """Say where faults of parts stand.
+def checked_options(
+    task: type[AbsTask],
+    config: Mapping,
+    path: Path,
+    extra: Sequence[str],
+    name: str,
+    served: Served,
+    find_faults: Callable[[Mapping], Mapping[str, str]],
+) -> dict:
+    """Complete a config as ``task_options`` does, and check the parts that it names.
 
     Args:
-        faults: What is wrong, by part.
-        own: What is wrong with the config file alone.
-        path: That file.
-        name: Where the options were given that override it.
+        task: As of :func:`task_options`, like all but the last.
+        config: Its config.
+        path: Its file.
+        extra: What overrides it.
+        name: Where that was given.
+        served: What the stage makes of them.
+        find_faults: Says of complete options what is wrong, by part. What is wrong with
+            the file alone stands there, else in ``extra``.
+
+    Raises:
+        DataError: As :func:`task_options`, or parts have faults; all are named.
     """
-    return [
-        f"{path if own.get(part) == fault else name}: {fault}"
-        for part, fault in faults.items()
-    ]
+    options = task_options(task, config, path, extra, name, served)
+    if faults := find_faults(options):
+        own = find_faults(task_options(task, config, path, (), name, served))
+        refuse_all(
+            f"{path if own.get(part) == fault else name}: {fault}"
+            for part, fault in faults.items()
+        )
+    return options
 
 
 def refuse_all(faults: Iterable[str]) -> None:

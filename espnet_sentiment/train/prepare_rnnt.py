@@ -20,7 +20,7 @@ from espnet_sentiment.data.token_list import check_token_lengths, write_token_li
 from espnet_sentiment.model.rnnt_greedy import MAX_SYMBOLS
 from espnet_sentiment.model.rnnt_model import RNNTModel, frame_reduction
 from espnet_sentiment.tasks.rnnt import SCP_MATRICES, RNNTTask
-from espnet_sentiment.train.options import blame, refuse_all, task_options
+from espnet_sentiment.train.options import checked_options
 from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import RNNT, criterion_rule
 
@@ -39,12 +39,7 @@ def rnnt_options(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     Raises:
         DataError: A key, an option or a value that no training takes.
     """
-    name = "--asr_args"
-    options = task_options(RNNTTask, config, path, extra, name, RNNT)
-    if faults := _faults(options):
-        own = _faults(task_options(RNNTTask, config, path, (), name, RNNT))
-        refuse_all(blame(faults, own, path, name))
-    return options
+    return checked_options(RNNTTask, config, path, extra, "--asr_args", RNNT, _faults)
 
 
 def _faults(options: Mapping) -> dict[str, str]:

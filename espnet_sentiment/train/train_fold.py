@@ -30,7 +30,7 @@ from espnet_sentiment.tasks.sentiment import (
     specaug_choices,
     text_encoder_choices,
 )
-from espnet_sentiment.train.options import blame, refuse_all, task_options
+from espnet_sentiment.train.options import checked_options
 from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import SENTIMENT
 
@@ -46,12 +46,15 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
     Raises:
         DataError: A key or an option that the task does not know.
     """
-    name = "--sentiment_args"
-    options = task_options(SentimentTask, config, path, extra, name, SENTIMENT)
-    if faults := part_faults(_parts(options), options):
-        alone = task_options(SentimentTask, config, path, (), name, SENTIMENT)
-        refuse_all(blame(faults, part_faults(_parts(alone), alone), path, name))
-    return options
+    return checked_options(
+        SentimentTask,
+        config,
+        path,
+        extra,
+        "--sentiment_args",
+        SENTIMENT,
+        lambda options: part_faults(_parts(options), options),
+    )
 
 
 def _parts(options: Mapping) -> dict[str, Part]:
