@@ -124,6 +124,8 @@ def test_what_is_cut_short_is_refused(speech, container, subtype):
     [
         Kind(".m4a", "ipod", "aac", 16000),
         Kind(".mkv", "matroska", "flac", 16000),
+        Kind(".mkv", "matroska", "aac", 44100, 1, picture=True),
+        Kind(".webm", "webm", "libopus", 48000),
         Kind(".wma", "asf", "wmav2", 44100),
         Kind(".avi", "avi", "pcm_s16le", 16000, 1, 16, picture=True),
     ],
@@ -135,6 +137,16 @@ def test_a_container_that_is_cut_short_is_refused_by_name(tmp_path, speech, kind
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(DataError, match=rf"{path} .*(cut short|damaged).*restore it"):
         audio_info(path)
+
+
+def test_a_stream_of_matroska_has_no_size_and_is_read_to_its_end(tmp_path, speech):
+    path = tmp_path / "a.webm"
+    write_sound(path, Kind(".webm", "webm", "libopus", 48000), speech)
+    content, frames = bytearray(path.read_bytes()), audio_info(path).frames
+    begin = content.index(b"\x18S\x80g") + 4
+    assert content[begin] == 1  # a size of eight bytes
+    content[begin : begin + 8] = b"\x01" + b"\xff" * 7
+    assert audio_info(bytes(content)).frames == frames
 
 
 def mp3(path, samples, bit_rate):

@@ -1,7 +1,7 @@
 """How many bytes of samples the header of an uncompressed recording declares.
 
 libsndfile shortens without a word what is cut short, and takes a length that was not
-known when the header was written for none.
+known when the header was written for none. FFmpeg's libraries shorten AVI and Matroska.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal
 UNKNOWN = (0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
 SLACK = 256
 W64_ID = 16  # bytes of an id; the first four are letters
+EBML, SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"  # ids of Matroska's two elements
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Declared:
 
 
 def declared(stream: BinaryIO, size: int) -> Declared | None:
-    """Read the header of WAVE, RF64, Wave64, AIFF, CAF, AU or AVI.
+    """Read the header of WAVE, RF64, Wave64, AIFF, CAF, AU, AVI or Matroska.
 
     Args:
         stream: The recording.
@@ -81,6 +82,8 @@ def declared(stream: BinaryIO, size: int) -> Declared | None:
         # Larger ones go on in further such chunks; a stream has 0.
         length = int.from_bytes(_at(stream, 4, 4), "little")
         return Declared(8 + length) if length else None
+    if magic == EBML:
+        return _matroska(stream)
     layout = LAYOUTS.get(magic)
     return None if layout is None else _chunks(stream, size, magic, layout)
 
@@ -90,6 +93,27 @@ def _au(stream: BinaryIO, size: int) -> Declared | None:
     if _is_unknown(length, size - begin) or (length == 0 and begin < size):
         return Declared(None, {8: b"\xff" * 4})
     return Declared(begin + length)
+
+
+def _matroska(stream: BinaryIO) -> Declared | None:
+    """Read the sizes of the header and of the segment, which is all the rest."""
+    _, begin, length = _element(stream, 0)
+    found, begin, length = _element(stream, begin + (length or 0))
+    known = found == SEGMENT and length is not None
+    return Declared(begin + (length or 0)) if known else None
+
+
+def _element(stream: BinaryIO, position: int) -> tuple[bytes, int, int | None]:
+    """Return id, begin and length of an element of EBML (RFC 8794, sections 4 to 6).
+
+    The length is None where it was not known, as in a stream.
+    """
+    head = _at(stream, position, 12).ljust(12, b"\0")
+    at = 9 - head[0].bit_length()  # zeros before the first bit tell how many bytes
+    width = 9 - head[at].bit_length()
+    most = (1 << 7 * width) - 1
+    length = int.from_bytes(head[at : at + width], "big") & most
+    return head[:at], position + at + width, None if length == most else length
 
 
 def _chunks(
