@@ -11,20 +11,31 @@ refuse() {
   exit 2
 }
 
+# Options that there are not, what to do about each.
+strange=()
+
 while (($#)); do
   if [[ $1 == -h || $1 == --help ]]; then
     echo "${help_text:?}"
     exit 0
   fi
-  option=${1#--}
+  asked=$1
+  if [[ $1 == --*=* ]]; then asked=${1%%=*}; fi
+  option=${asked#--}
   option=${option//-/_}
-  if [[ $1 == --*=* ]]; then refuse "write ${1%%=*} ${1#*=}"; fi
   if [[ $1 != --* || $help_text != *"  --$option "* || ! -v $option ]]; then
     here=
     if [[ $1 == --* ]]; then here=$(other_name "$option"); fi
-    if [[ $here ]]; then refuse "there is no $1 here: $here"; fi
-    refuse "unknown option $1"
+    if [[ $here ]]; then
+      strange+=("there is no $asked here: $here")
+    else
+      strange+=("unknown option $asked")
+    fi
+    shift
+    while (($#)) && [[ $1 != --* && $1 != -h ]]; do shift; done # its values
+    continue
   fi
+  if [[ $1 == --*=* ]]; then refuse "write $asked ${1#*=}"; fi
   if [[ ${!option} == false && (-z ${2-} || $2 == --*) ]]; then
     printf -v "$option" true
     shift
@@ -37,3 +48,9 @@ while (($#)); do
     refuse "$1 needs a value"
   fi
 done
+if ((${#strange[@]} == 1)); then refuse "${strange[0]}"; fi
+if ((${#strange[@]})); then
+  echo "error: ${#strange[@]} options are none here (see --help)" >&2
+  printf '  %s\n' "${strange[@]}" >&2
+  exit 2
+fi

@@ -713,3 +713,12 @@ def test_cluster_is_given_the_list_and_all_options(files, tmp_path, monkeypatch)
     assert (options["dtype"], options["channel"]) == ("bfloat16", "mix")
     assert options["encoder_model"] == "moved"
     assert options.keys() <= inspect.signature(Speech2Sentiment).parameters.keys()
+
+
+def test_what_is_odd_is_said_once_on_a_terminal(experiment, tmp_path):
+    path = tmp_path / "zeros.wav"
+    soundfile.write(path, np.zeros(RATE), RATE)
+    argv = ["predict", "-m", experiment, path]
+    ran, shown = call(argv), call(argv, wrapper=Terminal)
+    assert ran.out.count("digital silence") == ran.err.count("digital silence") == 1
+    assert (shown.out + shown.err).count("digital silence") == 1

@@ -120,6 +120,7 @@ def test_help_names_every_option_and_an_unknown_one_is_refused():
         (["--stagee", "1"], "unknown option --stagee"),
         (["--corpus", "other"], "unknown option --corpus"),
         (["--stage=3"], "write --stage 3"),
+        (["--lr=3"], "there is no --lr here: --sentiment_args '--optim_conf lr=...'"),
         (["--stage"], "--stage needs a value"),
         (["--stage", "7"], "--stage '7' must be a number from 0 to 6"),
         (
@@ -162,6 +163,16 @@ def test_a_bad_option_is_refused_at_once(options, message):
     assert result.returncode == 2
     assert re.match(f"error: {message}", result.stderr)
     assert result.stderr.count("\n") == 1
+
+
+def test_all_options_that_are_none_are_refused_at_once():
+    options = ["--expdir", "a", "--skip_train", "--stagee", "1", "b", "--lr=3"]
+    result = run_recipe(RECIPE, "--stop_stage", "0", *options)
+    head, *lines = result.stderr.splitlines()
+    assert result.returncode == 2
+    assert head == "error: 4 options are none here (see --help)"
+    for line, name in zip(lines, ("expdir", "skip_train", "stagee", "lr"), strict=True):
+        assert f" --{name}" in line
 
 
 def test_all_classes_are_a_set_of_their_own_and_missing_ones_are_said(clone, corpus):

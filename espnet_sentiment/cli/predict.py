@@ -190,6 +190,8 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
         )
     inputs: Iterable[Input] = itertools.chain([first], named)
     form = _format(args, model.classes, stream)
+    # A table on the terminal shows what is odd about a recording below it.
+    is_shown = isinstance(form, Table) and stream.isatty()
     colours, n_broken = has_colours(sys.stderr), 0
     # Answers on the terminal are progress enough.
     has_bar, total = sys.stderr.isatty() and not stream.isatty(), None
@@ -207,7 +209,7 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
                 bar.write(line, file=sys.stderr)
                 stream.write(form.broken(name, answer))
             else:
-                for note in answer.notes:
+                for note in () if is_shown else answer.notes:
                     line = f"{paint('warning:', RED, colours)} {one_line(name)}: {note}"
                     bar.write(line, file=sys.stderr)
                 stream.write(form.row(name, answer))

@@ -30,6 +30,13 @@ class Names:
     changed: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     _first: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
 
+    def form(self, column: str, value: str) -> str:
+        """Return a name in the form of Unicode in which names are compared."""
+        name = nfc(value)
+        if name != value:
+            self.changed.setdefault(column, {})[value] = name
+        return name
+
     def word(self, column: str, value: str) -> str:
         """Return what a name is called.
 
@@ -37,7 +44,7 @@ class Names:
             DataError: It is none, or holds a character that nobody sees, or another
                 name is called so.
         """
-        value = nfc(value)
+        value = self.form(column, value)
         if value.lower() in NO_VALUE or SHORTENED.fullmatch(value):
             what = "for a long number: make it text, and write it again"
             if value.lower() in NO_VALUE:
@@ -59,12 +66,19 @@ class Names:
         """Say once for every column which names were changed."""
         lines = []
         for column, names in self.changed.items():
-            shown = [f"{old!r} is {new}" for old, new in [*names.items()][:10]]
-            more = [f"and {len(names) - 10} more"] if len(names) > 10 else []
-            lines.append(
-                f"column {column}: spaces and slashes become _: "
-                f"{', '.join([*shown, *more])}"
-            )
+            # Two forms of one name look alike.
+            forms = [repr(new) for old, new in names.items() if nfc(old) == new]
+            words = [
+                f"{old!r} is {new}" for old, new in names.items() if nfc(old) != new
+            ]
+            for what, shown in (
+                ("another form of Unicode is taken as NFC", forms),
+                ("spaces and slashes become _", words),
+            ):
+                more = [f"and {len(shown) - 10} more"] if len(shown) > 10 else []
+                if shown:
+                    listed = ", ".join([*shown[:10], *more])
+                    lines.append(f"column {column}: {what}: {listed}")
         return lines
 
 

@@ -269,7 +269,7 @@ class _Rows:
         names, reader = self.reader.names.changed, self.reader
         labels = {**names.get("label", {}), **self.reading.labels}
         return {
-            "labels": {k: labels[k] for k in sorted(labels) if k in reader.labels},
+            "labels": {k: labels[k] for k in sorted(labels) if nfc(k) in reader.labels},
             "names": {k: v for k, v in names.items() if k != "label"},
             "splits": reader.splits,
             "left_out": {"by_label": dict(self.unwanted), "missing": self.missing},

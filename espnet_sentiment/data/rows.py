@@ -164,7 +164,7 @@ class RowReader:
                 raise DataError(f"column {column}: {value}")
 
     def _label(self, label: str) -> str:
-        label = nfc(label)
+        label = self.names.form("label", label)
         self.labels[label] += 1
         mapped = self.label_map.get(label, label)
         if not mapped:
@@ -247,7 +247,7 @@ class RowReader:
 
     def _vote(self, vote: str) -> str:
         """Map a vote as a label; one for several classes, ``a+b``, by each."""
-        vote = nfc(vote)
+        vote = self.names.form("votes", vote)
         parts = [vote] if vote in self.label_map else vote.split("+")
         mapped = [self.label_map.get(part, part) for part in parts]
         named = "+".join(part for part in mapped if part)

@@ -140,7 +140,9 @@ def _parse(
     _adapt(parser, name, served)
     args, rest = parser.parse_known_args(list(extra))
     if rest:
-        raise DataError(f"{name}: unknown option {' '.join(rest)}")
+        is_key = "=" in rest[0] and not rest[0].startswith("-")
+        hint = ": name before it what it is a key of, such as --optim_conf" * is_key
+        raise DataError(f"{name}: unknown option {' '.join(rest)}{hint}")
     return vars(args)
 
 
