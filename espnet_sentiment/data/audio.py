@@ -328,7 +328,9 @@ class _Plain:
             ) from None
 
     def is_silent(self) -> bool:
-        """Tell whether all samples are alike; a few of speech are enough."""
+        """Tell whether all samples are alike."""
+        if self._begins_with_sound():
+            return False
         mono, size, first = Mono(self._channel), 256, 0
         while first < self.info.frames:
             samples = mono(self._read(first, min(first + size, self.info.frames)))
@@ -336,6 +338,17 @@ class _Plain:
                 return False
             first, size = first + size, SILENCE_BLOCK
         return True
+
+    def _begins_with_sound(self) -> bool:
+        """Tell whether a few samples of one channel differ, as those of speech do."""
+        if self.info.channels > 1:
+            return False
+        self._file.seek(0)
+        try:
+            head = np.frombuffer(self._file.buffer_read(256, "float32"), np.float32)
+        except soundfile.LibsndfileError:
+            return False  # and is told by whoever reads on
+        return len(head) > 0 and not is_constant(head, head[0])
 
 
 class _Decoded:
