@@ -12,10 +12,11 @@
 # ESPNET_SENTIMENT_TEST_DATA, a folder that holds data/emodb (EmoDB) and
 # models/whisper-base (from Hugging Face), and are skipped without it.
 #
-# Time on two idle cores of an AMD EPYC:
-#   --quick                   35 s
-#   all without real data     3 min 42 s
-#   all with real data        9 min 33 s, in a fresh clone with its installation
+# Time on two cores of an AMD EPYC:
+#   --quick                   1 min 32 s, idle
+#   all without real data     11 min, beside another job
+#   all with real data        29 min, beside another job, in a fresh clone with its
+#                             installation
 #
 # As many processes run tests as there are cores, up to four, each with about 3 GB of
 # memory. Choose another number by -n; `-n 0` takes one process, as --pdb needs.
