@@ -7,6 +7,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
 from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.dropout import Dropout
 from espnet_sentiment.layers.padding import pad_mask
 from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
@@ -54,7 +55,7 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
             )
         if even := [size for size in kernel_sizes if size % 2 == 0]:
             raise ValueError(f"kernel_sizes must be odd, but {even[0]} is even")
-        self.dropout = torch.nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         sizes = [encoder_output_size, *channels]
         self.convs = torch.nn.ModuleList(
             torch.nn.Conv1d(i, o, kernel, stride, padding=kernel // 2)
@@ -64,7 +65,7 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
         )
         self.strides = tuple(strides)
         size = sizes[-1]
-        self.rnn = BiLSTM(size, hidden_size, rnn_layers) if rnn_layers else None
+        self.rnn = BiLSTM(size, hidden_size, rnn_layers, mixed_lengths=True) if rnn_layers else None
         if self.rnn is not None:
             size = self.rnn.output_size()
         self.output = torch.nn.Linear(size, vocab_size)

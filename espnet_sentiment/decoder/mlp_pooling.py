@@ -6,6 +6,7 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
+from espnet_sentiment.layers.dropout import Dropout
 from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
 
@@ -32,13 +33,13 @@ class MLPPoolingDecoder(AbsSentimentDecoder):
     ):
         super().__init__()
         self.pooling = check_pooling(pooling, POOLINGS)
-        layers: list[torch.nn.Module] = [torch.nn.Dropout(dropout)]
+        layers: list[torch.nn.Module] = [Dropout(dropout)]
         size = encoder_output_size
         for hidden in hidden_sizes:
             layers += [
                 torch.nn.Linear(size, hidden),
                 torch.nn.ReLU(),
-                torch.nn.Dropout(dropout),
+                Dropout(dropout),
             ]
             size = hidden
         self.mlp = torch.nn.Sequential(*layers)

@@ -7,6 +7,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
 from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.dropout import Dropout
 from espnet_sentiment.layers.padding import pad_mask
 
 
@@ -84,8 +85,8 @@ class RNNAttentionDecoder(AbsSentimentDecoder):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.dropout = torch.nn.Dropout(dropout)
-        self.rnn = BiLSTM(encoder_output_size, hidden_size, num_layers)
+        self.dropout = Dropout(dropout)
+        self.rnn = BiLSTM(encoder_output_size, hidden_size, num_layers, mixed_lengths=True)
         self.attention = MultiHeadAttentionPooling(
             self.rnn.output_size(), n_heads, head_size
         )

@@ -5,6 +5,7 @@ from typeguard import typechecked
 
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
 from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.dropout import Dropout
 from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
 
@@ -33,8 +34,8 @@ class RNNPoolingDecoder(AbsSentimentDecoder):
     ):
         super().__init__()
         self.pooling = check_pooling(pooling, ["last", *POOLINGS])
-        self.dropout = torch.nn.Dropout(dropout)
-        self.rnn = BiLSTM(encoder_output_size, hidden_size, num_layers)
+        self.dropout = Dropout(dropout)
+        self.rnn = BiLSTM(encoder_output_size, hidden_size, num_layers, mixed_lengths=True)
         self.output = torch.nn.Linear(self.rnn.output_size(), vocab_size)
 
     def forward(self, hs_pad: torch.Tensor, hlens: torch.Tensor) -> torch.Tensor:

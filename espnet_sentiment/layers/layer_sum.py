@@ -26,6 +26,8 @@ class WeightedLayerSum(torch.nn.Module):
     @property
     def weights(self) -> torch.Tensor:
         """Weights (L,), summing to one."""
+        if self.n_layers == 1:
+            return torch.ones(1)
         return (SPEED * self.logits).softmax(dim=0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

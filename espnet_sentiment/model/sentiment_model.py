@@ -8,12 +8,15 @@ from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from espnet2.asr.specaug.abs_specaug import AbsSpecAug
 from espnet2.cls.decoder.abs_decoder import AbsDecoder
 from espnet2.layers.abs_normalize import AbsNormalize
+from espnet2.layers.global_mvn import GlobalMVN
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch.nn.utils.rnn import pad_sequence
 from typeguard import typechecked
 
 from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
+from espnet_sentiment.layers.normalised_sum import normalised_sum
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 
 FUSION_SIZE = 128
@@ -105,7 +108,7 @@ class SentimentModel(AbsESPnetModel):
 
     def forward(
         self,
-        speech: torch.Tensor,
+        speech: torch.Tensor | Sequence[torch.Tensor],
         speech_lengths: torch.Tensor,
         label: torch.Tensor,
         text: torch.Tensor | None = None,
@@ -115,7 +118,8 @@ class SentimentModel(AbsESPnetModel):
         """Compute the loss of a batch.
 
         Args:
-            speech: Audio (B, N), or features (B, T, L * D) when there is no encoder.
+            speech: Audio (B, N), or features when there is no encoder: (B, T, L * D),
+                or (T, L * D) of each utterance, as they lie in a store.
             speech_lengths: Valid samples or frames (B,).
             label: Class indices (B, 1).
             text: Token indices (B, U) of the transcripts, for a text branch.
@@ -144,7 +148,7 @@ class SentimentModel(AbsESPnetModel):
 
     def classify(
         self,
-        speech: torch.Tensor,
+        speech: torch.Tensor | Sequence[torch.Tensor],
         speech_lengths: torch.Tensor,
         with_attention: bool = False,
         text: torch.Tensor | None = None,
@@ -169,9 +173,17 @@ class SentimentModel(AbsESPnetModel):
         return logits, attention
 
     def encode(
-        self, speech: torch.Tensor, speech_lengths: torch.Tensor
+        self,
+        speech: torch.Tensor | Sequence[torch.Tensor],
+        speech_lengths: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the decoder reads (B, T, D) and its lengths (B,)."""
+        if not isinstance(speech, torch.Tensor):
+            affine = _mean_and_std(self.normalize, speech[0])
+            if affine is not None:
+                weights = self.layer_sum.weights
+                return normalised_sum(speech, *affine, weights), speech_lengths
+            speech = pad_sequence([x.float() for x in speech], batch_first=True)
         feats, lengths = speech[:, : speech_lengths.max()], speech_lengths
         if self.frontend is not None:
             feats, lengths = self.frontend(feats, lengths)
@@ -195,3 +207,24 @@ class SentimentModel(AbsESPnetModel):
         confusion = self.confusion.clone()
         self.confusion.zero_()
         return confusion
+
+
+def _mean_and_std(
+    normalize: AbsNormalize | None, like: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Return what a normalisation takes away and divides by, (L * D,) each.
+
+    Args:
+        normalize: None changes nothing.
+        like: Features (T, L * D).
+
+    Returns:
+        None where that depends on the utterance.
+    """
+    mean = like.new_zeros(like.size(1), dtype=torch.float32)
+    std = torch.ones_like(mean)
+    if isinstance(normalize, GlobalMVN):
+        mean = normalize.mean.to(mean) if normalize.norm_means else mean
+        std = normalize.std.to(std) if normalize.norm_vars else std
+        return mean, std
+    return (mean, std) if normalize is None else None

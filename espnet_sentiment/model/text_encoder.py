@@ -4,6 +4,7 @@ import torch
 from typeguard import typechecked
 
 from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.dropout import Dropout
 from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
 
@@ -32,8 +33,8 @@ class LSTMTextEncoder(torch.nn.Module):
         super().__init__()
         self.pooling = check_pooling(pooling, POOLINGS)
         self.embed = torch.nn.Embedding(vocab_size, embed_size)
-        self.dropout = torch.nn.Dropout(dropout)
-        self.rnn = BiLSTM(embed_size, hidden_size, num_layers)
+        self.dropout = Dropout(dropout)
+        self.rnn = BiLSTM(embed_size, hidden_size, num_layers, mixed_lengths=True)
 
     def output_size(self) -> int:
         """Return the channels of the output."""

@@ -30,6 +30,7 @@ from espnet_sentiment.tasks.sentiment import (
     specaug_choices,
     text_encoder_choices,
 )
+from espnet_sentiment.train.fold_task import FoldTask
 from espnet_sentiment.train.options import checked_options
 from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import SENTIMENT
@@ -135,7 +136,7 @@ def train_fold(
             "stats_file": str(stats),
         }
     with logging_to(out / "train.log"):
-        SentimentTask.main(argparse.Namespace(**options))
+        FoldTask.main(argparse.Namespace(**options))
     (criterion,) = options["best_model_criterion"]
     _keep_result(out, reference, criterion)
     names = (CHECKPOINT, CONFIG, "history.json", "tokens.txt", "feats_stats.npz")

@@ -1,0 +1,70 @@
+"""What a fold learns from: stored features as they lie there, and indices."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+from espnet2.train.dataset import AbsDataset
+from torch.nn.utils.rnn import pad_sequence
+
+from espnet_sentiment.core.files import read_table
+from espnet_sentiment.data.feature_store import FeatureViews
+
+READERS = {"feature_views": FeatureViews, "text": read_table}
+
+
+class FoldDataset(AbsDataset):
+    """Utterances of a fold; labels and transcripts are made indices once.
+
+    ESPnet's dataset copies features to float32 and looks at types at every access.
+
+    Args:
+        sources: Path, name and type of what there is, as ESPnet's tasks take them.
+        utts: The utterances.
+        preprocess: Turns an utterance's label and text into indices.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[tuple[str, str, str]],
+        utts: Iterable[str],
+        preprocess: Callable[[str, dict], dict],
+    ):
+        tables = {name: READERS[kind](path) for path, name, kind in sources}
+        self._views: Mapping[str, np.ndarray] = tables.pop("speech")
+        self._names = ("speech", *tables)
+        self._rest = {
+            utt: preprocess(utt, {name: table[utt] for name, table in tables.items()})
+            for utt in utts
+        }
+
+    def has_name(self, name) -> bool:
+        """Tell whether utterances have this."""
+        return name in self._names
+
+    def names(self) -> tuple[str, ...]:
+        """Name what an utterance has."""
+        return self._names
+
+    def __getitem__(self, utt) -> tuple[str, dict[str, np.ndarray]]:
+        """Draw a view of an utterance's features (T, D), as the store keeps them."""
+        return utt, {"speech": self._views[utt], **self._rest[utt]}
+
+
+def collate_fold(
+    items: Iterable[tuple[str, dict[str, np.ndarray]]],
+) -> tuple[list[str], dict]:
+    """Make a batch, whose features are not padded: what the model mixes is.
+
+    Returns:
+        The utterances; ``speech``, (T, D) of each, and ``speech_lengths`` (B,); what
+        else there is, padded with -1, and its lengths.
+    """
+    utts, rows = zip(*items, strict=True)
+    frames = [torch.from_numpy(row["speech"]) for row in rows]
+    batch = {"speech": frames, "speech_lengths": torch.tensor(list(map(len, frames)))}
+    for name in rows[0].keys() - {"speech"}:
+        values = [torch.from_numpy(row[name]) for row in rows]
+        batch[name] = pad_sequence(values, batch_first=True, padding_value=-1)
+        batch[f"{name}_lengths"] = torch.tensor(list(map(len, values)))
+    return list(utts), batch
