@@ -33,7 +33,7 @@ from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.stage import DONE, Stage
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def get_parser() -> argparse.ArgumentParser:

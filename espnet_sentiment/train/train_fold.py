@@ -17,12 +17,7 @@ from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.tasks.divergence import check_kept
-from espnet_sentiment.tasks.resume import (
-    KEPT,
-    TRAINER_STATE,
-    load_state,
-    recover_checkpoint,
-)
+from espnet_sentiment.tasks.resume import load_state
 from espnet_sentiment.tasks.sentiment import (
     SentimentTask,
     decoder_choices,
@@ -31,6 +26,7 @@ from espnet_sentiment.tasks.sentiment import (
     text_encoder_choices,
 )
 from espnet_sentiment.train.fold_task import FoldTask
+from espnet_sentiment.train.fold_trainer import KEPT, STATE
 from espnet_sentiment.train.options import checked_options
 from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import SENTIMENT
@@ -87,7 +83,7 @@ def train_fold(
     ngpu: int = 0,
     transcripts: Path | None = None,
 ) -> list[Path]:
-    """Train a fold; a killed training continues from its last epoch.
+    """Train a fold; a killed training loses a minute at most.
 
     Args:
         out: Folder of the fold; ``sentiment.pth`` appears in it at the end.
@@ -106,7 +102,6 @@ def train_fold(
     """
     out.mkdir(parents=True, exist_ok=True)
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
-    recover_checkpoint(out)
     options = {**options, **SENTIMENT.fixed}
     options.update(
         output_dir=str(out),
@@ -137,8 +132,7 @@ def train_fold(
         }
     with logging_to(out / "train.log"):
         FoldTask.main(argparse.Namespace(**options))
-    (criterion,) = options["best_model_criterion"]
-    _keep_result(out, reference, criterion)
+    _keep_result(out, reference)
     names = (CHECKPOINT, CONFIG, "history.json", "tokens.txt", "feats_stats.npz")
     shapes = ("train_shape", "valid_shape", "text")
     return [out / name for name in (*names, *shapes) if (out / name).exists()]
@@ -200,19 +194,13 @@ def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) 
     return conf
 
 
-def _keep_result(
-    out: Path, reference: dict[str, str], criterion: Sequence[str]
-) -> None:
+def _keep_result(out: Path, reference: dict[str, str]) -> None:
     """Keep the selected weights and the curves; drop what only resuming needs."""
-    state = load_state(out / f"{criterion[0]}.{criterion[1]}.ave.pth")
-    curves = load_state(out / TRAINER_STATE)["reporter"]
-    write_json(out / "history.json", _history(curves["stats"]))
-    check_kept(out, state, "--sentiment_args")
-    save_checkpoint(out / CHECKPOINT, state, reference)
-    for pattern in ("*epoch.pth", "*.best.pth", "valid.*.pth", "train.*.pth"):
-        for path in out.glob(pattern):
-            path.unlink()
-    for name in ("latest.pth", TRAINER_STATE, KEPT):
+    kept = load_state(out / KEPT)
+    write_json(out / "history.json", _history(kept["reporter"]["stats"]))
+    check_kept(out, kept["model"], "--sentiment_args")
+    save_checkpoint(out / CHECKPOINT, kept["model"], reference)
+    for name in (STATE, KEPT):
         (out / name).unlink(missing_ok=True)
 
 
