@@ -65,8 +65,13 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
         )
         self.strides = tuple(strides)
         size = sizes[-1]
-        self.rnn = BiLSTM(size, hidden_size, rnn_layers, mixed_lengths=True) if rnn_layers else None
-        if self.rnn is not None:
+        self.rnn = (
+            BiLSTM(size, hidden_size, rnn_layers, mixed_lengths=True)
+            if rnn_layers
+            else None
+        )
+        if rnn_layers:
+            self.rnn = BiLSTM(size, hidden_size, rnn_layers, mixed_lengths=True)
             size = self.rnn.output_size()
         self.output = torch.nn.Linear(size, vocab_size)
 

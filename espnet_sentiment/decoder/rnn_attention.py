@@ -86,7 +86,9 @@ class RNNAttentionDecoder(AbsSentimentDecoder):
     ):
         super().__init__()
         self.dropout = Dropout(dropout)
-        self.rnn = BiLSTM(encoder_output_size, hidden_size, num_layers, mixed_lengths=True)
+        self.rnn = BiLSTM(
+            encoder_output_size, hidden_size, num_layers, mixed_lengths=True
+        )
         self.attention = MultiHeadAttentionPooling(
             self.rnn.output_size(), n_heads, head_size
         )

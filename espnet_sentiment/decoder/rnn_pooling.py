@@ -35,7 +35,9 @@ class RNNPoolingDecoder(AbsSentimentDecoder):
         super().__init__()
         self.pooling = check_pooling(pooling, ["last", *POOLINGS])
         self.dropout = Dropout(dropout)
-        self.rnn = BiLSTM(encoder_output_size, hidden_size, num_layers, mixed_lengths=True)
+        self.rnn = BiLSTM(
+            encoder_output_size, hidden_size, num_layers, mixed_lengths=True
+        )
         self.output = torch.nn.Linear(self.rnn.output_size(), vocab_size)
 
     def forward(self, hs_pad: torch.Tensor, hlens: torch.Tensor) -> torch.Tensor:

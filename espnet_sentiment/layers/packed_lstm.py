@@ -78,7 +78,7 @@ def _ordered(weight: torch.Tensor) -> torch.Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """Gates (2, N, 4H) before the recurrence, its weight (2, H, 4H) -> states (2, N, H).
+    """Gates (2, N, 4H) without the recurrence, its weight (2, H, 4H): states (2, N, H).
 
     The equations are those of ``torch.nn.LSTM``, with tanh(x) = 2 sigmoid(2x) - 1: one
     sigmoid for all gates takes half the time.

@@ -1,0 +1,267 @@
+"""How folds train: on stored features as they lie there, equal to the plain way."""
+
+import argparse
+
+import lazy
+import numpy as np
+import pytest
+import torch
+from seed import SEED
+
+from espnet_sentiment.data.feature_store import (
+    FeatureStore,
+    StoreWriter,
+    feature_statistics,
+)
+from espnet_sentiment.layers.bilstm import BiLSTM
+from espnet_sentiment.layers.dropout import Dropout
+from espnet_sentiment.layers.layer_sum import WeightedLayerSum
+from espnet_sentiment.layers.normalised_sum import CHUNK, normalised_sum
+
+UTTS = [f"utt{i:02d}" for i in range(12)]
+N_LAYERS, DIM = 3, 5
+
+
+def _lengths():
+    return np.random.default_rng(SEED).integers(3, 2 * CHUNK, len(UTTS))
+
+
+@pytest.fixture
+def lstms():
+    """Return a bi-LSTM that leaves padding out and one that does not, alike."""
+    torch.manual_seed(SEED)
+    packed = BiLSTM(7, 4, 2, mixed_lengths=True)
+    plain = BiLSTM(7, 4, 2)
+    plain.load_state_dict(packed.state_dict())
+    return packed, plain
+
+
+@pytest.mark.parametrize("lengths", [[6, 1, 9, 6], [9], [2, 2], [1, 1, 1]])
+def test_a_bilstm_without_padding_gives_states_and_gradients_of_pytorchs(
+    lstms, lengths
+):
+    x = torch.randn(len(lengths), 9, 7)
+    weight = torch.randn(len(lengths), 9, 8)
+    found = []
+    for lstm in lstms:
+        inputs = x.clone().requires_grad_()
+        states = lstm.train()(inputs, torch.tensor(lengths))
+        (states * weight).sum().backward()
+        grads = [parameter.grad for parameter in lstm.parameters()]
+        found.append([states.detach(), inputs.grad, *grads])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_drops_the_share_that_is_asked_for_and_passes_what_it_kept():
+    torch.manual_seed(SEED)
+    dropout = Dropout(0.3)
+    x = torch.ones(101, 97, requires_grad=True)
+    y = dropout(x)
+    y.sum().backward()
+    assert y.unique().tolist() == pytest.approx([0.0, 1 / 0.7], rel=1e-4)
+    # Five standard deviations.
+    deviation = (0.3 * 0.7 / x.numel()) ** 0.5
+    assert abs((y == 0).float().mean().item() - 0.3) < 5 * deviation
+    assert torch.equal(x.grad, y.detach())
+    assert torch.equal(dropout.eval()(x), x)
+    assert not Dropout(1.0)(x).any() and torch.equal(Dropout(0.0)(x), x)
+
+
+def test_features_are_normalised_and_mixed_as_by_padded_batches():
+    torch.manual_seed(SEED)
+    frames = [torch.randn(n, N_LAYERS * DIM).half() for n in (1, CHUNK, 2 * CHUNK + 1)]
+    mean, std = torch.randn(N_LAYERS * DIM), torch.rand(N_LAYERS * DIM) + 0.5
+    std[0] = 1e-10  # of a channel that is constant
+    for x in frames:
+        x[:, 0] = mean[0] = 0.1
+    mean[0] = frames[0][0, 0]
+    layers = WeightedLayerSum(N_LAYERS)
+    mixed = normalised_sum(frames, mean, std, layers.weights)
+    weight = torch.randn_like(mixed)
+    (mixed * weight).sum().backward()
+    ours, layers.logits.grad = layers.logits.grad, None
+    padded = torch.nn.utils.rnn.pad_sequence(
+        [(x.float() - mean) / std for x in frames], batch_first=True
+    )
+    expected = layers(padded)
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours, layers.logits.grad, rtol=1e-4, atol=1e-4)
+    assert not mixed[0, 1:].any()
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write two views of stored features; return the options of a training."""
+    rng = np.random.default_rng(SEED)
+    for view in ("clean", "view1"):
+        writer = StoreWriter(tmp_path / view, [UTTS], {"n_layers": N_LAYERS})
+        features = [rng.normal(size=(n, N_LAYERS * DIM)) for n in _lengths()]
+        writer.write(0, dict(zip(UTTS, features, strict=True)))
+        writer.finish()
+    store = FeatureStore(tmp_path / "clean")
+    np.savez(tmp_path / "stats.npz", **feature_statistics(store, UTTS))
+    labels = "".join(f"{utt} {'ab'[i % 2]}\n" for i, utt in enumerate(UTTS))
+    shapes = [f"{utt} {store.n_frames(utt)},{store.dim}\n" for utt in UTTS]
+    (tmp_path / "utt2label").write_text(labels)
+    (tmp_path / "shape").write_text("".join(shapes))
+    (tmp_path / "tokens").write_text("a\nb\n")
+    views = f"{tmp_path / 'clean'},{tmp_path / 'view1'}"
+    parser = lazy.SentimentTask.get_parser()
+    parser.set_defaults(
+        output_dir=str(tmp_path / "exp"),
+        token_list=str(tmp_path / "tokens"),
+        input_size=N_LAYERS * DIM,
+        model_conf={"n_layers": N_LAYERS},
+        normalize="global_mvn",
+        normalize_conf={"stats_file": str(tmp_path / "stats.npz")},
+        decoder_conf={"hidden_size": 4, "n_heads": 2, "head_size": 4, "dropout": 0.2},
+        train_data_path_and_name_and_type=[
+            (views, "speech", "feature_views"),
+            (str(tmp_path / "utt2label"), "label", "text"),
+        ],
+        valid_data_path_and_name_and_type=[
+            (str(tmp_path / "clean"), "speech", "feature_views"),
+            (str(tmp_path / "utt2label"), "label", "text"),
+        ],
+        train_shape_file=[str(tmp_path / "shape")],
+        valid_shape_file=[str(tmp_path / "shape")],
+        batch_size=4,
+        max_epoch=5,
+        keep_nbest_models=[3],
+        optim_conf={"lr": 0.01},
+        num_workers=0,
+        use_tensorboard=False,
+        use_matplotlib=False,
+        seed=SEED,
+    )
+    return parser.parse_args([])
+
+
+def _train(config, task, folder, **options):
+    """Train; return the averaged weights and the curves."""
+    config = argparse.Namespace(**vars(config) | {"output_dir": str(folder)} | options)
+    task.main(config)
+    if (folder / "kept.pth").exists():
+        kept = torch.load(folder / "kept.pth", weights_only=True)
+        return kept["model"], _curves(kept["reporter"]["stats"])
+    state = torch.load(folder / "checkpoint.pth", weights_only=True)
+    model = torch.load(folder / "valid.ua.ave.pth", weights_only=True)
+    return model, _curves(state["reporter"]["stats"])
+
+
+def _curves(stats):
+    keys = ("loss", "acc", "wa", "ua", "grad_norm", "optim0_lr0")
+    return {
+        (epoch, phase, key): values[key]
+        for epoch, phases in stats.items()
+        for phase, values in phases.items()
+        for key in keys
+        if key in values
+    }
+
+
+def _same(one, other):
+    assert one[1] == other[1] and one[0].keys() == other[0].keys()
+    for key, value in one[0].items():
+        torch.testing.assert_close(value, other[0][key], rtol=0, atol=0, msg=key)
+
+
+OPTIONS = {
+    "plain": {},
+    "a scheduler of epochs": {
+        "scheduler": "reducelronplateau",
+        "scheduler_conf": {"patience": 0},
+    },
+    "a scheduler of steps": {
+        "scheduler": "warmuplr",
+        "scheduler_conf": {"warmup_steps": 3},
+    },
+    "early stopping": {
+        "patience": 1,
+        "early_stopping_criterion": ["valid", "loss", "min"],
+        "optim_conf": {"lr": 0.3},
+        "max_epoch": 12,
+    },
+    "few epochs": {"keep_nbest_models": [4, 2], "max_epoch": 3},
+    "other batches": {"batch_type": "numel", "batch_bins": 5000, "accum_grad": 2},
+}
+
+
+@pytest.mark.espnet
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
+def test_a_fold_has_the_numbers_of_espnets_trainer(config, tmp_path, options):
+    class ByTrainer(lazy.FoldTask):
+        trainer = lazy.SentimentTask.trainer
+
+    ours = _train(config, lazy.FoldTask, tmp_path / "ours", **options)
+    _same(ours, _train(config, ByTrainer, tmp_path / "theirs", **options))
+
+
+@pytest.mark.espnet
+def test_padded_batches_of_espnets_data_loader_give_the_same_to_rounding(
+    config, tmp_path
+):
+    # Dropout draws other numbers for padded batches.
+    conf = {**config.decoder_conf, "dropout": 0.0}
+    ours = _train(config, lazy.FoldTask, tmp_path / "a", decoder_conf=conf)
+    padded = _train(config, lazy.SentimentTask, tmp_path / "b", decoder_conf=conf)
+    for key, value in ours[0].items():
+        torch.testing.assert_close(value, padded[0][key], rtol=1e-3, atol=1e-4)
+    losses = [k for k in ours[1] if k[2] == "loss"]
+    assert losses and all(
+        ours[1][k] == pytest.approx(padded[1][k], rel=1e-4) for k in losses
+    )
+
+
+@pytest.mark.espnet
+@pytest.mark.parametrize("scheduler", [None, "warmuplr"])
+def test_a_killed_fold_goes_on_to_the_same_bits(
+    config, tmp_path, monkeypatch, scheduler
+):
+    options = {"scheduler": scheduler, "max_epoch": 6}
+    whole = _train(config, lazy.FoldTask, tmp_path / "whole", **options)
+    trainer, epochs = lazy.FoldTask.trainer, []
+
+    def interrupted():
+        epochs.append(1)
+        if len(epochs) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(lazy.fold_trainer, "INTERVAL", 0.0)
+    monkeypatch.setattr(trainer, "on_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _train(config, lazy.FoldTask, tmp_path / "killed", **options)
+    monkeypatch.setattr(trainer, "on_epoch", lambda: epochs.append(1))
+    _same(whole, _train(config, lazy.FoldTask, tmp_path / "killed", **options))
+    assert len(epochs) == 7  # the fourth twice: three were kept
+
+
+@pytest.mark.espnet
+def test_a_broken_checkpoint_begins_anew(config, tmp_path):
+    whole = _train(config, lazy.FoldTask, tmp_path / "whole")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "training.pth").write_bytes(b"PK\3\4" + bytes(60))
+    _same(whole, _train(config, lazy.FoldTask, tmp_path / "broken"))
+
+
+@pytest.mark.espnet
+def test_epochs_are_averaged_as_espnet_does(config, tmp_path):
+    """Whole numbers are summed, as ESPnet's average of files does."""
+    states = [
+        {"w": torch.tensor([0.1 * i, 1.0 / (i + 1)]), "n": torch.tensor(i)}
+        for i in range(3)
+    ]
+    found = lazy.fold_trainer.average(states)
+    total = (states[0]["w"] + states[1]["w"]) + states[2]["w"]
+    assert torch.equal(found["w"], total / 3) and found["n"] == 3
+
+
+@pytest.mark.espnet
+def test_an_epoch_leaves_no_file(config, tmp_path):
+    _train(config, lazy.FoldTask, tmp_path / "exp")
+    assert {path.name for path in (tmp_path / "exp").iterdir()} == {
+        "config.yaml",
+        "kept.pth",
+    }
