@@ -1,24 +1,29 @@
-"""One training epoch on stored features against one that encodes on the fly.
+"""One training epoch on stored features, in four ways, and what encoding them costs.
 
-Both train the same sentiment model on fold 1 of a recipe that has run stages 0 to 4,
-with ESPnet's Trainer, in one process:
+All train the same sentiment model on fold 1 of a recipe that has run stages 0 to 4, in
+one process and in turns: as stage 4 does; a bare loop of PyTorch on the same batches,
+without logs, checks or curves; by ESPnet's data loader on padded float32 batches; and
+by encoding the audio on the fly.
 
     cd egs/emodb
     python ../../benchmarks/frozen_features.py --data_dir data/emodb \\
         --encoder conf/encoder/whisper_base.yaml \\
-        --sentiment conf/sentiment/rnn_attention.yaml [--encoder_model PATH]
+        --sentiment conf/sentiment/rnn_attention.yaml [--encoder_model PATH] [--runs N]
 """
 
 import argparse
 import platform
+import statistics
 import tempfile
-from pathlib import Path
+import time
 
 import torch
-from espnet2.torch_utils.safe_torch_load import safe_torch_load
+from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
+from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
+from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.recipe.experiment import (
@@ -29,6 +34,7 @@ from espnet_sentiment.recipe.experiment import (
 from espnet_sentiment.recipe.stage import stage_seconds
 from espnet_sentiment.scoring.tables import markdown
 from espnet_sentiment.tasks.sentiment import SentimentTask
+from espnet_sentiment.train.fold_task import FoldTask
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,16 +43,57 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_experiment_arguments(parser)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1, help="default 1, as stage 4")
+    parser.add_argument("--runs", type=int, default=3, help="of each way (default 3)")
     return parser
 
 
-def epoch_seconds(config: dict, folder: Path) -> float:
-    """Train one epoch and return the seconds that ESPnet's reporter counted."""
-    options = {**config, "output_dir": str(folder), "max_epoch": 1, "resume": False}
-    SentimentTask.main(argparse.Namespace(**options))
-    state = safe_torch_load(folder / "checkpoint.pth", map_location="cpu")
-    return state["reporter"]["stats"][1]["train"]["time"]["__timedelta_seconds__"]
+class Counted:
+    """Counts the seconds of a task's epochs, those of training and of validating."""
+
+    def __init__(self, task: type[SentimentTask], config: dict, **options):
+        self.task, self.config, self.options = task, config, options
+
+    def epoch(self) -> float:
+        """Train one epoch; return its seconds without building the model."""
+        seconds = []
+
+        class Timed(self.task):
+            class trainer(self.task.trainer):  # the task's attribute
+                @classmethod
+                def train_one_epoch(cls, *args, **kwargs):
+                    begin = time.perf_counter()
+                    result = super().train_one_epoch(*args, **kwargs)
+                    seconds.append(time.perf_counter() - begin)
+                    return result
+
+        with tempfile.TemporaryDirectory() as folder:
+            options = {
+                **self.config,
+                **self.options,
+                "output_dir": folder,
+                "max_epoch": 1,
+                "resume": False,
+            }
+            Timed.main(argparse.Namespace(**options))
+        return seconds[0]
+
+
+def bare_epoch(config: dict) -> float:
+    """Train on the same batches with nothing around; return the seconds."""
+    args = argparse.Namespace(**config)
+    set_all_random_seed(args.seed + 1)
+    model = FoldTask.build_model(args).train()
+    (optimizer,) = FoldTask.build_optimizers(args, model)
+    batches = FoldTask.build_iter_factory(args, DistributedOption(), "train")
+    begin = time.perf_counter()
+    for _, batch in batches.build_iter(1):
+        loss, _, _ = model(**batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), args.grad_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+    return time.perf_counter() - begin
 
 
 def main(argv=None) -> None:
@@ -73,30 +120,36 @@ def main(argv=None) -> None:
         "train_data_path_and_name_and_type": audio,
         "valid_data_path_and_name_and_type": audio,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        kept_seconds = epoch_seconds(kept, Path(folder, "kept"))
-        live_seconds = epoch_seconds(live, Path(folder, "live"))
+    on_the_fly = Counted(SentimentTask, live).epoch  # once: it takes long
+    ways = {
+        "stored features": Counted(FoldTask, kept).epoch,
+        "a bare loop on them": lambda: bare_epoch(kept),
+        "padded batches": Counted(SentimentTask, kept).epoch,
+        "encoding on the fly": on_the_fly,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for root in view_dirs(experiment):
+        FeatureStore(root).check()  # once, as stage 4 does before it trains
+    for run_number in range(args.runs):
+        for name, way in ways.items():
+            if run_number == 0 or way is not on_the_fly:
+                seconds[name].append(way())
     epochs = kept["max_epoch"] * len(read_folds(args.data_dir))
     encoding = stage_seconds(experiment.encode_stamps)
     n_train = len(read_folds(args.data_dir)[0].train)
     print(
         f"\n{n_train} training utterances, {len(view_dirs(experiment))} stored views, "
-        f"{args.threads} threads, torch {torch.__version__}, {platform.machine()}\n"
+        f"{args.threads} threads, median of {args.runs}, torch {torch.__version__}, "
+        f"{platform.machine()}\n"
     )
-    header = ["", "one epoch (s)", f"{epochs} epochs (s)", "with encoding (s)"]
-    rows = [
-        ["stored features", kept_seconds, kept_seconds * epochs, encoding],
-        ["encoding on the fly", live_seconds, live_seconds * epochs, 0.0],
-    ]
-    table = [[n, f"{s:.2f}", f"{a:.0f}", f"{a + e:.0f}"] for n, s, a, e in rows]
-    total = [a + e for _, _, a, e in rows]
-    ratio = [
-        "ratio",
-        f"{live_seconds / kept_seconds:.1f}",
-        "",
-        f"{total[1] / total[0]:.1f}",
-    ]
-    print(markdown(header, [*table, ratio]))
+    header = ["", "one epoch (s)", "ratio", f"{epochs} epochs and encoding (s)"]
+    first = statistics.median(seconds["stored features"])
+    table = []
+    for name, values in seconds.items():
+        one = statistics.median(values)
+        total = one * epochs + (0.0 if "fly" in name else encoding)
+        table.append([name, f"{one:.2f}", f"{one / first:.2f}", f"{total:.0f}"])
+    print(markdown(header, table))
 
 
 if __name__ == "__main__":

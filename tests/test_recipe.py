@@ -114,8 +114,10 @@ def test_a_training_killed_between_epochs_ends_with_the_same_numbers(
     finished, fresh, monkeypatch
 ):
     from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
+    from espnet_sentiment.train import fold_trainer
 
     fresh.run(1, 3)
+    monkeypatch.setattr(fold_trainer, "INTERVAL", 0.0)
     validate = SentimentTrainer.validate_one_epoch.__func__
     calls = []
 
@@ -131,9 +133,9 @@ def test_a_training_killed_between_epochs_ends_with_the_same_numbers(
         )
         with pytest.raises(KeyboardInterrupt):
             fresh.run(4, 4, "--nj", "1")
-    assert (fresh.exp / "fold1" / "checkpoint.kept.pth").exists()
+    assert (fresh.exp / "fold1" / fold_trainer.STATE).exists()
     fresh.run(4, 5, "--nj", "1")
-    assert "resumed" in (fresh.exp / "fold1" / "train.log").read_text()
+    assert "goes on after epoch 1" in (fresh.exp / "fold1" / "train.log").read_text()
     assert predictions(fresh) == predictions(finished)
 
 
@@ -141,7 +143,7 @@ def test_a_half_written_training_state_starts_the_fold_again(finished, fresh):
     fresh.run(1, 3)
     fold = fresh.exp / "fold1"
     fold.mkdir(parents=True)
-    (fold / "checkpoint.pth").write_bytes(b"PK half a file")
+    (fold / "training.pth").write_bytes(b"PK half a file")
     fresh.run(4, 5)
     assert predictions(fresh) == predictions(finished)
 

@@ -265,7 +265,11 @@ SENTIMENT = Served(
         *("text_token_list", "text_bpemodel"),
     },
     fixed={**_FIXED, "num_workers": 0, "model": "sentiment"},
-    unused={*_UNUSED, *_DISTRIBUTED, "frontend", "frontend_conf", "use_amp"},
+    unused={
+        *(*_UNUSED, *_DISTRIBUTED, "frontend", "frontend_conf", "use_amp"),
+        # Stores lie in the page cache.
+        *("max_cache_size", "valid_max_cache_size"),
+    },
     in_config={
         **dict.fromkeys(
             ("specaug", "specaug_conf", "views"), "stage 3 makes the views"
