@@ -49,12 +49,15 @@ def packing(lengths: torch.Tensor, width: int) -> Packing:
 
 
 def packed_bilstm(
-    forward: torch.nn.LSTM, backward: torch.nn.LSTM, x: torch.Tensor, packed: Packing
+    forward: torch.nn.Module,
+    backward: torch.nn.Module,
+    x: torch.Tensor,
+    packed: Packing,
 ) -> torch.Tensor:
     """Run one layer in both directions.
 
     Args:
-        forward: One layer of one direction, which reads from the front.
+        forward: A ``torch.nn.LSTM`` of one layer and direction, which reads from the front.
         backward: The other, which reads from the end.
         x: Valid frames (N, D) in the order of ``packed``.
         packed: Their places.
@@ -63,18 +66,20 @@ def packed_bilstm(
         Hidden states (N, 2H), forward first.
     """
     pair = (forward, backward)
-    weight = torch.cat([_ordered(lstm.weight_ih_l0) for lstm in pair])
-    bias = torch.cat([_ordered(lstm.bias_ih_l0 + lstm.bias_hh_l0) for lstm in pair])
+    weight = torch.cat([_gates(lstm, "weight_ih_l0") for lstm in pair])
+    bias = torch.cat(
+        [_gates(lstm, "bias_ih_l0") + _gates(lstm, "bias_hh_l0") for lstm in pair]
+    )
     there, back = torch.addmm(bias, x, weight.t()).chunk(2, dim=1)
     gates = torch.stack([there, back.index_select(0, packed.back)])
-    recurrent = torch.stack([_ordered(lstm.weight_hh_l0).t() for lstm in pair])
+    recurrent = torch.stack([_gates(lstm, "weight_hh_l0").t() for lstm in pair])
     there, back = _Recurrence.apply(gates, recurrent, packed.sizes)
     return torch.cat([there, back.index_select(0, packed.back)], dim=1)
 
 
-def _ordered(weight: torch.Tensor) -> torch.Tensor:
-    """Bring the gates (4H, ...) into ``ORDER``."""
-    return weight.unflatten(0, (4, -1))[ORDER].flatten(0, 1)
+def _gates(lstm: torch.nn.Module, name: str) -> torch.Tensor:
+    """Return a parameter (4H, ...) with the gates in ``ORDER``."""
+    return lstm.get_parameter(name).unflatten(0, (4, -1))[ORDER].flatten(0, 1)
 
 
 class _Recurrence(torch.autograd.Function):
