@@ -57,7 +57,7 @@ def packed_bilstm(
     """Run one layer in both directions.
 
     Args:
-        forward: A ``torch.nn.LSTM`` of one layer and direction, which reads from the front.
+        forward: A ``torch.nn.LSTM`` of one layer, which reads from the front.
         backward: The other, which reads from the end.
         x: Valid frames (N, D) in the order of ``packed``.
         packed: Their places.
