@@ -12,6 +12,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.store_dtype import named_dtype
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import describe_encoder
@@ -68,6 +69,7 @@ def write_stores(
         wanted.update(view_dirs(experiment))
     meta = {
         "encoder": describe_encoder(config),
+        **named_dtype(config),
         "input": features.inputs,
         "batch_size": args.encode_batch_size,
         "algorithm": ALGORITHM,
