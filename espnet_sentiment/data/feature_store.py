@@ -69,7 +69,7 @@ class StoreWriter:
         return sealed(shard_path(self.root, number), self._of(number)) is not None
 
     def write(self, number: int, features: Mapping[str, np.ndarray]) -> None:
-        """Write the features (T, D) of a shard's utterances, rounded to the store's type.
+        """Write the features (T, D) of a shard's utterances in the store's type.
 
         Raises:
             DataError: A value is not finite.
