@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
+from espnet_sentiment.encoder.output_size import measure_output_size
 
 pytestmark = pytest.mark.espnet
 
@@ -209,6 +210,15 @@ def test_layers_are_those_of_the_encoder(recipe, speech, name):
         out, _ = encode(load(recipe, name, layer), *speech)
         torch.testing.assert_close(out, stacked[:, :, layer])
     assert not torch.allclose(stacked[:, :, 1], stacked[:, :, 2], atol=1e-2)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_frames_are_known_without_encoding(recipe, speech, name):
+    encoder = load(recipe, name, subsample=2)
+    _, frames = encode(encoder, *speech)
+    size = measure_output_size(encoder, "cpu")
+    assert size.frames(speech[1].numpy()).tolist() == frames.tolist()
+    assert (size.n_layers, size.dim) == (1, encoder.output_size())
 
 
 def test_layer_out_of_range_says_how_many_there_are(recipe):

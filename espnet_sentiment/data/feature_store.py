@@ -40,6 +40,26 @@ def shard_path(root: PathLike, number: int) -> Path:
     return Path(root) / f"shard.{number:05d}.safetensors"
 
 
+def _plan(meta: Mapping, shards: Sequence[Sequence[str]]) -> dict:
+    """Return what ``plan.json`` holds."""
+    return {"meta": dict(meta), "shards": [list(shard) for shard in shards]}
+
+
+def _is_planned(root: PathLike, plan: dict) -> bool:
+    return find_json(Path(root) / PLAN) == json.loads(json.dumps(plan))
+
+
+def stored_bytes(
+    root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping
+) -> tuple[int, int]:
+    """Return the bytes of a store's shards that a writer would keep, and of all.
+
+    By their sizes alone: gigabytes are not read for it.
+    """
+    there = sum(p.stat().st_size for p in Path(root).glob("shard.*.safetensors"))
+    return there if _is_planned(root, _plan(meta, shards)) else 0, there
+
+
 class StoreWriter:
     """Write a store shard by shard; finished shards of an earlier run are kept.
 
@@ -52,13 +72,12 @@ class StoreWriter:
 
     def __init__(self, root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping):
         self.root, self.shards, self.meta = Path(root), shards, dict(meta)
-        plan = {"meta": self.meta, "shards": [list(shard) for shard in shards]}
-        path = self.root / PLAN
-        if find_json(path) != json.loads(json.dumps(plan)):
+        plan = _plan(meta, shards)
+        if not _is_planned(root, plan):
             (self.root / INDEX).unlink(missing_ok=True)
             for old in self.root.glob("shard.*.safetensors"):
                 break_seal(old)
-            write_json(path, plan)
+            write_json(self.root / PLAN, plan)
 
     def _of(self, number: int) -> str:
         """Say what a shard is made from."""
