@@ -23,9 +23,10 @@ from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.data.feature_store import PLAN, FeatureStore, StoreWriter
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
-from espnet_sentiment.data.store_dtype import STORE_DTYPES, store_dtype
+from espnet_sentiment.data.store_dtype import STORE_DTYPES, named_dtype, store_dtype
 from espnet_sentiment.encoder.choices import build_encoder
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.encode import UTTS_PER_SHARD
 from espnet_sentiment.encoder.output_size import measure_output_size
 from espnet_sentiment.encoder.store_size import Corpus, human
 from espnet_sentiment.scoring.tables import markdown
@@ -117,7 +118,8 @@ def main(argv=None) -> None:
         f"sw{n:06d}-{n:09d}": round(rate * seconds) for n in range(args.utterances)
     }
     size = measure_output_size(encoder, "cpu")
-    one = Corpus.of(units, size, store_dtype(config)).bytes()
+    meta, n_shards = named_dtype(config), len(units) // UTTS_PER_SHARD + 1
+    one = Corpus.of(units, size, meta, n_shards).bytes()
     print(
         f"{human((1 + args.views) * one)}: {1 + args.views} x {human(one)}, "
         f"{args.utterances} utterances, {args.hours:g} h, {size.n_layers} x {size.dim} "

@@ -12,7 +12,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
-from espnet_sentiment.data.store_dtype import named_dtype, store_dtype
+from espnet_sentiment.data.store_dtype import named_dtype
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import describe_encoder
@@ -138,7 +138,7 @@ def _encode(
     configs = Configs(Path(args.encoder), counts)
 
     def check(size, shards, metas) -> None:
-        corpus = Corpus.of(units, size, store_dtype(config))
+        corpus = Corpus.of(units, size, next(iter(metas.values())), len(shards))
         check_room(stage.say, corpus, Stores.find(metas, shards), configs)
 
     stage.say("loading the encoder")

@@ -5,12 +5,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.data.feature_store import stored_bytes
+from espnet_sentiment.data.store_dtype import store_dtype
 
 if TYPE_CHECKING:
     from espnet_sentiment.encoder.output_size import OutputSize
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # int8, for the scales once more; in plan and index.
 HEADER = {"float16": 64, "int8": 133}
 TABLES = 45
+SHARD = 350  # a shard's seal, its hash in the index, and padding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,21 +29,38 @@ class Corpus:
 
     Args:
         ids: Bytes of all ids.
+        fixed: Bytes of a store that no utterance adds to.
         frames: Frames (N,) of the encoder's output.
         size: What the encoder makes of an utterance.
         dtype: One of ``STORE_DTYPES``.
     """
 
     ids: int
+    fixed: int
     frames: np.ndarray
     size: "OutputSize"
     dtype: str
 
     @classmethod
-    def of(cls, units: Mapping[str, int], size: "OutputSize", dtype: str) -> "Corpus":
-        """Describe a corpus by stage 1's table of samples or frames."""
+    def of(
+        cls,
+        units: Mapping[str, int],
+        size: "OutputSize",
+        meta: Mapping[str, Any],
+        n_shards: int,
+    ) -> "Corpus":
+        """Describe a corpus.
+
+        Args:
+            units: Stage 1's table of samples or frames.
+            size: What the encoder makes of an utterance.
+            meta: What defines the features; plan and index hold it.
+            n_shards: Files of a store.
+        """
         ids = sum(len(json.dumps(utt, ensure_ascii=False).encode()) for utt in units)
-        return cls(ids, size.frames(np.array(list(units.values()))), size, dtype)
+        fixed = 2 * len(json.dumps(meta, indent=2)) + SHARD * n_shards
+        frames = size.frames(np.array(list(units.values())))
+        return cls(ids, fixed, frames, size, store_dtype(meta))
 
     def bytes(self, n_layers: int | None = None, dtype: str | None = None) -> int:
         """Return the bytes of one store, or of one of other layers or another type."""
@@ -53,7 +72,7 @@ class Corpus:
             values, names = rows + 4 * n, 4 * self.ids
         else:
             values, names = 2 * rows, 3 * self.ids
-        return values * channels + names + (HEADER[dtype] + TABLES) * n
+        return self.fixed + values * channels + names + (HEADER[dtype] + TABLES) * n
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,13 +139,13 @@ def check_room(
     missing = stores.missing(store)
     there = f", {human(kept)} of it there already" if kept else ""
     what = (
-        f"{human(n_stores * store)} in {folder}{there}: {n_stores} x {human(store)} "
+        f"{human(n_stores * store)} to {folder}{there}: {n_stores} x {human(store)} "
         f"(without SpecAugment, and each view), {size.n_layers} x {size.dim} channels "
         f"as {corpus.dtype}, {corpus.frames.sum()} frames of {len(corpus.frames)} "
         "utterances"
     )
     if missing <= free:
-        say(f"{what}; {human(free)} free")
+        say(f"writes {what}; {human(free)} are free")
         return
     fitting = remedies(corpus, stores, configs, free)
     if not fitting:
