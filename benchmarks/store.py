@@ -27,6 +27,7 @@ from espnet_sentiment.data.store_dtype import STORE_DTYPES, named_dtype, store_d
 from espnet_sentiment.encoder.choices import build_encoder
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.encode import UTTS_PER_SHARD
+from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.output_size import measure_output_size
 from espnet_sentiment.encoder.store_size import Corpus, human
 from espnet_sentiment.scoring.tables import markdown
@@ -113,11 +114,12 @@ def main(argv=None) -> None:
     config = load_encoder_config(args.encoder, args.encoder_model)
     encoder = build_encoder(config["encoder"], config["encoder_conf"])
     seconds = 3600 * args.hours / args.utterances
-    rate = SAMPLE_RATE if encoder.input_kind == "audio" else 100
+    kind = input_kind(config["encoder"])
+    rate = SAMPLE_RATE if kind == "audio" else 100
     units = {
         f"sw{n:06d}-{n:09d}": round(rate * seconds) for n in range(args.utterances)
     }
-    size = measure_output_size(encoder, "cpu")
+    size = measure_output_size(encoder, kind)
     meta, n_shards = named_dtype(config), len(units) // UTTS_PER_SHARD + 1
     one = Corpus.of(units, size, meta, n_shards).bytes()
     print(

@@ -216,7 +216,7 @@ def test_layers_are_those_of_the_encoder(recipe, speech, name):
 def test_frames_are_known_without_encoding(recipe, speech, name):
     encoder = load(recipe, name, subsample=2)
     _, frames = encode(encoder, *speech)
-    size = measure_output_size(encoder, "cpu")
+    size = measure_output_size(encoder)
     assert size.frames(speech[1].numpy()).tolist() == frames.tolist()
     assert (size.n_layers, size.dim) == (1, encoder.output_size())
 

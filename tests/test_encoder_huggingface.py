@@ -300,7 +300,7 @@ def test_frames_are_known_without_encoding(name, subsample, saved, speech):
     waves, lengths = speech
     encoder = load(saved(name), "last", subsample=subsample)
     _, frames = encode(encoder, waves, lengths)
-    size = measure_output_size(encoder, "cpu")
+    size = measure_output_size(encoder)
     assert size.frames(lengths.numpy()).tolist() == frames.tolist()
     assert (size.n_layers, size.dim) == (1, encoder.output_size())
 

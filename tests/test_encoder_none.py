@@ -68,7 +68,7 @@ def test_encoder_describes_itself():
 
 
 def test_frames_are_known_without_encoding():
-    size = measure_output_size(FbankEncoder(subsample=8), "cpu")
+    size = measure_output_size(FbankEncoder(subsample=8), "fbank")
     # Stage 1's table counts frames of fbank.
     assert size.frames(np.array([8, 9, 98])).tolist() == [1, 2, 13]
     assert (size.n_layers, size.dim) == (1, 80)

@@ -250,7 +250,7 @@ def test_chosen_layers_stand_side_by_side(folder, speech, name):
 def test_frames_are_known_without_encoding(folder, speech, name, layer):
     encoder = load(folder, name, layer, subsample=2)
     out, frames = encode(encoder, *speech)
-    size = measure_output_size(encoder, "cpu")
+    size = measure_output_size(encoder)
     assert size.frames(speech[1].numpy()).tolist() == frames.tolist()
     assert size.n_layers * size.dim == out.size(2)
 

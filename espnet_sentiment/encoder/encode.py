@@ -157,7 +157,7 @@ def output_size(source: Source) -> "OutputSize":
     from espnet_sentiment.encoder.output_size import measure_output_size
 
     encoder, _ = _load(source)
-    return measure_output_size(encoder, source.device)
+    return measure_output_size(encoder, source.kind, source.device)
 
 
 @functools.lru_cache(maxsize=1)

@@ -35,7 +35,7 @@ class OutputSize(NamedTuple):
     """What an encoder makes of an utterance.
 
     Args:
-        rate: Samples a second that it takes; None if it takes fbank.
+        rate: Samples a second that it takes; None if it is given fbank.
         frontend: Samples, or frames of fbank, to frames of the front end.
         layers: Those to frames of its layers.
         subsample: How many of these are averaged to one.
@@ -63,8 +63,16 @@ class OutputSize(NamedTuple):
 
 
 @torch.no_grad()
-def measure_output_size(encoder: AbsPretrainedEncoder, device: str) -> OutputSize:
-    """Find out what an encoder makes of utterances, on some seconds of noise."""
+def measure_output_size(
+    encoder: AbsPretrainedEncoder, kind: str = "audio", device: str = "cpu"
+) -> OutputSize:
+    """Find out what an encoder makes of utterances, on some seconds of noise.
+
+    Args:
+        encoder: On ``device``.
+        kind: What stage 1 wrote for it, ``audio`` or ``fbank``.
+        device: Where to compute.
+    """
 
     def frontend_frames(n: int) -> int:
         return len(encoder.frontend.features(noise(n).to(device)))
@@ -75,7 +83,7 @@ def measure_output_size(encoder: AbsPretrainedEncoder, device: str) -> OutputSiz
         return int(encoder.hidden_states(feats, lengths)[1])
 
     rate, frontend = None, Windows(1, 0)
-    if encoder.input_kind == "audio":
+    if kind == "audio":
         rate = encoder.sample_rate
         hop = round(encoder.frame_shift * rate)
         frontend = _windows(frontend_frames, max(rate, encoder.min_samples), hop)
