@@ -2,13 +2,15 @@
 
     cd egs/emodb
     python ../../benchmarks/store.py --encoder conf/encoder/whisper_base.yaml \\
-        --store dump/whisper_base/emodb/clean [--encoder_model PATH]
+        --store dump/whisper_base/emodb/clean [--encoder_model PATH] \\
+        [--data_dir data/emodb --exp exp/emodb_whisper_base_rnn_attention_seed0]
     python ../../benchmarks/store.py --encoder FILE --utterances 49500 --hours 140
 
 The first writes a store's features anew in both types: bytes, the error of int8 (RMS
 over the standard deviation of a channel, by layer), and seconds to read all of them
-once, the median of interleaved turns. The second says what stage 3 would, of utterances
-of the same length, with 4 SpecAugment views.
+once, the median of interleaved turns; of an experiment, how its folds, trained as they
+are, classify the tested utterances from both. The second says what stage 3 would, of
+utterances of the same length, with 4 SpecAugment views.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import numpy as np
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.data.feature_store import PLAN, FeatureStore, StoreWriter
+from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 from espnet_sentiment.data.store_dtype import STORE_DTYPES, named_dtype, store_dtype
 from espnet_sentiment.encoder.choices import build_encoder
@@ -30,6 +33,8 @@ from espnet_sentiment.encoder.encode import UTTS_PER_SHARD
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.output_size import measure_output_size
 from espnet_sentiment.encoder.store_size import Corpus, human
+from espnet_sentiment.inference.classifier import Classifier
+from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.scoring.tables import markdown
 
 TURNS = 7
@@ -43,6 +48,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoder", required=True, help="encoder config")
     parser.add_argument("--encoder_model", help="its weights, instead of the config's")
     parser.add_argument("--store", type=Path, help="a store of float16")
+    parser.add_argument("--data_dir", help="the set of --exp")
+    parser.add_argument("--exp", type=Path, help="an experiment whose folds decode")
     parser.add_argument("--utterances", type=int, default=49500)
     parser.add_argument("--hours", type=float, default=140.0)
     parser.add_argument("--views", type=int, default=4)
@@ -65,10 +72,10 @@ def copies(store: FeatureStore, folder: Path) -> dict[str, FeatureStore]:
 
 
 def read_all(store: FeatureStore) -> float:
-    """Return the seconds of one pass over all features, none of it kept."""
+    """Return the seconds of one pass over all features as float32."""
     begin = time.perf_counter()
     for utt in store:
-        store[utt].sum()
+        np.asarray(store[utt], np.float32)
     return time.perf_counter() - begin
 
 
@@ -84,7 +91,31 @@ def errors(stores: dict[str, FeatureStore]) -> np.ndarray:
     return np.sqrt(np.square(share).mean(axis=(0, 2)))
 
 
-def compare(store: FeatureStore) -> None:
+def posteriors(store: FeatureStore, exp: Path, data_dir: str) -> dict[str, np.ndarray]:
+    """Classify what every fold of an experiment tests."""
+    found = {}
+    for fold in read_folds(data_dir):
+        model = exp / f"fold{fold.name}" / CHECKPOINT
+        encoder = store.meta["encoder"]
+        classifier = Classifier.of_features(
+            model, encoder, f"{store.root}", device="cpu"
+        )
+        scores = classifier.from_store([store[utt] for utt in fold.test])
+        found |= {u: s.posteriors for u, s in zip(fold.test, scores, strict=True)}
+    return found
+
+
+def decode(stores: dict[str, FeatureStore], exp: Path, data_dir: str) -> None:
+    """Print how an experiment's answers differ between the types."""
+    exact, rounded = (posteriors(s, exp, data_dir) for s in stores.values())
+    same = sum(exact[u].argmax() == rounded[u].argmax() for u in exact)
+    apart = max(np.abs(exact[u] - rounded[u]).max() for u in exact)
+    print(
+        f"{exp}: {same} of {len(exact)} labels the same, posteriors within {apart:.4f}"
+    )
+
+
+def compare(store: FeatureStore, exp: Path | None, data_dir: str) -> None:
     """Print the table of a store."""
     with tempfile.TemporaryDirectory(dir=store.root.parent) as folder:
         stores = copies(store, Path(folder))
@@ -103,13 +134,15 @@ def compare(store: FeatureStore) -> None:
         print(markdown(["store_dtype", "bytes", "seconds to read all"], rows))
         percent = ", ".join(f"{100 * e:.2f}" for e in errors(stores))
         print(f"error of int8 by layer (% of a channel's deviation): {percent}")
+        if exp is not None:
+            decode(stores, exp, data_dir)
 
 
 def main(argv=None) -> None:
     """Compare the types of a store, or say what a corpus takes."""
     args = get_parser().parse_args(argv)
     if args.store:
-        compare(FeatureStore(args.store))
+        compare(FeatureStore(args.store), args.exp, args.data_dir)
         return
     config = load_encoder_config(args.encoder, args.encoder_model)
     encoder = build_encoder(config["encoder"], config["encoder_conf"])

@@ -294,6 +294,9 @@ def test_experiment_on_stored_fbank_gets_fbank(recipe, speech, tmp_path):
     torch.save(weights, tmp_path / "1epoch.pth")
     encoder = ESPnetEncoder(model=str(tmp_path))
     assert encoder.input_kind == "fbank"
+    # Recipes give it audio.
+    frames = measure_output_size(encoder, "audio").frames(speech[1].numpy())
+    assert frames.tolist() == encode(encoder, *speech)[1].tolist()
     feats, lengths = encoder.frontend(*speech)
     torch.testing.assert_close(feats[0], fbank(speech[0][0], 16000))
     config["input_size"] = 83
