@@ -26,7 +26,7 @@ class Windows(NamedTuple):
     step: int
     offset: int
 
-    def count(self, n: np.ndarray) -> np.ndarray:
+    def of(self, n: np.ndarray) -> np.ndarray:
         """Return what becomes of n units; of none, none."""
         return np.maximum((n + self.offset) // self.step, 0)
 
@@ -59,7 +59,7 @@ class OutputSize(NamedTuple):
         """Return the frames of utterances (N,) of so many units in stage 1's tables."""
         if self.rate is not None:
             units = -(-units * self.rate // SAMPLE_RATE)
-        return -(-self.layers.count(self.frontend.count(units)) // self.subsample)
+        return -(-self.layers.of(self.frontend.of(units)) // self.subsample)
 
 
 @torch.no_grad()
