@@ -95,6 +95,12 @@ def test_config_is_read(write):
     }
 
 
+def test_what_the_store_keeps_is_named_where_it_is_not_float16(write):
+    text = "encoder: none\nstore_dtype: {}\n"
+    assert load_encoder_config(write(text.format("int8")))["store_dtype"] == "int8"
+    assert "store_dtype" not in load_encoder_config(write(text.format("float16")))
+
+
 @pytest.mark.parametrize("name", ["none", "null"])
 def test_config_of_the_baseline_needs_no_model(write, name):
     path = write(f"encoder: {name}\nencoder_conf: {{subsample: 4}}\n")
@@ -132,6 +138,7 @@ def test_model_can_be_overridden(write, tmp_path):
         ),
         ("encoder: none\nencoder_conf: {model: a}", "unknown key encoder_conf.model"),
         ("encoder: lingvo", "lingvo"),
+        ("encoder: none\nstore_dtype: int4", "store_dtype is 'int4': .* float16, int8"),
         ("encoder: espnet", "names no model"),
         ("encoder_conf: {}", "names no encoder"),
         ("encoder: [", "cannot be read as YAML"),

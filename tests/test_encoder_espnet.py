@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.espnet_asr import ESPnetEncoder
+from espnet_sentiment.encoder.output_size import measure_output_size
 
 pytestmark = pytest.mark.espnet
 
@@ -211,6 +212,15 @@ def test_layers_are_those_of_the_encoder(recipe, speech, name):
     assert not torch.allclose(stacked[:, :, 1], stacked[:, :, 2], atol=1e-2)
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_frames_are_known_without_encoding(recipe, speech, name):
+    encoder = load(recipe, name, subsample=2)
+    _, frames = encode(encoder, *speech)
+    size = measure_output_size(encoder)
+    assert size.frames(speech[1].numpy()).tolist() == frames.tolist()
+    assert (size.n_layers, size.dim) == (1, encoder.output_size())
+
+
 def test_layer_out_of_range_says_how_many_there_are(recipe):
     with pytest.raises(ValueError, match=r"has 5 layers.* to 4"):
         load(recipe, "conformer", 5)
@@ -284,6 +294,9 @@ def test_experiment_on_stored_fbank_gets_fbank(recipe, speech, tmp_path):
     torch.save(weights, tmp_path / "1epoch.pth")
     encoder = ESPnetEncoder(model=str(tmp_path))
     assert encoder.input_kind == "fbank"
+    # Recipes give it audio.
+    frames = measure_output_size(encoder, "audio").frames(speech[1].numpy())
+    assert frames.tolist() == encode(encoder, *speech)[1].tolist()
     feats, lengths = encoder.frontend(*speech)
     torch.testing.assert_close(feats[0], fbank(speech[0][0], 16000))
     config["input_size"] = 83

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
+from espnet_sentiment.encoder.output_size import measure_output_size
 
 # WavLM gives torch's attention two kinds of masks.
 pytestmark = [
@@ -259,18 +260,49 @@ def test_one_layer_is_its_slice_of_all_layers(name, saved, speech):
         torch.testing.assert_close(out, stacked[:, :, index])
 
 
-def test_layers_above_the_one_read_are_not_kept(saved):
+@pytest.mark.parametrize("name", ["whisper", "wav2vec2-layer", "parakeet-ctc"])
+@pytest.mark.parametrize("layers", [[1], [0, 2], [1, 2, 3]])
+def test_chosen_layers_stand_side_by_side(name, layers, saved, speech):
+    every = load(saved(name))
+    stacked, _ = encode(every, *speech)
+    stacked = stacked.unflatten(2, (every.n_layers, every.dim))
+    encoder = load(saved(name), layers)
+    assert encoder.n_layers == len(layers)
+    out, _ = encode(encoder, *speech)
+    torch.testing.assert_close(out, stacked[:, :, layers].flatten(2))
+
+
+def test_layers_above_those_read_are_not_kept(saved):
     n_weights = [
         sum(p.numel() for p in load(saved("wavlm"), layer).parameters())
-        for layer in (1, 2, "last")
+        for layer in (1, [0, 1], 2, [0, 2], "last")
     ]
-    assert n_weights[0] < n_weights[1] < n_weights[2]
+    assert n_weights == sorted(n_weights) and n_weights[0] == n_weights[1]
+    assert n_weights[1] < n_weights[2] == n_weights[3] < n_weights[4]
 
 
-@pytest.mark.parametrize("layer", [-1, 5, "first"])
+@pytest.mark.parametrize("layer", [-1, 5, "first", True, [], [1, 5], [1, "last"]])
 def test_layer_out_of_range_says_how_many_there_are(saved, layer):
     with pytest.raises(ValueError, match=r"has 5 layers.* 0 .* to 4"):
         load(saved("whisper"), layer)
+
+
+@pytest.mark.parametrize("layers", [[2, 1], [1, 1]])
+def test_layers_are_named_once_and_from_below(saved, layers):
+    remedy = r"once, the lowest first: \[1(, 2)?\]$"
+    with pytest.raises(ValueError, match=remedy):
+        load(saved("whisper"), layers)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("subsample", [1, 3])
+def test_frames_are_known_without_encoding(name, subsample, saved, speech):
+    waves, lengths = speech
+    encoder = load(saved(name), "last", subsample=subsample)
+    _, frames = encode(encoder, waves, lengths)
+    size = measure_output_size(encoder)
+    assert size.frames(lengths.numpy()).tolist() == frames.tolist()
+    assert (size.n_layers, size.dim) == (1, encoder.output_size())
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,5 +1,6 @@
 """The acoustic baseline: fbank, and the reduction of its frame rate."""
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -11,6 +12,7 @@ from torchaudio.compliance import kaldi
 
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.fbank import FbankEncoder, FbankFrontend
+from espnet_sentiment.encoder.output_size import measure_output_size
 from espnet_sentiment.layers.padding import mean_subsample, pad_mask
 
 
@@ -63,6 +65,13 @@ def test_encoder_describes_itself():
     assert encoder.sample_rate == 16000
     assert encoder.input_size == encoder.output_size() == encoder.dim == 80
     assert (encoder.n_layers, encoder.min_frames, encoder.min_samples) == (1, 1, 400)
+
+
+def test_frames_are_known_without_encoding():
+    size = measure_output_size(FbankEncoder(subsample=8), "fbank")
+    # Stage 1's table counts frames of fbank.
+    assert size.frames(np.array([8, 9, 98])).tolist() == [1, 2, 13]
+    assert (size.n_layers, size.dim) == (1, 80)
 
 
 def test_too_short_utterance_is_named_with_the_remedy():

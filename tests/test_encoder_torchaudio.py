@@ -24,6 +24,7 @@ from espnet_sentiment.encoder import torchaudio_files
 from espnet_sentiment.encoder.choices import build_encoder
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import KINDS
+from espnet_sentiment.encoder.output_size import measure_output_size
 from espnet_sentiment.encoder.reference import (
     EncoderMismatchError,
     encoder_reference,
@@ -233,6 +234,25 @@ def test_one_layer_is_its_slice_of_all_layers(folder, speech, name):
     assert not torch.allclose(stacked[:, :, 1], stacked[:, :, 2], atol=1e-2)
     with pytest.raises(ValueError, match=f"has {every.n_layers} layers"):
         load(folder, name, every.n_layers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chosen_layers_stand_side_by_side(folder, speech, name):
+    every = load(folder, name)
+    stacked, _ = encode(every, *speech)
+    stacked = stacked.unflatten(2, (every.n_layers, 16))
+    out, _ = encode(load(folder, name, [1, 2]), *speech)
+    torch.testing.assert_close(out, stacked[:, :, [1, 2]].flatten(2))
+
+
+@pytest.mark.parametrize("layer", ["last", [1, 2]])
+@pytest.mark.parametrize("name", NAMES)
+def test_frames_are_known_without_encoding(folder, speech, name, layer):
+    encoder = load(folder, name, layer, subsample=2)
+    out, frames = encode(encoder, *speech)
+    size = measure_output_size(encoder)
+    assert size.frames(speech[1].numpy()).tolist() == frames.tolist()
+    assert size.n_layers * size.dim == out.size(2)
 
 
 @pytest.mark.parametrize("name", NAMES)

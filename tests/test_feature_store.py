@@ -37,6 +37,40 @@ def test_features_come_back_in_half_precision(tmp_path):
         assert store.n_frames(utt) == len(array)
 
 
+def test_features_come_back_of_8_bits_within_half_a_step(tmp_path):
+    rng = np.random.default_rng(0)
+    speech = rng.standard_normal((9, 4)) * [1e-6, 1.0, 300.0, 0.0] + [0, 50, -9000, 7]
+    long = rng.standard_normal((40, 4))
+    given = {"a": speech, "b": speech[:1], "c": long}
+    writer = StoreWriter(tmp_path, SHARDS, {"store_dtype": "int8"})
+    for number, utts in enumerate(SHARDS):
+        writer.write(number, {u: given[u] for u in utts})
+    writer.finish()
+    store = FeatureStore(tmp_path)
+    assert sorted(store) == ["a", "b", "c"] and store.dim == 4
+    for utt, array in given.items():
+        assert store[utt].dtype == np.float32 and store.n_frames(utt) == len(array)
+        step = np.ptp(array, axis=0) / 254
+        # float16 rounds an offset, and near zero has steps of its own.
+        rounded = np.abs(array).max(axis=0) / 2**11 + 2**-24
+        assert (np.abs(store[utt] - array) <= 0.51 * step + rounded).all()
+    stats = feature_statistics(store, ["c"])
+    np.testing.assert_allclose(stats["sum"], long.sum(axis=0), atol=0.1)
+
+
+def test_features_that_are_not_finite_are_refused_in_8_bits_as_well(tmp_path):
+    writer = StoreWriter(tmp_path, SHARDS, {"store_dtype": "int8"})
+    with pytest.raises(DataError, match="utterance a are not finite"):
+        writer.write(0, {"a": np.full((2, 4), np.nan), "b": np.zeros((2, 4))})
+    with pytest.raises(DataError, match="utterance b are not finite"):
+        writer.write(0, {"a": np.zeros((2, 4)), "b": np.full((2, 4), 1e6)})
+
+
+def test_shards_of_another_type_are_removed(tmp_path):
+    write(tmp_path, meta={"seed": 1})
+    assert not StoreWriter(tmp_path, SHARDS, {"seed": 1, "store_dtype": "int8"}).has(0)
+
+
 def test_a_store_without_all_shards_is_not_read(tmp_path):
     writer = StoreWriter(tmp_path, SHARDS, {})
     writer.write(0, {u: features()[u] for u in SHARDS[0]})

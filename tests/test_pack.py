@@ -159,6 +159,19 @@ def test_a_real_encoder_packs_and_unpacks_to_the_same_bit(
     np.testing.assert_array_equal(found, expected)
 
 
+def test_chosen_layers_are_packed_with_the_model(an4_wavs, tmp_path):
+    model = save_small_whisper(tmp_path / "whisper")
+    conf = {"model": str(model), "layer": [0, 2], "subsample": 4}
+    encoder = {"encoder": "huggingface", "encoder_conf": conf}
+    fold = write_fold(tmp_path / "fold", encoder, 32, model_conf={"n_layers": 2})
+    expected = posteriors(fold, an4_wavs[:2])
+    pack_model(fold, tmp_path / "model.zip")
+    description = unpack_model(tmp_path / "model.zip", tmp_path / "there")
+    assert description["encoder"]["conf"]["layer"] == [0, 2]
+    found = posteriors(tmp_path / "there", an4_wavs[:2])
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_the_same_model_packs_to_the_same_bytes(recipe, archive, tmp_path):
     again = pack_model(recipe.exp, tmp_path / "again.zip", licence="cc-by-4.0")
     assert again.path.read_bytes() == archive.read_bytes()

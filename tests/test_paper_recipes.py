@@ -109,7 +109,7 @@ def test_swbd_sentiment_runs_from_its_releases_to_the_papers_tables(
     options = [*tree.options, "--sentiment", sentiment]
     assert "up to date" in run_both(recipe, rnnt, whisper_dir, *options).stderr
     exp = recipe / "exp"
-    for name in ("whisper_base", "rnnt"):
+    for name in ("whisper_base_one_layer", "rnnt"):
         results = read_json(exp / f"swbd_sentiment_{name}_quick_seed0/results.json")
         assert results["n_utterances"] == 6 and len(results["folds"]) == 1
         assert results["classes"] == ["negative", "neutral", "positive"]

@@ -145,7 +145,10 @@ CASES = {
     "weights": (change_weights, {"2", *FROM_3}),
     "encoder renamed": (move_encoder, {"2", *TRAINING, *DECODING}),
     "layer": (edit("encoder", "encoder_conf.layer", "last"), {"2", *FROM_3}),
+    "layers": (edit("encoder", "encoder_conf.layer", [1, 2]), {"2", *FROM_3}),
     "subsample": (edit("encoder", "encoder_conf.subsample", 2), {"2", *FROM_3}),
+    # That the encoder is the same stage 2 sees; whoever reads the store trains anew.
+    "store_dtype": (edit("encoder", "store_dtype", "int8"), FROM_3),
     # The sentiment model: what makes the views, and what learns on them.
     "views": (edit("sentiment", "views", 2), FROM_3),
     "specaug": (edit("sentiment", "specaug", None), FROM_3),

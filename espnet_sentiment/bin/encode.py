@@ -12,6 +12,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.store_dtype import named_dtype
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import describe_encoder
@@ -68,6 +69,7 @@ def write_stores(
         wanted.update(view_dirs(experiment))
     meta = {
         "encoder": describe_encoder(config),
+        **named_dtype(config),
         "input": features.inputs,
         "batch_size": args.encode_batch_size,
         "algorithm": ALGORITHM,
@@ -92,7 +94,14 @@ def write_stores(
             return
         stage.start()
         drop_replaced(all_experiments[0], stage)
-        _encode(stage, config, features, data, wanted, meta, args)
+        counts = view_counts(all_experiments)
+        _encode(stage, config, features, data, wanted, counts, meta, args)
+
+
+def view_counts(all_experiments: list[Experiment]) -> dict[Path, int]:
+    """Return the SpecAugment views of every sentiment config that has some."""
+    counts = {e.sentiment: len(view_dirs(e)) - 1 for e in all_experiments}
+    return {path: n for path, n in counts.items() if n}
 
 
 def drop_replaced(experiment: Experiment, stage: Stage) -> None:
@@ -114,18 +123,26 @@ def _encode(
     features: Features,
     data: KaldiDir,
     views: dict[Path, dict],
+    counts: dict[Path, int],
     meta: dict,
     args: argparse.Namespace,
 ) -> None:
     """Write the stores; the heavy imports wait until there is work to do."""
-    from espnet_sentiment.encoder.encode import Source, encode, plan_shards
+    from espnet_sentiment.encoder.encode import Source, encode
+    from espnet_sentiment.encoder.store_size import Configs, Corpus, Stores, check_room
 
     source = Source(
         json.dumps(config), features.kind, features.dir, device_of(args.ngpu)
     )
     units = features.sizes(data)
+    configs = Configs(Path(args.encoder), counts)
+
+    def check(size, shards, metas) -> None:
+        corpus = Corpus.of(units, size, next(iter(metas.values())), len(shards))
+        check_room(stage.say, corpus, Stores.find(metas, shards), configs)
+
     stage.say("loading the encoder")
-    files = encode(source, plan_shards(units), views, meta, args.cluster)
+    files = encode(source, units, views, meta, check, stage.say, args.cluster)
     stage.finish(f"{len(views)} views of {len(units)} utterances", *files)
 
 

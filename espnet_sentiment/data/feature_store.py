@@ -4,7 +4,7 @@ A store is a folder of safetensors shards, each written atomically and sealed, a
 ``index.json`` that appears when the last shard is complete. Shards are mapped into
 memory, so folds, decoders and processes share one copy in the page cache. Reading
 checks a shard's SHA-256 once a process; where it does not hold, the index goes, so that
-stage 3 makes that shard again.
+stage 3 makes that shard again. Features are kept as float16, or as int8 with scales.
 """
 
 import contextlib
@@ -27,14 +27,37 @@ from espnet_sentiment.core.files import (
     write_json,
 )
 from espnet_sentiment.core.seal import break_seal, seal, sealed
+from espnet_sentiment.data.int8 import from_int8, to_int8
+from espnet_sentiment.data.store_dtype import store_dtype
 
 INDEX = "index.json"
 PLAN = "plan.json"
+AFFINE = " affine"  # after an utterance's id, which has no spaces: its scales
 
 
 def shard_path(root: PathLike, number: int) -> Path:
     """Return the path of a shard."""
     return Path(root) / f"shard.{number:05d}.safetensors"
+
+
+def _plan(meta: Mapping, shards: Sequence[Sequence[str]]) -> dict:
+    """Return what ``plan.json`` holds."""
+    return {"meta": dict(meta), "shards": [list(shard) for shard in shards]}
+
+
+def _is_planned(root: PathLike, plan: dict) -> bool:
+    return find_json(Path(root) / PLAN) == json.loads(json.dumps(plan))
+
+
+def stored_bytes(
+    root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping
+) -> tuple[int, int]:
+    """Return the bytes of a store's shards that a writer would keep, and of all.
+
+    By their sizes alone: gigabytes are not read for it.
+    """
+    there = sum(p.stat().st_size for p in Path(root).glob("shard.*.safetensors"))
+    return there if _is_planned(root, _plan(meta, shards)) else 0, there
 
 
 class StoreWriter:
@@ -49,13 +72,12 @@ class StoreWriter:
 
     def __init__(self, root: PathLike, shards: Sequence[Sequence[str]], meta: Mapping):
         self.root, self.shards, self.meta = Path(root), shards, dict(meta)
-        plan = {"meta": self.meta, "shards": [list(shard) for shard in shards]}
-        path = self.root / PLAN
-        if find_json(path) != json.loads(json.dumps(plan)):
+        plan = _plan(meta, shards)
+        if not _is_planned(root, plan):
             (self.root / INDEX).unlink(missing_ok=True)
             for old in self.root.glob("shard.*.safetensors"):
                 break_seal(old)
-            write_json(path, plan)
+            write_json(self.root / PLAN, plan)
 
     def _of(self, number: int) -> str:
         """Say what a shard is made from."""
@@ -66,7 +88,7 @@ class StoreWriter:
         return sealed(shard_path(self.root, number), self._of(number)) is not None
 
     def write(self, number: int, features: Mapping[str, np.ndarray]) -> None:
-        """Write the features (T, D) of a shard's utterances as float16.
+        """Write the features (T, D) of a shard's utterances in the store's type.
 
         Raises:
             DataError: A value is not finite.
@@ -82,6 +104,9 @@ class StoreWriter:
                     "look at its recording, and at the encoder's range (the store "
                     "keeps float16)"
                 )
+        if store_dtype(self.meta) == "int8":
+            for utt, feats in features.items():
+                arrays[utt], arrays[utt + AFFINE] = to_int8(feats)
         path = shard_path(self.root, number)
         with atomic_path(path) as temporary:
             save_file(arrays, temporary)
@@ -111,10 +136,16 @@ class StoreWriter:
 
 
 class FeatureStore(Mapping):
-    """Read a complete store: a mapping from utterance id to features (T, D) float16.
+    """Read a complete store: a mapping from utterance id to features (T, D).
+
+    They are float16, or float32 of a store that keeps int8.
 
     Args:
         root: Folder of the store.
+
+    Attributes:
+        meta: What defines the features.
+        dim: Channels D.
 
     Raises:
         DataError: The store is missing or not complete.
@@ -148,7 +179,11 @@ class FeatureStore(Mapping):
         number, _ = self._index[utt]
         if number not in self._shards:
             self._shards[number] = self._open(number)
-        return self._shards[number].get_tensor(utt)
+        shard = self._shards[number]
+        values = shard.get_tensor(utt)
+        if store_dtype(self.meta) == "int8":
+            return from_int8(values, shard.get_tensor(utt + AFFINE))
+        return values
 
     def check(self) -> None:
         """Check all shards, which a process that is forked later need not do again.

@@ -7,6 +7,7 @@ import torch
 from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from typeguard import typechecked
 
+from espnet_sentiment.encoder.layers import LayerChoice, check_layer, layers_read
 from espnet_sentiment.encoder.utterance_frontend import (
     UtteranceFrontend,
     check_lengths,
@@ -30,16 +31,16 @@ class AbsPretrainedEncoder(AbsEncoder):
         min_frames: Frames of the front end in the shortest usable utterance.
         n_states: How many layers can be read, the input of the first one included.
         dim: Channels D of a layer.
-        layer: ``last`` (what the ASR decoder reads), a layer's number, or
-            ``weighted_sum``: all layers side by side. Their weights are learned
-            after normalisation, hence not here.
+        layer: ``last`` (what the ASR decoder reads), a layer's number, several
+            numbers, or ``weighted_sum``: all layers. Several stand side by side: their
+            weights are learned after normalisation, hence not here.
         subsample: Frames averaged to one.
 
     Attributes:
         sample_rate: Rate in Hz of the audio.
         input_size: Channels F of the front end's frames.
         min_samples: Samples in the shortest usable utterance.
-        n_layers: Layers L in the output, 1 unless ``weighted_sum``.
+        n_layers: Layers L in the output, 1 unless several are read.
 
     Raises:
         ValueError: There is no such layer, or ``subsample`` is below 1.
@@ -56,7 +57,7 @@ class AbsPretrainedEncoder(AbsEncoder):
         min_frames: int,
         n_states: int,
         dim: int,
-        layer: str | int,
+        layer: LayerChoice,
         subsample: int,
     ):
         super().__init__()
@@ -74,7 +75,8 @@ class AbsPretrainedEncoder(AbsEncoder):
         self.sample_rate = frontend.sample_rate
         self.input_size = frontend.output_size()
         self.min_samples = frontend.min_samples
-        self.n_layers = n_states if layer == "weighted_sum" else 1
+        self.layers_read = layers_read(layer, n_states)
+        self.n_layers = len(self.layers_read)
 
     def output_size(self) -> int:
         """Return n_layers * D."""
@@ -126,24 +128,6 @@ class AbsPretrainedEncoder(AbsEncoder):
         feats = feats[:, : int(lengths.max())]
         feats = feats.masked_fill(pad_mask(lengths, feats.size(1))[..., None], 0.0)
         states, out_lengths = self.hidden_states(feats, lengths)
-        if self.layer != "weighted_sum":
-            # Another text than these two names no layer, see check_layer.
-            states = [states[self.layer if isinstance(self.layer, int) else -1]]
-        outputs = [mean_subsample(x, out_lengths, self.subsample) for x in states]
+        read = [states[number] for number in self.layers_read]
+        outputs = [mean_subsample(x, out_lengths, self.subsample) for x in read]
         return torch.cat([x for x, _ in outputs], dim=-1), outputs[0][1], None
-
-
-def check_layer(name: str, layer: str | int, n_states: int) -> None:
-    """Refuse a layer that an encoder does not have.
-
-    Raises:
-        ValueError: The message says which layers there are.
-    """
-    if layer in ("last", "weighted_sum"):
-        return
-    if not isinstance(layer, int) or not 0 <= layer < n_states:
-        raise ValueError(
-            f"layer is {layer!r}, but {name} has {n_states} layers: choose 'last', "
-            f"'weighted_sum' or a number from 0 (the input of the first layer) to "
-            f"{n_states - 1}"
-        )

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
-from espnet_sentiment.encoder.layers import Layers, drop_unread
+from espnet_sentiment.encoder.layers import LayerChoice, Layers, drop_unread
 from espnet_sentiment.encoder.probing import noise, shortest
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 from espnet_sentiment.layers.padding import pad_mask
@@ -50,8 +50,8 @@ class BackboneEncoder(AbsPretrainedEncoder):
 
     Args:
         name: The model, for messages.
-        backbone: It loses the layers above the one that is read.
-        layer: ``last``, a layer's number, or ``weighted_sum``.
+        backbone: It loses the layers above those that are read.
+        layer: ``last``, a layer's number, several, or ``weighted_sum``.
         subsample: Frames averaged to one.
 
     Raises:
@@ -59,7 +59,9 @@ class BackboneEncoder(AbsPretrainedEncoder):
         DataError: The encoder does not work as its family does.
     """
 
-    def __init__(self, name: str, backbone: Backbone, layer: str | int, subsample: int):
+    def __init__(
+        self, name: str, backbone: Backbone, layer: LayerChoice, subsample: int
+    ):
         backbone.eval()
         if backbone.layers is None and layer != "last":
             raise ValueError(

@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tqdm import tqdm
 
@@ -12,8 +12,16 @@ from espnet_sentiment.cluster.client import open_workers
 from espnet_sentiment.core.entry import check_gpus
 from espnet_sentiment.core.files import PathLike, read_json
 from espnet_sentiment.data.feature_store import PLAN, StoreWriter
+from espnet_sentiment.encoder.pace import Pace
+
+if TYPE_CHECKING:
+    from espnet_sentiment.encoder.output_size import OutputSize
 
 UTTS_PER_SHARD = 64
+
+Check = Callable[
+    ["OutputSize", Sequence[Sequence[str]], Mapping[Path, Mapping]], object
+]
 
 
 class Source(NamedTuple):
@@ -42,20 +50,34 @@ def plan_shards(num_units: Mapping[str, int]) -> list[list[str]]:
     return [utts[i : i + UTTS_PER_SHARD] for i in range(0, len(utts), UTTS_PER_SHARD)]
 
 
+def typical_first(
+    shards: Sequence[Sequence[str]], num_units: Mapping[str, int]
+) -> list[int]:
+    """Order shards so that the first, of average length, tell how long all take."""
+    average = sum(num_units.values()) / max(len(num_units), 1)
+    lengths = [sum(num_units[u] for u in shard) / len(shard) for shard in shards]
+    return sorted(range(len(shards)), key=lambda n: abs(lengths[n] - average))
+
+
 def encode(
     source: Source,
-    shards: Sequence[Sequence[str]],
+    num_units: Mapping[str, int],
     views: Mapping[Path, Mapping],
     meta: Mapping,
+    check: Check,
+    say: Callable[[str], object],
     cluster: PathLike | None = None,
 ) -> tuple[list[Path], list[Path]]:
     """Write all views that are not complete; the front end runs once for all.
 
     Args:
         source: What is encoded by what.
-        shards: Utterance ids of every shard.
+        num_units: Samples or frames of every utterance, as stage 1 wrote them.
         views: Folders of the stores, with their SpecAugment.
         meta: What defines the features.
+        check: Called before anything is written, with what the encoder makes of an
+            utterance, the shards, and what defines every store; it may raise.
+        say: Told how long it takes, once that is known.
         cluster: A file of ``conf/cluster``; None encodes in this process.
 
     Returns:
@@ -65,14 +87,17 @@ def encode(
         DataError: An utterance is too short for the encoder.
         UserError: A shard ended its worker several times.
     """
+    shards = plan_shards(num_units)
     try:
         with open_workers(cluster) as workers:
             # A cluster's encoder is loaded there, where the GPU and the memory are.
-            [n_layers] = workers.run(count_layers, [("loading the encoder", (source,))])
-            writers = [
-                StoreWriter(root, shards, {**meta, "n_layers": n_layers, **view})
+            [size] = workers.run(output_size, [("loading the encoder", (source,))])
+            metas = {
+                root: {**meta, "n_layers": size.n_layers, **view}
                 for root, view in views.items()
-            ]
+            }
+            check(size, shards, metas)
+            writers = [StoreWriter(root, shards, m) for root, m in metas.items()]
             missing = [
                 sum(not writer.has(number) for writer in writers)
                 for number in range(len(shards))
@@ -81,9 +106,10 @@ def encode(
             todo = sum(len(shards[n]) * lacking for n, lacking in enumerate(missing))
             named = (
                 (f"stage 3, shard {n} from {shards[n][0]}", (source, list(views), n))
-                for n, lacking in enumerate(missing)
-                if lacking
+                for n in typical_first(shards, num_units)
+                if missing[n]
             )
+            pace = Pace(_aside(say), todo, getattr(workers, "n_workers", 1))
             with tqdm(
                 total=total, initial=total - todo, desc="encode", unit="utt"
             ) as bar:
@@ -93,12 +119,23 @@ def encode(
                 for encoded in workers.run(work, named):
                     done += encoded
                     bar.update(done - bar.n)
+                    pace(encoded)
         written = [writer.finish() for writer in writers]
         return [index for index, _ in written], [p for _, ps in written for p in ps]
     finally:
         # In this process another run may find other files.
         _load.cache_clear()
         _open_views.cache_clear()
+
+
+def _aside(say: Callable[[str], object]) -> Callable[[str], object]:
+    """Let a progress bar make room for what is said."""
+
+    def speak(message: str) -> None:
+        with tqdm.external_write_mode():
+            say(message)
+
+    return speak
 
 
 @functools.lru_cache(maxsize=1)
@@ -115,10 +152,12 @@ def _load(source: Source):
     return encoder, DumpReader(source.dump, source.kind, encoder.sample_rate)
 
 
-def count_layers(source: Source) -> int:
-    """Return the layers that the encoder gives."""
+def output_size(source: Source) -> "OutputSize":
+    """Return what the encoder makes of an utterance."""
+    from espnet_sentiment.encoder.output_size import measure_output_size
+
     encoder, _ = _load(source)
-    return encoder.n_layers
+    return measure_output_size(encoder, source.kind, source.device)
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,7 +16,12 @@ from espnet_sentiment.encoder.espnet_files import (
     stats_file,
 )
 from espnet_sentiment.encoder.fbank import FbankFrontend
-from espnet_sentiment.encoder.layers import Layers, first_tensor, record_layers
+from espnet_sentiment.encoder.layers import (
+    LayerChoice,
+    Layers,
+    first_tensor,
+    record_layers,
+)
 from espnet_sentiment.encoder.probing import measure_frame_shift, shortest_waveform
 from espnet_sentiment.encoder.sample_rate import parse_rate
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
@@ -121,8 +126,8 @@ class ESPnetEncoder(BackboneEncoder):
     Args:
         model: An experiment's directory, one of its checkpoints, an archive by
             ESPnet's ``pack``, or a tag of ESPnet's model zoo.
-        layer: ``last``, a layer's number, or ``weighted_sum``. Encoders that are no
-            stack of layers (RNNs, encoders of other toolkits) offer ``last`` alone.
+        layer: ``last``, a layer's number, several, or ``weighted_sum``. Encoders that
+            are no stack of layers (RNNs, other toolkits') offer ``last`` alone.
         subsample: Frames averaged to one.
         download_dir: Where downloads are kept; None is the zoo's own cache.
 
@@ -135,7 +140,7 @@ class ESPnetEncoder(BackboneEncoder):
     def __init__(
         self,
         model: str,
-        layer: str | int = "last",
+        layer: LayerChoice = "last",
         subsample: int = 1,
         download_dir: str | None = None,
     ):

@@ -9,6 +9,7 @@ from typeguard import typechecked
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.encoder.kinds import KINDS
+from espnet_sentiment.encoder.layers import LayerChoice
 from espnet_sentiment.encoder.reference import (
     EncoderMismatchError,
     encoder_reference,
@@ -31,8 +32,8 @@ class FrozenEncoderFrontend(AbsFrontend):
     Args:
         encoder: Kind of model: ``huggingface``, ``espnet`` or ``torchaudio``.
         model: A local path, else a name to download it by.
-        layer: ``last``, a layer's number, or ``weighted_sum``: all layers, with
-            weights that are trained; each layer is normalised before, per frame.
+        layer: ``last``, a layer's number, several, or ``weighted_sum``: all layers.
+            Several have weights that are trained; each is normalised before, per frame.
         subsample: Frames averaged to one.
         download_dir: Where downloads are kept; None is the library's own cache.
         specaug_conf: ``SpecAugment`` on the frames that the encoder reads, while
@@ -49,7 +50,7 @@ class FrozenEncoderFrontend(AbsFrontend):
         self,
         encoder: str = "huggingface",
         model: str | None = None,
-        layer: str | int = "last",
+        layer: LayerChoice = "last",
         subsample: int = 1,
         download_dir: str | None = None,
         specaug_conf: dict[str, Any] | None = None,

@@ -13,6 +13,7 @@ from espnet_sentiment.encoder.huggingface_files import (
     find_huggingface,
     huggingface_files,
 )
+from espnet_sentiment.encoder.layers import LayerChoice
 
 if TYPE_CHECKING:
     from transformers import (
@@ -34,7 +35,7 @@ class HuggingFaceEncoder(BackboneEncoder):
 
     Args:
         model: A local directory, else a name on the Hugging Face Hub.
-        layer: ``last``, a layer's number, or ``weighted_sum``.
+        layer: ``last``, a layer's number, several, or ``weighted_sum``.
         subsample: Frames averaged to one.
         download_dir: Where downloads are kept; None is the Hub's own cache.
 
@@ -48,7 +49,7 @@ class HuggingFaceEncoder(BackboneEncoder):
     def __init__(
         self,
         model: str,
-        layer: str | int = "last",
+        layer: LayerChoice = "last",
         subsample: int = 1,
         download_dir: str | None = None,
     ):
@@ -58,7 +59,7 @@ class HuggingFaceEncoder(BackboneEncoder):
         super().__init__(str(directory), backbone, layer, subsample)
 
 
-def build_backbone(directory: Path, layer: str | int) -> Backbone:
+def build_backbone(directory: Path, layer: LayerChoice) -> Backbone:
     """Load a model and wrap it by how it takes its input.
 
     Raises:

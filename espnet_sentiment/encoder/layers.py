@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import torch
 
 Layers = torch.nn.ModuleList | torch.nn.Sequential
+# What is read: ``last``, ``weighted_sum`` (all), a layer's number, or several.
+LayerChoice = str | int | list[int]
 
 
 def record_layers(
@@ -47,7 +49,45 @@ def first_tensor(value: torch.Tensor | Iterable) -> torch.Tensor:
     return value
 
 
-def drop_unread(layers: Layers, layer: str | int) -> None:
-    """Delete the layers above the one that is read: they would be computed in vain."""
+def check_layer(name: str, layer: LayerChoice, n_states: int) -> None:
+    """Refuse layers that an encoder does not have.
+
+    Args:
+        name: The model, for messages.
+        layer: What is to be read.
+        n_states: How many layers there are, the input of the first one included.
+
+    Raises:
+        ValueError: The message says which layers there are.
+    """
+    if layer in ("last", "weighted_sum"):
+        return
+    numbers = layer if isinstance(layer, list) else [layer]
+    # True and False are no numbers here.
+    valid = [n for n in numbers if type(n) is int and 0 <= n < n_states]
+    if not numbers or valid != numbers:
+        raise ValueError(
+            f"layer is {layer!r}, but {name} has {n_states} layers: choose 'last', "
+            f"'weighted_sum', a number from 0 (the input of the first layer) to "
+            f"{n_states - 1}, or a list of such numbers"
+        )
+    if (rising := sorted(set(valid))) != valid:
+        raise ValueError(
+            f"layer is {layer!r}: name every layer once, the lowest first: {rising}"
+        )
+
+
+def layers_read(layer: LayerChoice, n_states: int) -> list[int]:
+    """Return the numbers of what is read; -1 stands for ``last``."""
+    if isinstance(layer, list):
+        return layer
     if isinstance(layer, int):
-        del layers[max(layer, 1) :]
+        return [layer]
+    return list(range(n_states)) if layer == "weighted_sum" else [-1]
+
+
+def drop_unread(layers: Layers, layer: LayerChoice) -> None:
+    """Delete the layers above those that are read: they would be computed in vain."""
+    if not isinstance(layer, str):
+        highest = max(layers_read(layer, len(layers)))
+        del layers[max(highest, 1) :]

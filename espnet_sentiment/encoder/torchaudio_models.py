@@ -9,6 +9,7 @@ from espnet_sentiment.compat import new_rnnt
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.backbone import Backbone, BackboneEncoder
 from espnet_sentiment.encoder.emformer import EmformerBackbone, EmformerFrontend
+from espnet_sentiment.encoder.layers import LayerChoice
 from espnet_sentiment.encoder.torchaudio_files import (
     BundleFiles,
     find_torchaudio,
@@ -26,8 +27,8 @@ class TorchaudioEncoder(BackboneEncoder):
     Args:
         model: A checkpoint or the directory that holds it, else a bundle's name such
             as ``EMFORMER_RNNT_BASE_LIBRISPEECH`` or ``HUBERT_BASE``.
-        layer: ``last``, a layer's number, or ``weighted_sum``. An Emformer's ``last``
-            is the projection that its joint network reads, which has no number.
+        layer: ``last``, a layer's number, several, or ``weighted_sum``. An Emformer's
+            ``last`` is the projection that its joint network reads, without a number.
         subsample: Frames averaged to one.
         download_dir: Where downloads are kept; None is torch.hub's own folder.
 
@@ -40,7 +41,7 @@ class TorchaudioEncoder(BackboneEncoder):
     def __init__(
         self,
         model: str,
-        layer: str | int = "last",
+        layer: LayerChoice = "last",
         subsample: int = 1,
         download_dir: str | None = None,
     ):
@@ -49,7 +50,7 @@ class TorchaudioEncoder(BackboneEncoder):
         super().__init__(str(path), backbone, layer, subsample)
 
 
-def build_backbone(files: BundleFiles, layer: str | int, name: str) -> Backbone:
+def build_backbone(files: BundleFiles, layer: LayerChoice, name: str) -> Backbone:
     """Load a bundle's weights and wrap its encoder.
 
     Args:

@@ -107,7 +107,9 @@ def train_fold(
         output_dir=str(out),
         token_list=_write_classes(out, data.classes),
         input_size=store.dim,
-        **encoder,
+        # How features are kept is no option of the task.
+        encoder=encoder["encoder"],
+        encoder_conf=encoder["encoder_conf"],
         encoder_reference=reference,
         # What the store holds is already augmented.
         specaug=None,

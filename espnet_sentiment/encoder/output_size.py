@@ -1,0 +1,104 @@
+"""What an encoder makes of so many samples, found out on noise: frames and channels.
+
+Front ends and encoders are chains of windows (STFT, strided convolutions, pooling),
+each of which turns n into floor((n + offset) / step) units. So do whole chains, and two
+numbers say the frames of any utterance.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
+from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
+from espnet_sentiment.encoder.probing import noise
+
+# Frames of the front end; their difference is enough to tell by how many the encoder
+# divides them, up to 16.
+SHORT, LONG = 64, 576
+
+
+class Windows(NamedTuple):
+    """n units become (n + offset) // step."""
+
+    step: int
+    offset: int
+
+    def of(self, n: np.ndarray) -> np.ndarray:
+        """Return what becomes of n units; of none, none."""
+        return np.maximum((n + self.offset) // self.step, 0)
+
+
+class OutputSize(NamedTuple):
+    """What an encoder makes of an utterance.
+
+    Args:
+        rate: Samples a second that it takes; None if it is given fbank.
+        frontend: Samples, or frames of fbank, to frames of the front end.
+        layers: Those to frames of its layers.
+        subsample: How many of these are averaged to one.
+        numbers: The layers that are kept; -1 is the last of one that gives no other.
+        dim: Channels D of each.
+    """
+
+    rate: int | None
+    frontend: Windows
+    layers: Windows
+    subsample: int
+    numbers: tuple[int, ...]
+    dim: int
+
+    @property
+    def n_layers(self) -> int:
+        """Return how many layers are kept."""
+        return len(self.numbers)
+
+    def frames(self, units: np.ndarray) -> np.ndarray:
+        """Return the frames of utterances (N,) of so many units in stage 1's tables."""
+        if self.rate is not None:
+            units = -(-units * self.rate // SAMPLE_RATE)
+        return -(-self.layers.of(self.frontend.of(units)) // self.subsample)
+
+
+@torch.no_grad()
+def measure_output_size(
+    encoder: AbsPretrainedEncoder, kind: str = "audio", device: str = "cpu"
+) -> OutputSize:
+    """Find out what an encoder makes of utterances, on some seconds of noise.
+
+    Args:
+        encoder: On ``device``.
+        kind: What stage 1 wrote for it, ``audio`` or ``fbank``.
+        device: Where to compute.
+    """
+
+    def frontend_frames(n: int) -> int:
+        return len(encoder.frontend.features(noise(n).to(device)))
+
+    def layer_frames(n: int) -> int:
+        feats = noise(1, n, encoder.input_size).to(device)
+        lengths = torch.tensor([n], device=device)
+        return int(encoder.hidden_states(feats, lengths)[1])
+
+    rate, frontend = None, Windows(1, 0)
+    if kind == "audio":
+        rate = encoder.sample_rate
+        hop = round(encoder.frame_shift * rate)
+        frontend = _windows(frontend_frames, max(rate, encoder.min_samples), hop)
+    short = max(SHORT, encoder.min_frames)
+    rise = layer_frames(short + LONG - SHORT) - layer_frames(short)
+    layers = _windows(layer_frames, short, round((LONG - SHORT) / max(rise, 1)))
+    numbers = tuple(encoder.layers_read)
+    return OutputSize(rate, frontend, layers, encoder.subsample, numbers, encoder.dim)
+
+
+def _windows(count: Callable[[int], int], start: int, step: int) -> Windows:
+    """Find the offset: by bisection, the first n of one unit more than at ``start``."""
+    units = count(start)
+    low, high = start, start + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if count(middle) > units else (middle, high)
+    return Windows(step, (units + 1) * step - high)
