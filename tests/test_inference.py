@@ -27,14 +27,14 @@ from test_transcribe import save_whisper
 
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, write_json, write_text
+from espnet_sentiment.core.threads import worker_pool
 from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.batching import WINDOW
-from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
-from espnet_sentiment.inference.speech_encoder import SpeechEncoder
-from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT

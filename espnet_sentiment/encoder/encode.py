@@ -24,12 +24,14 @@ class Source(NamedTuple):
         kind: ``audio`` or ``fbank``.
         dump: Folder that stage 1 wrote.
         device: Where the encoder runs.
+        dtype: What it computes in, see ``SpeechEncoder``.
     """
 
     config: str
     kind: str
     dump: Path
     device: str
+    dtype: str = "float32"
 
 
 def plan_shards(num_units: Mapping[str, int]) -> list[list[str]]:
@@ -73,26 +75,28 @@ def encode(
                 StoreWriter(root, shards, {**meta, "n_layers": n_layers, **view})
                 for root, view in views.items()
             ]
-            missing = [
-                sum(not writer.has(number) for writer in writers)
+            lacking = {
+                number: sum(not writer.has(number) for writer in writers)
                 for number in range(len(shards))
-            ]
+            }
+            missing = [number for number, views_of in lacking.items() if views_of]
             total = sum(map(len, shards)) * len(views)
-            todo = sum(len(shards[n]) * lacking for n, lacking in enumerate(missing))
-            named = (
-                (f"stage 3, shard {n} from {shards[n][0]}", (source, list(views), n))
-                for n, lacking in enumerate(missing)
-                if lacking
-            )
+            todo = sum(len(shards[number]) * lacking[number] for number in missing)
             with tqdm(
                 total=total, initial=total - todo, desc="encode", unit="utt"
             ) as bar:
-                work, done = encode_shard, total - todo
                 if cluster is None:
-                    work = functools.partial(encode_shard, on_batch=bar.update)
-                for encoded in workers.run(work, named):
-                    done += encoded
-                    bar.update(done - bar.n)
+                    encode_shards(source, list(views), missing, bar.update)
+                else:
+                    named = (
+                        (
+                            f"stage 3, shard {number} from {shards[number][0]}",
+                            (source, list(views), [number]),
+                        )
+                        for number in missing
+                    )
+                    for encoded in workers.run(encode_shards, named):
+                        bar.update(encoded)
         written = [writer.finish() for writer in writers]
         return [index for index, _ in written], [p for _, ps in written for p in ps]
     finally:
@@ -107,18 +111,19 @@ def _load(source: Source):
     from espnet_sentiment.data.dump import DumpReader
     from espnet_sentiment.encoder.choices import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
+    from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 
     check_gpus(int(source.device == "cuda"))
     config = json.loads(source.config)
-    frozen = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
-    encoder = frozen.to(source.device).encoder
+    built = build_encoder(config["encoder"], config["encoder_conf"])
+    encoder = SpeechEncoder(FrozenEncoder(built).encoder, source.device, source.dtype)
     return encoder, DumpReader(source.dump, source.kind, encoder.sample_rate)
 
 
 def count_layers(source: Source) -> int:
     """Return the layers that the encoder gives."""
     encoder, _ = _load(source)
-    return encoder.n_layers
+    return encoder.encoder.n_layers
 
 
 @functools.lru_cache(maxsize=1)
@@ -131,27 +136,27 @@ def _open_views(source: Source, roots: tuple[Path, ...]) -> tuple:
     for root in roots:
         plan = read_json(root / PLAN)
         meta = plan["meta"]
-        specaug = view_specaug(encoder, meta) if "specaug" in meta else None
+        specaug = view_specaug(encoder.encoder, meta) if "specaug" in meta else None
         writer = StoreWriter(root, plan["shards"], meta)
         views.append(View(writer, specaug, meta.get("view", 0)))
     return tuple(views)
 
 
-def encode_shard(
+def encode_shards(
     source: Source,
     roots: Sequence[Path],
-    number: int,
+    numbers: Sequence[int],
     on_batch: Callable[[int], object] | None = None,
 ) -> int:
-    """Write a shard of all views that lack it; return the utterances of all views."""
-    from espnet_sentiment.encoder.shard import write_shard
+    """Write shards of all views that lack them; return the utterances of all views."""
+    from espnet_sentiment.encoder.shard import write_shards
 
     encoder, reader = _load(source)
     views = _open_views(source, tuple(roots))
     writer = views[0].writer
-    utts, batch_size = writer.shards[number], writer.meta["batch_size"]
-    n_missing = sum(not view.writer.has(number) for view in views)
-    write_shard(
-        encoder, reader, number, utts, views, batch_size, source.device, on_batch
-    )
-    return len(utts) * n_missing
+    written = 0
+    for number in numbers:
+        n_missing = sum(not view.writer.has(number) for view in views)
+        written += n_missing * len(writer.shards[number])
+    write_shards(encoder, reader, numbers, views, writer.meta["batch_size"], on_batch)
+    return written
