@@ -77,15 +77,15 @@ def _seconds(
     products = [
         _product(layer, device, dtype) for dtype in (torch.float32, torch.bfloat16)
     ]
-    for turn in range(TURNS + 1):
+    for _ in range(TURNS + 1):
         for product, seconds in zip(products, taken, strict=True):
             begin = clock()
             product()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            if turn > 0:  # the first one prepares
-                seconds.append(clock() - begin)
-    return [min(seconds) for seconds in taken]
+            seconds.append(clock() - begin)
+    # The first turn prepares.
+    return [min(seconds[1:]) for seconds in taken]
 
 
 def _product(
