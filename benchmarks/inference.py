@@ -8,6 +8,7 @@ All modes score the same files with the same encoder and decoder, and take turns
 - ``predict``: batches of similar lengths on as many threads as PyTorch may use, each
   computing on its own; linear layers by oneDNN.
 - ``predict, bfloat16``: the same with the encoder in bfloat16.
+- ``predict, auto``: the same in what ``dtype: auto`` takes here, which is said.
 - ``calls``: the same object, one call per file.
 - ``cls_inference``: the loop of ``espnet2.bin.cls_inference`` (its data loader in a
   process of its own, batch size 1, its writer) over ESPnet's classification model with
@@ -50,7 +51,14 @@ from espnet_sentiment.scoring.tables import markdown
 Mode = Callable[[], np.ndarray]
 BASELINE = "cls_inference"
 LONGEST = 64  # files on which memory is measured
-MODES = ("predict", "predict, bfloat16", "calls", BASELINE, "cls_inference, 30 s")
+MODES = (
+    "predict",
+    "predict, auto",
+    "predict, bfloat16",
+    "calls",
+    BASELINE,
+    "cls_inference, 30 s",
+)
 
 
 class ESPnetEncoder(AbsEncoder):
@@ -183,9 +191,11 @@ def our_mode(args, files, name: str) -> Mode:
         args.model,
         args.fold,
         encoder_model=args.encoder_model,
-        dtype="bfloat16" if "bfloat16" in name else "float32",
+        dtype=name.partition(", ")[2] or "float32",
         max_seconds=1e9,
     )
+    if name.endswith("auto"):
+        print(f"{name}: {model.dtype}, {model.why_dtype}", file=sys.stderr)
 
     def score() -> np.ndarray:
         answers = map(model, files) if name == "calls" else model.predict(files)
@@ -199,6 +209,12 @@ def build(args, files, name: str, folder: Path) -> Mode:
     if name.startswith("cls_inference"):
         return espnet_mode(args, files, name != BASELINE, folder)
     return our_mode(args, files, name)
+
+
+def processor() -> str:
+    """Name the processor, where Linux does."""
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else "unknown processor"
 
 
 def peak_mb() -> float:
@@ -265,7 +281,7 @@ def main(argv=None) -> None:
                 seconds[name].append(time.perf_counter() - begin)
                 busy[name].append(time.process_time() - busy_before)
     print(
-        f"\n{len(files)} files, {3600 * hours:.0f} s of audio; torch "
+        f"\n{len(files)} files, {3600 * hours:.0f} s of audio; {processor()}; torch "
         f"{torch.__version__}, {torch.get_num_threads()} threads; median of "
         f"{args.runs} turns\n"
     )

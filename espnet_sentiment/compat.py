@@ -124,9 +124,11 @@ def onednn_weight(weight: "torch.Tensor") -> "torch.Tensor":
 
 
 def onednn_linear(
-    weight: "torch.Tensor", bias: "torch.Tensor | None"
+    weight: "torch.Tensor", bias: "torch.Tensor | None", gelu: bool = False
 ) -> "Callable[[torch.Tensor], torch.Tensor]":
     """Return what maps (..., in) to (..., out) by a weight of ``onednn_weight``.
+
+    With ``gelu``, GELU (the exact one) follows.
 
     Written for PyTorch 2.14: ``torch.ops.mkldnn._linear_pointwise``, itself and no
     function around it, since a model calls it a hundred times a batch.
@@ -137,9 +139,9 @@ def onednn_linear(
         torch.ops.mkldnn._linear_pointwise,
         W=weight,
         B=bias,
-        attr="none",
+        attr="gelu" if gelu else "none",
         scalars=[],
-        algorithm="",
+        algorithm="none" if gelu else "",
     )
 
 

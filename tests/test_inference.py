@@ -27,14 +27,14 @@ from test_transcribe import save_whisper
 
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, write_json, write_text
+from espnet_sentiment.core.threads import worker_pool
 from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack, pack_linears
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.batching import WINDOW
-from espnet_sentiment.inference.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
-from espnet_sentiment.inference.speech_encoder import SpeechEncoder
-from espnet_sentiment.inference.workers import worker_pool
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT
@@ -683,6 +683,24 @@ def test_half_precision_gives_nearly_the_same_posteriors(whisper, model, waves, 
     assert half(waves[0]).attention.dtype == np.float32
 
 
+@pytest.mark.parametrize(("seconds", "taken"), [(1.0, "float32"), (3.0, "bfloat16")])
+def test_auto_says_what_it_took_and_so_do_answers(
+    whisper, waves, monkeypatch, seconds, taken
+):
+    monkeypatch.setattr("espnet_sentiment.encoder.dtype._has_bfloat16", lambda _: True)
+    monkeypatch.setattr(
+        "espnet_sentiment.encoder.dtype._seconds", lambda *_: [seconds, 1.0]
+    )
+    found = load(whisper, dtype="auto")
+    assert found.dtype == taken
+    assert "1.00 times" in found.why_dtype or "0.33 times" in found.why_dtype
+    answer = found(waves[0])
+    assert answer.dtype == taken
+    assert answer.as_dict().get("dtype", "float32") == taken
+    named = load(whisper, dtype=taken)(waves[0])
+    assert answer.posteriors == named.posteriors
+
+
 def test_wrong_options_name_the_right_ones(whisper, model, tmp_path):
     for options, message in [
         ({"dtype": "int8"}, "float32, float16, bfloat16"),
@@ -712,6 +730,23 @@ def test_a_packed_layer_computes_what_the_layer_does(bias):
         packed = PackedLinear(layer, torch.float32)
         torch.testing.assert_close(packed(x), layer(x))
         torch.testing.assert_close(packed.weight, layer.weight)
+
+
+@pytest.mark.skipif(not can_pack(torch.float32), reason="PyTorch without oneDNN")
+@pytest.mark.parametrize("activation", ["gelu", "relu", "gelu_new"])
+def test_an_activation_is_packed_with_its_layer_where_it_is_the_exact_gelu(activation):
+    torch.manual_seed(SEED)
+    config = transformers.WhisperConfig(
+        d_model=16, encoder_attention_heads=2, activation_function=activation
+    )
+    layer = transformers.models.whisper.modeling_whisper.WhisperEncoderLayer(config)
+    layer, x = layer.eval(), torch.randn(2, 9, 16)
+    with torch.inference_mode():
+        expected = layer(x, None)
+        pack_linears(layer, torch.float32)
+        torch.testing.assert_close(layer(x, None), expected)
+    is_packed = isinstance(layer.activation_fn, torch.nn.Identity)
+    assert is_packed == (activation == "gelu")
 
 
 @pytest.mark.skipif(not can_pack(torch.bfloat16), reason="oneDNN without bfloat16")

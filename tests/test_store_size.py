@@ -101,11 +101,11 @@ def test_features_that_will_be_replaced_make_room():
     assert stores_of(4, there=one // 2).missing(one) == 5 * (one - one // 2)
 
 
-def test_the_time_is_told_once_when_every_worker_has_shown_its_speed(monkeypatch):
+def test_the_time_is_told_once_when_enough_is_done(monkeypatch):
     now = iter([0.0, 30.0])
     monkeypatch.setattr(pace.time, "monotonic", lambda: next(now))
     said = []
-    told = pace.Pace(said.append, todo=400, n_workers=2)
+    told = pace.Pace(said.append, todo=400, enough=200)
     for _ in range(4):
         told(100)
     assert said == [

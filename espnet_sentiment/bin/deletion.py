@@ -215,11 +215,11 @@ def load_classifiers(
     from espnet_sentiment.encoder.choices import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
     from espnet_sentiment.encoder.reference import encoder_reference
+    from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
     from espnet_sentiment.inference.classifier import Classifier
-    from espnet_sentiment.inference.speech_encoder import SpeechEncoder
 
     built = build_encoder(config["encoder"], config["encoder_conf"])
-    encoder = SpeechEncoder(FrozenEncoder(built).encoder, device, packed=False)
+    encoder = SpeechEncoder(FrozenEncoder(built).encoder, device)
     found = encoder_reference(config["encoder"], config["encoder_conf"])
     return {
         name: Classifier.of_features(

@@ -28,7 +28,7 @@ from espnet_sentiment.recipe.features import Features, find_features
 from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.stage import Stage
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def get_parser() -> argparse.ArgumentParser:

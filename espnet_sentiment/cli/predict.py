@@ -71,9 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument(
         "--dtype",
-        choices=("float32", "bfloat16", "float16"),
+        choices=("float32", "bfloat16", "float16", "auto"),
         default="float32",
-        help="what the encoder computes in (default: float32)",
+        help="what the encoder computes in; auto measures whether bfloat16 is faster "
+        "here, and says so (default: float32)",
     )
     parser.add_argument(
         "--channel",
@@ -163,6 +164,8 @@ def _load(args: argparse.Namespace, files: "ModelFiles", timing: Timing):
             args.encoder_model or files.encoder_model,
             **_model_options(args),
         )
+    if args.dtype == "auto":
+        print(f"dtype auto: {model.dtype}, {model.why_dtype}", file=sys.stderr)
     timing.lap("model")
     return model
 

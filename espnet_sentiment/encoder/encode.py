@@ -32,12 +32,14 @@ class Source(NamedTuple):
         kind: ``audio`` or ``fbank``.
         dump: Folder that stage 1 wrote.
         device: Where the encoder runs.
+        dtype: What it computes in, see ``SpeechEncoder``.
     """
 
     config: str
     kind: str
     dump: Path
     device: str
+    dtype: str = "float32"
 
 
 def plan_shards(num_units: Mapping[str, int]) -> list[list[str]]:
@@ -98,28 +100,35 @@ def encode(
             }
             check(size, shards, metas)
             writers = [StoreWriter(root, shards, m) for root, m in metas.items()]
-            missing = [
-                sum(not writer.has(number) for writer in writers)
+            lacking = {
+                number: sum(not writer.has(number) for writer in writers)
                 for number in range(len(shards))
-            ]
+            }
+            missing = [n for n in typical_first(shards, num_units) if lacking[n]]
             total = sum(map(len, shards)) * len(views)
-            todo = sum(len(shards[n]) * lacking for n, lacking in enumerate(missing))
-            named = (
-                (f"stage 3, shard {n} from {shards[n][0]}", (source, list(views), n))
-                for n in typical_first(shards, num_units)
-                if missing[n]
-            )
-            pace = Pace(_aside(say), todo, getattr(workers, "n_workers", 1))
+            todo = sum(len(shards[number]) * lacking[number] for number in missing)
+            first = sum(len(shards[number]) * lacking[number] for number in missing[:1])
+            pace = Pace(_aside(say), todo, first * getattr(workers, "n_workers", 1))
             with tqdm(
                 total=total, initial=total - todo, desc="encode", unit="utt"
             ) as bar:
-                work, done = encode_shard, total - todo
+
+                def done(utterances: int) -> None:
+                    bar.update(utterances)
+                    pace(utterances)
+
                 if cluster is None:
-                    work = functools.partial(encode_shard, on_batch=bar.update)
-                for encoded in workers.run(work, named):
-                    done += encoded
-                    bar.update(done - bar.n)
-                    pace(encoded)
+                    encode_shards(source, list(views), missing, done)
+                else:
+                    named = (
+                        (
+                            f"stage 3, shard {number} from {shards[number][0]}",
+                            (source, list(views), [number]),
+                        )
+                        for number in missing
+                    )
+                    for encoded in workers.run(encode_shards, named):
+                        done(encoded)
         written = [writer.finish() for writer in writers]
         return [index for index, _ in written], [p for _, ps in written for p in ps]
     finally:
@@ -144,11 +153,12 @@ def _load(source: Source):
     from espnet_sentiment.data.dump import DumpReader
     from espnet_sentiment.encoder.choices import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
+    from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 
     check_gpus(int(source.device == "cuda"))
     config = json.loads(source.config)
-    frozen = FrozenEncoder(build_encoder(config["encoder"], config["encoder_conf"]))
-    encoder = frozen.to(source.device).encoder
+    built = build_encoder(config["encoder"], config["encoder_conf"])
+    encoder = SpeechEncoder(FrozenEncoder(built).encoder, source.device, source.dtype)
     return encoder, DumpReader(source.dump, source.kind, encoder.sample_rate)
 
 
@@ -157,7 +167,7 @@ def output_size(source: Source) -> "OutputSize":
     from espnet_sentiment.encoder.output_size import measure_output_size
 
     encoder, _ = _load(source)
-    return measure_output_size(encoder, source.kind, source.device)
+    return measure_output_size(encoder.encoder, source.kind, source.device)
 
 
 @functools.lru_cache(maxsize=1)
@@ -170,27 +180,27 @@ def _open_views(source: Source, roots: tuple[Path, ...]) -> tuple:
     for root in roots:
         plan = read_json(root / PLAN)
         meta = plan["meta"]
-        specaug = view_specaug(encoder, meta) if "specaug" in meta else None
+        specaug = view_specaug(encoder.encoder, meta) if "specaug" in meta else None
         writer = StoreWriter(root, plan["shards"], meta)
         views.append(View(writer, specaug, meta.get("view", 0)))
     return tuple(views)
 
 
-def encode_shard(
+def encode_shards(
     source: Source,
     roots: Sequence[Path],
-    number: int,
+    numbers: Sequence[int],
     on_batch: Callable[[int], object] | None = None,
 ) -> int:
-    """Write a shard of all views that lack it; return the utterances of all views."""
-    from espnet_sentiment.encoder.shard import write_shard
+    """Write shards of all views that lack them; return the utterances of all views."""
+    from espnet_sentiment.encoder.shard import write_shards
 
     encoder, reader = _load(source)
     views = _open_views(source, tuple(roots))
     writer = views[0].writer
-    utts, batch_size = writer.shards[number], writer.meta["batch_size"]
-    n_missing = sum(not view.writer.has(number) for view in views)
-    write_shard(
-        encoder, reader, number, utts, views, batch_size, source.device, on_batch
-    )
-    return len(utts) * n_missing
+    written = 0
+    for number in numbers:
+        n_missing = sum(not view.writer.has(number) for view in views)
+        written += n_missing * len(writer.shards[number])
+    write_shards(encoder, reader, numbers, views, writer.meta["batch_size"], on_batch)
+    return written

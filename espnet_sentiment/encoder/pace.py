@@ -10,18 +10,18 @@ class Pace:
     Args:
         say: Prints a line.
         todo: Utterances of all stores that are to be written.
-        n_workers: Processes that encode: of each, one result tells the speed.
+        enough: So many of them tell the speed.
     """
 
-    def __init__(self, say: Callable[[str], object], todo: int, n_workers: int):
-        self.say, self.todo, self.wanted = say, todo, n_workers
+    def __init__(self, say: Callable[[str], object], todo: int, enough: int):
+        self.say, self.todo, self.enough = say, todo, enough
         self.done, self.begin = 0, time.monotonic()
 
     def __call__(self, utterances: int) -> None:
-        """Count what a worker has done."""
+        """Count what is done."""
+        known = self.done >= self.enough
         self.done += utterances
-        self.wanted -= 1
-        if self.wanted == 0 and self.done < self.todo:
+        if not known and self.enough <= self.done < self.todo:
             speed = self.done / (time.monotonic() - self.begin)
             left = (self.todo - self.done) / speed
             self.say(

@@ -1,18 +1,26 @@
-"""Stage 3, a shard: a frozen encoder once over clean and SpecAugmented utterances."""
+"""Stage 3, shards: a frozen encoder once over clean and SpecAugmented utterances.
+
+Threads read and encode, each a batch of a view alone, so that a store's bytes do not
+depend on how many there are. What SpecAugment draws, one thread draws in order.
+"""
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
-from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.threads import ordered, worker_pool
 from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.data.feature_store import StoreWriter
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
+from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
+from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.specaug.specaugment import SpecAugment
 
 
@@ -35,50 +43,105 @@ def view_specaug(encoder: AbsPretrainedEncoder, view: Mapping) -> SpecAugment:
     )
 
 
-@torch.no_grad()
-def write_shard(
-    encoder: AbsPretrainedEncoder,
+class Batch(NamedTuple):
+    """Utterances of a shard that are encoded together, with the views to write."""
+
+    number: int
+    utts: Sequence[str]
+    views: Sequence[View]
+    is_first: bool
+    is_last: bool
+
+
+class Frames(NamedTuple):
+    """A batch in the form that the encoder eats: frames (B, T, F) and lengths (B,)."""
+
+    batch: Batch
+    feats: torch.Tensor
+    lengths: torch.Tensor
+
+
+class Task(NamedTuple):
+    """A batch of one view, to be encoded."""
+
+    view: View
+    frames: Frames
+
+
+def write_shards(
+    encoder: SpeechEncoder,
     reader: DumpReader,
-    number: int,
-    utts: Sequence[str],
+    numbers: Iterable[int],
     views: Sequence[View],
     batch_size: int = 16,
-    device: str = "cpu",
     on_batch: Callable[[int], object] | None = None,
 ) -> None:
-    """Write a shard of all views that lack it.
+    """Write shards of all views that lack them.
 
     Args:
-        encoder: Frozen encoder, on ``device``.
+        encoder: The frozen encoder.
         reader: Gives an utterance's audio or fbank.
-        number: The shard's number, which decides what SpecAugment draws.
-        utts: Its utterance ids.
+        numbers: The shards, whose numbers decide what SpecAugment draws.
         views: What to write.
         batch_size: Utterances encoded together.
-        device: Where the encoder is.
         on_batch: Told the utterances of every batch of a view.
 
     Raises:
         DataError: An utterance is too short for the encoder.
     """
-    todo = [view for view in views if not view.writer.has(number)]
-    features: list[dict[str, np.ndarray]] = [{} for _ in todo]
-    generators = [_generator(view.seed, number) for view in todo]
-    for begin in range(0, len(utts) if todo else 0, batch_size):
-        batch = utts[begin : begin + batch_size]
-        try:
-            feats, lengths = _front_end(encoder, reader, batch, device)
-            for view, out, generator in zip(todo, features, generators, strict=True):
-                augmented = feats
-                if view.specaug is not None:
-                    augmented, _ = view.specaug(feats, lengths, generator=generator)
-                out.update(_encode(encoder, augmented, lengths, batch))
-                if on_batch is not None:
-                    on_batch(len(batch))
-        except TooShortUttError as error:
-            raise _too_short(reader, batch, error) from None
-    for view, out in zip(todo, features, strict=True):
-        view.writer.write(number, out)
+    with worker_pool(encoder.device.type) as pool:
+        # As those of the pool, which restores what was: bytes depend on no threads.
+        torch.set_num_threads(1)
+        batches = _batches(numbers, views, batch_size)
+        frames = ordered(pool, functools.partial(_front_end, encoder, reader), batches)
+        tasks = _augmented(frames)
+        features: dict[tuple[View, int], dict[str, np.ndarray]] = {}
+        encode = functools.partial(_encode, encoder, reader)
+        for view, batch, encoded in ordered(pool, encode, tasks):
+            place = (view, batch.number)
+            features.setdefault(place, {}).update(encoded)
+            if on_batch is not None:
+                on_batch(len(batch.utts))
+            if batch.is_last:
+                # The pool goes on with the next shard meanwhile.
+                view.writer.write(batch.number, features.pop(place))
+
+
+def _batches(
+    numbers: Iterable[int], views: Sequence[View], size: int
+) -> Iterator[Batch]:
+    """Cut shards into batches; views that have a shard are left out."""
+    for number in numbers:
+        todo = [view for view in views if not view.writer.has(number)]
+        utts = views[0].writer.shards[number] if todo else ()
+        for begin in range(0, len(utts), size):
+            end = begin + size
+            yield Batch(number, utts[begin:end], todo, begin == 0, end >= len(utts))
+
+
+def _front_end(encoder: SpeechEncoder, reader: DumpReader, batch: Batch) -> Frames:
+    inputs = [reader(utt).numpy() for utt in batch.utts]
+    if reader.kind == "fbank":
+        return Frames(batch, *pad(inputs, encoder.device))
+    try:
+        return Frames(batch, *encoder.to_frames(inputs))
+    except TooShortUttError as error:
+        raise _too_short(reader, batch.utts, error) from None
+
+
+def _augmented(frames: Iterable[Frames]) -> Iterator[Task]:
+    """Give every batch as each of its views has it."""
+    generators: dict[View, torch.Generator] = {}
+    for clean in frames:
+        batch, feats, lengths = clean
+        for view in batch.views:
+            if view.specaug is None:
+                yield Task(view, clean)
+                continue
+            if batch.is_first:
+                generators[view] = _generator(view.seed, batch.number)
+            augmented, _ = view.specaug(feats, lengths, generator=generators[view])
+            yield Task(view, clean._replace(feats=augmented))
 
 
 def _generator(seed: int, shard: int) -> torch.Generator:
@@ -90,22 +153,16 @@ def _generator(seed: int, shard: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
-def _front_end(encoder, reader, utts, device):
-    inputs = [reader(utt) for utt in utts]
-    lengths = torch.tensor([len(x) for x in inputs], device=device)
-    feats = pad_sequence(inputs, batch_first=True).to(device)
-    if reader.kind == "fbank":
-        return feats, lengths
-    return encoder.frontend(feats, lengths)
-
-
-def _encode(encoder, feats, lengths, utts) -> dict[str, np.ndarray]:
-    out, out_lengths, _ = encoder(feats, lengths)
-    out = out.half().cpu().numpy()
-    return {
-        utt: out[i, :n]
-        for i, (utt, n) in enumerate(zip(utts, out_lengths.tolist(), strict=True))
-    }
+def _encode(
+    encoder: SpeechEncoder, reader: DumpReader, task: Task
+) -> tuple[View, Batch, dict[str, np.ndarray]]:
+    batch, feats, lengths = task.frames
+    try:
+        out, out_lengths = encoder.from_frames(feats, lengths)
+    except TooShortUttError as error:
+        raise _too_short(reader, batch.utts, error) from None
+    rows = zip(batch.utts, out.half().cpu().numpy(), out_lengths.tolist(), strict=True)
+    return task.view, batch, {utt: row[:n] for utt, row, n in rows}
 
 
 def _too_short(reader, utts, error) -> DataError:

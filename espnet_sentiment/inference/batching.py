@@ -13,23 +13,6 @@ type Place[Output] = tuple[Future[Sequence[Output]], int]
 # not kept waiting, then more.
 FIRST_WINDOW = 8
 WINDOW = 256
-AHEAD = 16  # inputs whose headers are read at the same time
-
-
-def ordered[Input, Output](
-    pool: Executor, function: Callable[[Input], Output], inputs: Iterable[Input]
-) -> Iterator[Output]:
-    """Map in the pool, results in the order of the inputs, ``AHEAD`` at most.
-
-    The inputs are drawn in the caller's thread.
-    """
-    waiting: deque[Future[Output]] = deque()
-    for item in inputs:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) >= AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def windows[Item](items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -8,7 +8,7 @@ import torch
 
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.inference.speech_encoder import SpeechEncoder, check_device
+from espnet_sentiment.encoder.speech_encoder import SpeechEncoder, check_device
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import (
     load_decoder,

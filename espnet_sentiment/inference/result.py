@@ -60,6 +60,7 @@ class Sentiment:
         segments: The parts of a recording that was cut; else one, all of it.
         notes: What a person should know of what was heard: silence, channels that
             cancel each other out, or one sound of several.
+        dtype: What the encoder computed in.
     """
 
     label: str
@@ -71,6 +72,7 @@ class Sentiment:
     words: list[Word] | None
     segments: list[Segment]
     notes: list[str] = dataclasses.field(default_factory=list)
+    dtype: str = "float32"
 
     def as_dict(self, attention: bool = False) -> dict[str, Any]:
         """Return what JSON can hold.
@@ -91,6 +93,8 @@ class Sentiment:
             answer["segments"] = [dataclasses.asdict(part) for part in self.segments]
         if self.notes:
             answer["notes"] = self.notes
+        if self.dtype != "float32":
+            answer["dtype"] = self.dtype
         if attention and self.attention is not None:
             answer["attention"] = self.attention.tolist()
             answer["frame_shift"] = self.frame_shift

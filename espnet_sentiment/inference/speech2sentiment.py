@@ -33,16 +33,16 @@ from espnet_sentiment.asr.word_attention import (
 )
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.core.threads import alone_after_fork, ordered, worker_pool
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.mono import Heard
 from espnet_sentiment.data.source import Source
-from espnet_sentiment.inference.batching import ordered, score_in_batches
+from espnet_sentiment.inference.batching import score_in_batches
 from espnet_sentiment.inference.classifier import Classifier, Scores
 from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
 from espnet_sentiment.inference.result import Segment, Sentiment, Word
 from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
-from espnet_sentiment.inference.workers import alone_after_fork, worker_pool
 from espnet_sentiment.model.layout import CONFIG, read_training_config
 
 # Seconds of audio encoded together. A CPU's caches hold the activations of so much.
@@ -87,7 +87,9 @@ class Speech2Sentiment:
         model_file: Its checkpoint, in the same folder.
         encoder_model: Where the encoder is now, if not where it was in training.
         device: ``cpu``, ``cuda``, ``cuda:1`` ...
-        dtype: What the encoder computes in: ``float32``, ``float16`` or ``bfloat16``.
+        dtype: What the encoder computes in: ``float32``, ``float16``, ``bfloat16``, or
+            ``auto``: bfloat16 where a product of the encoder's is seen to be faster in
+            it, else float32; the attribute ``dtype`` says which, and so do answers.
             The decoder always computes in float32.
         max_seconds: Longer recordings are cut, and answered by segment and in all.
         cut: How: by voice activity (``vad``), or into equal ``windows``.
@@ -139,6 +141,7 @@ class Speech2Sentiment:
         self._encoder = self._classifier.encoder
         self.classes: list[str] = self._classifier.classes
         self.sample_rate: int = self._encoder.sample_rate
+        self.dtype: str = self._encoder.dtype_name
         self.max_seconds, self.cut, self.channel = max_seconds, cut, channel
         on_cpu = self._classifier.device.type == "cpu"
         self.batch_seconds = batch_seconds or (CPU_BATCH if on_cpu else GPU_BATCH)
@@ -265,6 +268,11 @@ class Speech2Sentiment:
                     raise answer
                 yield answer
                 self._check_process(process)
+
+    @property
+    def why_dtype(self) -> str:
+        """Why ``dtype`` is what it is, where ``auto`` was asked for."""
+        return self._encoder.why_dtype
 
     def _check_process(self, begun: int | None = None) -> None:
         """Refuse what does not survive a fork.
@@ -429,6 +437,7 @@ class Speech2Sentiment:
             words=_by_level(words) if words else None,
             segments=segments,
             notes=_notes(parts, rows),
+            dtype=self.dtype,
         )
 
     def _named(self, posteriors: np.ndarray) -> tuple[str, dict[str, float]]:

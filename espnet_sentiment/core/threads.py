@@ -1,16 +1,18 @@
-"""Threads that read and score batches."""
+"""Threads that read and compute batches."""
 
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import torch
 
 from espnet_sentiment.core.fork_lock import ForkLock
 
 GPU_WORKERS = 4  # that read audio for one GPU
+AHEAD = 16  # results of ``ordered`` that are under way at the same time
 
 
 class _Threads:
@@ -65,6 +67,22 @@ def worker_pool(device_type: str, alone: bool = False) -> Iterator[ThreadPoolExe
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def ordered[Input, Output](
+    pool: Executor, function: Callable[[Input], Output], inputs: Iterable[Input]
+) -> Iterator[Output]:
+    """Map in the pool, results in the order of the inputs, ``AHEAD`` of them at a time.
+
+    The inputs are drawn in the caller's thread.
+    """
+    waiting: deque[Future[Output]] = deque()
+    for item in inputs:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 # The thread that went through a fork; None in a process that was not forked.
