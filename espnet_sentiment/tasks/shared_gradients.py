@@ -51,6 +51,6 @@ class SharedGradients:
             except BrokenBarrierError:
                 raise RuntimeError("another training process has failed") from None
             torch.sum(slot, dim=0, out=chunk)
-        done = torch.futures.Future()
+        done: torch.futures.Future[torch.Tensor] = torch.futures.Future()
         done.set_result(gradients)
         return done
