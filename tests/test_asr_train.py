@@ -51,6 +51,7 @@ SMALL = {
     "model_conf": {"ctc_weight": 0.3, "report_cer": True, "report_wer": True},
     "specaug": "specaugment",
     "specaug_conf": {"policy": "LB", "fill": "mean"},
+    "optim_conf": {"lr": 0.001, "fused": True},  # as in conf/asr/rnnt_small.yaml
     "scheduler": "cosineannealinglr",
     "max_epoch": EPOCHS,
     "batch_bins": 20000,

@@ -110,27 +110,28 @@ def _warped_positions(
     source = (max_warp + (u[0] * (tau - 2 * max_warp)).floor()) * long_enough
     shift = ((u[1] * (2 * max_warp + 1)).floor() - max_warp) * long_enough
     target = source + shift
+    before = source / target.clamp(min=1)
+    after = (last - source) / (last - target).clamp(min=1)
     n = torch.arange(frames, dtype=torch.float64, device=tau.device)
-    before = n * (source / target.clamp(min=1))
-    after = last - (last - n) * ((last - source) / (last - target).clamp(min=1))
-    position = torch.where(n < target, before, after)
+    # Each frame by its own line: through the first frame, or through the last.
+    late = n >= target
+    anchor = late * last
+    position = (n - anchor).mul_(torch.where(late, after, before)).add_(anchor)
     return torch.where(n < tau, position, n)
 
 
-def _resample(x: Tensor, position: Tensor, gain: Tensor | None = None) -> Tensor:
+def _resample(x: Tensor, position: Tensor, gain: Tensor) -> Tensor:
     """Reads x (B, T, F) at positions (B, T) between its frames, times a gain (B, T).
 
     A frame is a bag of two weighted input frames, so that embedding_bag gathers,
     interpolates and scales in one pass over x.
     """
     batch, frames, channels = x.shape
-    left, right = position.floor(), position.ceil()
-    first_row = frames * torch.arange(batch, device=x.device)[:, None, None]
-    rows = (torch.stack((left, right), dim=-1) + first_row).int()
-    fraction = (position - left).to(x.dtype)
-    weights = torch.stack((1 - fraction, fraction), dim=-1)
-    if gain is not None:
-        weights *= gain[..., None]
+    first_row = frames * torch.arange(batch, device=x.device, dtype=torch.int32)
+    neighbours = (position.int(), position.ceil().int())
+    rows = torch.stack(neighbours, dim=-1).add_(first_row[:, None, None])
+    right = position.frac().to(x.dtype).mul_(gain)
+    weights = torch.stack((gain - right, right), dim=-1)
     return torch.nn.functional.embedding_bag(
         rows.view(-1, 2),
         x.reshape(batch * frames, channels),
@@ -166,7 +167,8 @@ def warp_time(
             max_warp is negative.
     """
     tau = _valid_frames(x, lengths)
-    return _resample(x, _warped_positions(tau, x.shape[1], max_warp, generator))
+    position = _warped_positions(tau, x.shape[1], max_warp, generator)
+    return _resample(x, position, x.new_ones(position.shape))
 
 
 def mask_bands(
@@ -197,12 +199,10 @@ def mask_bands(
     widest = extent.clamp(max=max_width)[:, None]
     width = (u[0] * (widest + 1)).floor()
     start = (u[1] * (extent[:, None] - width)).floor()
-    position = torch.arange(size, device=extent.device)
-    started, ended = (
-        start[..., None] <= position,
-        (start + width)[..., None] <= position,
-    )
-    return (started & ~ended).any(dim=1)
+    position = torch.arange(size, dtype=torch.float64, device=extent.device)
+    started = start[..., None] <= position
+    ended = (start + width)[..., None] <= position
+    return (started ^ ended).any(dim=1)
 
 
 def utterance_mean(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -273,7 +273,7 @@ def spec_augment(
 
     # Small factors, applied in place, take half the time of one mask (B, T, F). What
     # the frequency masks took from the padding is put back at last.
-    out = _resample(x, position, gain=~time_mask)
+    out = _resample(x, position, (~time_mask).to(x.dtype))
     freq_mask = freq_mask[:, None, :].to(x.dtype)
     if fill == "mean":
         mean = utterance_mean(x, tau)[:, None, None]

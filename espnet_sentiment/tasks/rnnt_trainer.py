@@ -1,12 +1,14 @@
 """The Trainer of RNN-Ts, with a progress bar."""
 
 import sys
+from typing import ClassVar
 
 from espnet2.train.reporter import aggregate
 from tqdm import tqdm
 
 from espnet_sentiment.tasks.checked_trainer import CheckedTrainer
 from espnet_sentiment.tasks.resume import is_first
+from espnet_sentiment.tasks.shared_gradients import SharedGradients
 
 # What an epoch's line says, where the model reports it.
 SHOWN = ("loss", "loss_ctc", "cer_transducer", "wer_transducer")
@@ -21,6 +23,8 @@ class RNNTTrainer(CheckedTrainer):
     """Shows a bar over the batches of an epoch, and a line at its end."""
 
     option = "--asr_args"
+    # Of the processes of one machine, where there are several on its CPU.
+    shared_gradients: ClassVar[SharedGradients | None] = None
 
     @classmethod
     def train_one_epoch(
@@ -33,6 +37,8 @@ class RNNTTrainer(CheckedTrainer):
         **kwargs,
     ) -> bool:
         """Train an epoch under a bar."""
+        if cls.shared_gradients is not None:
+            cls.shared_gradients.join(kwargs["model"], distributed_option.dist_rank)
         epoch = f"epoch {reporter.get_epoch()}/{options.max_epoch}"
         # stderr itself goes to the log.
         bar = tqdm(

@@ -2,8 +2,9 @@
 
 ESPnet's launcher starts processes for GPUs only. Its task and Trainer work in any
 process group, so here are the processes: each takes its share of every batch, on one
-core, and gradients are averaged (DistributedDataParallel over gloo). A bi-LSTM walks
-through time step by step, with matrices too small for a second thread to help much.
+core, and gradients are averaged in shared memory (DistributedDataParallel; gloo does
+the rest). A bi-LSTM walks through time step by step, with matrices too small for a
+second thread to help much.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.workers import begin_worker, signals_held
 from espnet_sentiment.tasks.failure import failure, keep_reason
+from espnet_sentiment.tasks.shared_gradients import SharedGradients
 
 GRACE = 20.0  # seconds in which a lost connection shows
 
@@ -50,6 +52,8 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
     # ESPnet takes a number in CUDA_VISIBLE_DEVICES for that of this process.
     check_gpus(0)
     fork = multiprocessing.get_context("fork")
+    shared = SharedGradients(processes)
+    task.trainer.shared_gradients = shared
     with tempfile.TemporaryDirectory() as folder:
         all_args = [
             argparse.Namespace(
@@ -71,7 +75,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
             for child in children:
                 child.start()
         ended = threading.Event()
-        watch = (children, ended, options["output_dir"])
+        watch = (children, ended, options["output_dir"], shared)
         threading.Thread(target=_watch, args=watch, daemon=True).start()
         try:
             task.main(all_args[0])
@@ -91,6 +95,7 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
             raise
         finally:
             ended.set()
+            task.trainer.shared_gradients = None
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
             for child in children:
@@ -98,13 +103,20 @@ def run_data_parallel(task: type[AbsTask], options: Mapping, processes: int) -> 
                 child.terminate()
 
 
-def _watch(children: Sequence[BaseProcess], ended: threading.Event, out: str) -> None:
+def _watch(
+    children: Sequence[BaseProcess],
+    ended: threading.Event,
+    out: str,
+    shared: SharedGradients,
+) -> None:
     """End this process if another failed and it has not noticed: it waits for it."""
     running = list(children)
     while running and not any(child.exitcode for child in children):
         wait([child.sentinel for child in running])
         running = [child for child in running if child.is_alive()]
     failed = [child.exitcode for child in children if child.exitcode]
+    if failed:
+        shared.abort()
     if failed and not ended.wait(GRACE):
         error = failure(out, f"a training process ended with status {failed[0]}")
         print(f"error: {plain_lines(error)}", file=sys.stderr, flush=True)
