@@ -69,7 +69,7 @@ def run(
     hush_espnet()
     try:
         # A shell starts what it does not wait for in front with Ctrl-C ignored.
-        with interruptible(ignored_too=_die_with_shell()):
+        with interruptible(ignored_too=die_with_shell()):
             main(argv)
     except UserError as error:
         raise SystemExit(f"error: {plain_lines(error)}") from None
@@ -83,7 +83,7 @@ def run(
         raise SystemExit(error.status) from None
 
 
-def _die_with_shell() -> bool:
+def die_with_shell() -> bool:
     """Bind this process to the shell that waits for it; return whether there is one."""
     shell = int(os.environ.pop(SHELL, 0))
     if not shell:
