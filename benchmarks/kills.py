@@ -7,10 +7,10 @@ A trial starts a small run.sh afresh (egs/manifest on AN4, a Whisper of two tiny
 its folds trained on two processes), sends it signals at random times, each followed by
 the same command, and lets the last one end. A signal goes to run.sh alone (shell), to
 the Python that forks for the stages (server), to the Python of the stage alone, to the
-process group as a terminal's Ctrl-C does, or to one worker alone. Checked are, after a signal, that no process is left (10 s are
-given; a worker is to ignore SIGINT), and at the end that everything under dump/ and
-exp/ is what a run without signals makes, bit for bit; logs, and times in JSON files,
-aside. Trials take signals and targets in turn.
+process group as a terminal's Ctrl-C does, or to one worker alone. Checked are, after a
+signal, that no process is left (10 s are given; a worker is to ignore SIGINT), and at
+the end that everything under dump/ and exp/ is what a run without signals makes, bit
+for bit; logs, and times in JSON files, aside. Trials take signals and targets in turn.
 
 Printed are, for every signal and target, the trials, the signals sent, those that left
 processes, the most seconds until none was left, the runs that printed a traceback, and

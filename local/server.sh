@@ -4,6 +4,10 @@
 
 server_pid='' server_place=''
 
+# Modules that stages import once they have work to do, see core/serve.py. With one, the
+# server can run nothing on a GPU.
+ahead=()
+
 # place: what a command finds besides folder and files: variables, limits.
 place() { export -p; umask; ulimit -a; }
 
@@ -15,6 +19,7 @@ serves() {
     local/prepare.py) ;;
     *) return 1 ;;
   esac
+  if ((${#ahead[@]})) && [[ "$*" == *--ngpu\ [1-9]* ]]; then return 1; fi
   # Before Bash 5, a signal would wait for the answer.
   [[ -d /proc/self/fd && $BASHPID == "$$" ]] && ((BASH_VERSINFO[0] >= 5)) || return
   if [[ ! $server_pid ]]; then start_server; fi
@@ -33,7 +38,8 @@ start_server() {
     trap '' INT # see attend.sh
     local asked told
     exec {asked}<&0 {told}>&1 0<&"$in" 1>&"$out"
-    ESPNET_SENTIMENT_SHELL=$shell exec python -m espnet_sentiment.core.serve "$asked" "$told"
+    ESPNET_SENTIMENT_SHELL=$shell exec python -m espnet_sentiment.core.serve \
+      "$asked" "$told" "${ahead[@]/#/espnet_sentiment.}"
   }
   server_pid=$SERVER_PID
   # Bash forgets SERVER once it has ended.

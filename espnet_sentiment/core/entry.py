@@ -64,9 +64,7 @@ def run(
     main: Callable[[list[str] | None], None], argv: list[str] | None = None
 ) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
-    # ESPnet warns of what it does without; training keeps it in its own log.
-    logging.basicConfig(level=logging.ERROR)
-    hush_espnet()
+    hush()
     try:
         # A shell starts what it does not wait for in front with Ctrl-C ignored.
         with interruptible(ignored_too=die_with_shell()):
@@ -81,6 +79,12 @@ def run(
     except Interrupted as error:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         raise SystemExit(error.status) from None
+
+
+def hush() -> None:
+    """Let ESPnet not warn of what it does without; training keeps it in its own log."""
+    logging.basicConfig(level=logging.ERROR)
+    hush_espnet()
 
 
 def die_with_shell() -> bool:

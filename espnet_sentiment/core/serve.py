@@ -1,10 +1,13 @@
 """One Python that runs command lines one after another, each in a fork of itself.
 
-    python -m espnet_sentiment.core.serve ASKED TOLD
+    python -m espnet_sentiment.core.serve ASKED TOLD [MODULE ...]
 
 A recipe's run.sh, by ``local/server.sh``, asks on one pipe and is told exit statuses on
 another. What the stages share is imported once; memory, threads and settings of a stage
 end with its fork, so that it computes what it computes in a Python of its own.
+
+MODULE is what later stages import once they have work to do. It is imported while a
+stage works, as one that is up to date does not, and no GPU may be asked for.
 """
 
 import contextlib
@@ -12,24 +15,28 @@ import gc
 import importlib
 import os
 import runpy
+import select
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
-from espnet_sentiment.core.entry import SHELL, die_with_shell
+from espnet_sentiment.compat import run_exit_functions
+from espnet_sentiment.core.entry import SHELL, check_gpus, die_with_shell, hush
 from espnet_sentiment.core.interrupt import SIGNALS
 from espnet_sentiment.core.workers import die_with, signals_held
 
 CHUNK = 1 << 16  # bytes, more than most command lines have
+PATIENCE = 0.5  # seconds after which a stage is not up to date, but works
 
 
 def requests(asked: int) -> Iterator[list[str]]:
     """Give the command lines that come through a pipe, until nobody can write to it.
 
     Args:
-        asked: File descriptor. A command line is the number of its words, and the words,
+        asked: File descriptor. A command line is the number of its words, then they,
             each with a NUL behind it.
     """
     found = b""
@@ -43,9 +50,14 @@ def requests(asked: int) -> Iterator[list[str]]:
 
 
 class Server:
-    """Runs command lines, and passes on the signals that come meanwhile."""
+    """Runs command lines, and passes on the signals that come meanwhile.
 
-    def __init__(self) -> None:
+    Args:
+        ahead: Modules to import while one works.
+    """
+
+    def __init__(self, ahead: list[str]) -> None:
+        self._ahead = ahead
         self._child = 0
         self._received: list[int] = []
 
@@ -58,8 +70,9 @@ class Server:
             os.kill(self._child, number)
 
     def begin(self, words: list[str]) -> bool:
-        """Fork for a command line; return whether this is the fork, who is to run it."""
-        warm(words)
+        """Fork for a command line; return whether this is the fork, which runs it."""
+        if words[0] == "-m":
+            warm(words[1])
         gc.freeze()  # a collection in the fork would copy the memory that both share
         with signals_held(), warnings.catch_warnings():
             # Of NumPy's threads, which know of forks.
@@ -75,6 +88,11 @@ class Server:
 
         This process ends as well if it was told to.
         """
+        if self._ahead and not _ends_within(self._child, PATIENCE):
+            check_gpus(0)  # ESPnet looks for some
+            hush()
+            while self._ahead and not _ends_within(self._child, 0):
+                warm(self._ahead.pop(0))
         _, status = os.waitpid(self._child, 0)
         self._child = 0
         if self._received:
@@ -83,12 +101,49 @@ class Server:
         return code if code >= 0 else 128 - code
 
 
-def warm(words: list[str]) -> None:
-    """Import what a module of ours imports, for this fork and those that follow."""
-    if words[0] == "-m":
-        # What is wrong with it is said when it is run.
-        with contextlib.suppress(Exception):
-            importlib.import_module(words[1])
+def _ends_within(child: int, seconds: float) -> bool:
+    """Tell whether a process ends soon; where the system cannot tell, it does."""
+    try:
+        process = os.pidfd_open(child)
+    except OSError:
+        return True
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
+
+
+def warm(module: str) -> None:
+    """Import a module for the forks to come."""
+    # What is wrong with it is said by who needs it.
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
+
+
+def run_and_exit(words: list[str]) -> NoReturn:
+    """Run a command line, and end this process as Python would.
+
+    To take all modules apart, as Python does at its end, would copy the memory that is
+    shared.
+    """
+    status: object = 0
+    try:
+        run_line(words)
+    except SystemExit as error:
+        status = error.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    if not isinstance(status, int | None):
+        print(status, file=sys.stderr)
+        status = 1
+    run_exit_functions()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        status = 120  # as Python does
+    sys.stderr.flush()
+    os._exit((status or 0) & 0xFF)
 
 
 def run_line(words: list[str]) -> None:
@@ -110,9 +165,9 @@ def run_line(words: list[str]) -> None:
 
 def main() -> None:
     """Serve until the shell has nothing more to ask."""
-    asked, told = map(int, sys.argv[1:])
+    asked, told = map(int, sys.argv[1:3])
+    server = Server(sys.argv[3:])
     die_with_shell()
-    server = Server()
     for number in SIGNALS:
         signal.signal(number, server.obey)
     for words in requests(asked):
@@ -121,8 +176,7 @@ def main() -> None:
             os.close(told)
             os.environ[SHELL] = str(os.getppid())
             die_with(os.getppid())
-            run_line(words)
-            return
+            run_and_exit(words)
         os.write(told, b"%d\n" % server.end())
     os._exit(0)  # nothing is left to tidy up
 
