@@ -2,7 +2,8 @@
 # Sourced after attend.sh: one Python that serves the stages of a run (core/serve.py).
 # What it serves runs in a fork of it, as it would in a Python of its own.
 
-server_pid='' server_place=''
+server_pid='' server_place='' server_folder=''
+server_fds=() # what its standard input, output and error are
 
 # Modules that stages import once they have work to do, see core/serve.py. With one, the
 # server can run nothing on a GPU.
@@ -25,15 +26,16 @@ serves() {
   if [[ ! $server_pid ]]; then start_server; fi
   local fd
   for fd in 0 1 2; do
-    [[ /dev/fd/$fd -ef /proc/$server_pid/fd/$fd ]] || return
+    [[ /dev/fd/$fd -ef /dev/fd/${server_fds[fd]} ]] || return
   done
-  [[ . -ef /proc/$server_pid/cwd && $(place) == "$server_place" ]]
+  [[ -d /proc/$server_pid && . -ef $server_folder && $(place) == "$server_place" ]]
 }
 
 start_server() {
-  local in out shell=$BASHPID
-  server_place=$(place)
-  exec {in}<&0 {out}>&1
+  local in out err shell=$BASHPID
+  server_place=$(place) server_folder=$PWD
+  exec {in}<&0 {out}>&1 {err}>&2
+  server_fds=("$in" "$out" "$err")
   coproc SERVER {
     trap '' INT # see attend.sh
     local asked told
@@ -43,7 +45,7 @@ start_server() {
   }
   server_pid=$SERVER_PID
   # Bash forgets SERVER once it has ended.
-  exec {server_asked}>&"${SERVER[1]}" {server_told}<&"${SERVER[0]}" {in}<&- {out}>&-
+  exec {server_asked}>&"${SERVER[1]}" {server_told}<&"${SERVER[0]}"
 }
 
 # ask <python's arguments>: let the server run them and return the status, as attend does.

@@ -10,6 +10,7 @@ MODULE is what later stages import once they have work to do. It is imported whi
 stage works, as one that is up to date does not, and no GPU may be asked for.
 """
 
+import ast
 import contextlib
 import gc
 import importlib
@@ -18,8 +19,10 @@ import runpy
 import select
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -28,6 +31,7 @@ from espnet_sentiment.core.entry import SHELL, check_gpus, die_with_shell, hush
 from espnet_sentiment.core.interrupt import SIGNALS
 from espnet_sentiment.core.workers import die_with, signals_held
 
+PACKAGE = "espnet_sentiment."
 CHUNK = 1 << 16  # bytes, more than most command lines have
 PATIENCE = 0.5  # seconds after which a stage is not up to date, but works
 
@@ -60,6 +64,7 @@ class Server:
         self._ahead = ahead
         self._child = 0
         self._received: list[int] = []
+        self._thread: threading.Thread | None = None
 
     def obey(self, number: int, frame: FrameType | None) -> None:
         """Let the command line that runs tidy up and end; without one, end at once."""
@@ -71,8 +76,10 @@ class Server:
 
     def begin(self, words: list[str]) -> bool:
         """Fork for a command line; return whether this is the fork, which runs it."""
-        if words[0] == "-m":
-            warm(words[1])
+        if self._thread is not None:
+            self._thread.join()  # a fork would never see the end of what it imports
+        for module in imported(words):
+            warm(module)
         gc.freeze()  # a collection in the fork would copy the memory that both share
         with signals_held(), warnings.catch_warnings():
             # Of NumPy's threads, which know of forks.
@@ -89,16 +96,21 @@ class Server:
         This process ends as well if it was told to.
         """
         if self._ahead and not _ends_within(self._child, PATIENCE):
-            check_gpus(0)  # ESPnet looks for some
-            hush()
-            while self._ahead and not _ends_within(self._child, 0):
-                warm(self._ahead.pop(0))
+            self._thread = threading.Thread(target=self._look_ahead, daemon=True)
+            self._thread.start()
         _, status = os.waitpid(self._child, 0)
         self._child = 0
         if self._received:
             os._exit(128 + self._received[0])
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
+
+
+    def _look_ahead(self) -> None:
+        check_gpus(0)  # ESPnet looks for some
+        hush()
+        while self._ahead and self._child:
+            warm(self._ahead.pop(0))
 
 
 def _ends_within(child: int, seconds: float) -> bool:
@@ -111,6 +123,18 @@ def _ends_within(child: int, seconds: float) -> bool:
         return bool(select.select([process], [], [], seconds)[0])
     finally:
         os.close(process)
+
+
+def imported(words: list[str]) -> list[str]:
+    """Return what a command line imports of this package as it begins."""
+    if words[0] == "-m":
+        return [words[1]]
+    try:
+        body = ast.parse(Path(words[0]).read_bytes()).body
+    except (OSError, ValueError, SyntaxError):
+        return []
+    names = [node.module for node in body if isinstance(node, ast.ImportFrom)]
+    return [name for name in names if name and name.startswith(PACKAGE)]
 
 
 def warm(module: str) -> None:
