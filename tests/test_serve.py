@@ -212,7 +212,7 @@ def test_a_run_with_all_up_to_date_starts_one_python(tmp_path, folder, an4_wavs)
     table = tmp_path / "table.csv"
     rows = [f"{wav},{'ab'[n % 2]},s{n % 3}" for n, wav in enumerate(an4_wavs)]
     table.write_text("\n".join(["path,label,speaker", *rows]))
-    options = ["--manifest", table, "--name", "toy", "--folds", "2", "--nj", "1"]
+    options = ["--manifest", table, "--name", "toy", "--folds", "3", "--nj", "1"]
     options += ["--encoder", "conf/encoder/fbank.yaml"]
     options += ["--sentiment", "conf/sentiment/mlp.yaml"]
     options += ["--sentiment_args", "--max_epoch 1"]
@@ -221,7 +221,7 @@ def test_a_run_with_all_up_to_date_starts_one_python(tmp_path, folder, an4_wavs)
     (folder / "started").unlink()
     again = run_recipe(clone, *options)
     assert starts(folder) == 1
-    name = "fbank_mlp_folds_2_seed0"
+    name = "fbank_mlp_folds_3_seed0"
     assert re.sub(r"\d+ s\b", "N s", again.stderr).splitlines() == [
         "[stage 0: data preparation] up to date",
         "[stage 1: fbank] up to date",
@@ -230,11 +230,9 @@ def test_a_run_with_all_up_to_date_starts_one_python(tmp_path, folder, an4_wavs)
         "[recipe] fetch_encoder: N s",
         "[stage 3: encode] up to date",
         "[recipe] encode: N s",
-        f"[stage 4: {name} fold 1] up to date",
-        f"[stage 4: {name} fold 2] up to date",
+        *(f"[stage 4: {name} fold {n}] up to date" for n in (1, 2, 3)),
         "[recipe] sentiment_train: N s",
-        f"[stage 5: {name} fold 1] up to date",
-        f"[stage 5: {name} fold 2] up to date",
+        *(f"[stage 5: {name} fold {n}] up to date" for n in (1, 2, 3)),
         "[recipe] sentiment_inference: N s",
         f"[stage 6: {name}] up to date",
         "[recipe] score: N s",

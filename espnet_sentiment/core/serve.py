@@ -105,7 +105,6 @@ class Server:
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
 
-
     def _look_ahead(self) -> None:
         check_gpus(0)  # ESPnet looks for some
         hush()
