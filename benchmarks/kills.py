@@ -1,16 +1,16 @@
 """A recipe that is killed again and again, and continued by the same command.
 
     python benchmarks/kills.py WORK [--trials 50] [--signals KILL TERM INT]
-                               [--targets shell python group worker]
+                               [--targets shell server python group worker]
 
 A trial starts a small run.sh afresh (egs/manifest on AN4, a Whisper of two tiny layers,
 its folds trained on two processes), sends it signals at random times, each followed by
 the same command, and lets the last one end. A signal goes to run.sh alone (shell), to
-the Python of the stage alone, to the process group as a terminal's Ctrl-C does, or to
-one worker alone. Checked are, after a signal, that no process is left (10 s are
-given; a worker is to ignore SIGINT), and at the end that everything under dump/ and
-exp/ is what a run without signals makes, bit for bit; logs, and times in JSON files,
-aside. Trials take signals and targets in turn.
+the Python that forks for the stages (server), to the Python of the stage alone, to the
+process group as a terminal's Ctrl-C does, or to one worker alone. Checked are, after a
+signal, that no process is left (10 s are given; a worker is to ignore SIGINT), and at
+the end that everything under dump/ and exp/ is what a run without signals makes, bit
+for bit; logs, and times in JSON files, aside. Trials take signals and targets in turn.
 
 Printed are, for every signal and target, the trials, the signals sent, those that left
 processes, the most seconds until none was left, the runs that printed a traceback, and
@@ -45,7 +45,8 @@ from recipe_fixtures import clone_recipe, save_small_whisper, write_configs
 
 from espnet_sentiment.core import entry
 
-TARGETS = ("shell", "python", "group", "worker")
+TARGETS = ("shell", "server", "python", "group", "worker")
+SERVER = "espnet_sentiment.core.serve"
 GRACE = 10.0  # seconds that the processes of a run have to end after a signal
 POLL = 0.02
 # Logs, clocks and stages' stamps, which two runs without signals do not share either.
@@ -160,12 +161,19 @@ class Run:
                 pass
         return found
 
+    def server(self) -> psutil.Process | None:
+        """Return the Python that forks for the stages."""
+        found = self._of(self.shell.pid)
+        return next((p for p in found if SERVER in _line(p)), None)
+
     def python(self) -> psutil.Process | None:
-        """Return the Python that the shell waits for."""
-        return next(
-            (p for p in self.processes() if _is_python(p) and _of(p, self.shell.pid)),
-            None,
-        )
+        """Return the Python of the stage that runs."""
+        server = self.server()
+        return next(iter(self._of(server.pid if server else self.shell.pid)), None)
+
+    def _of(self, parent: int) -> list[psutil.Process]:
+        """Return the Pythons that a process has started."""
+        return [p for p in self.processes() if _is_python(p) and _of(p, parent)]
 
     def workers(self) -> list[psutil.Process]:
         """Return the children of that Python."""
@@ -187,8 +195,8 @@ class Run:
         if target == "worker":
             found = self.wait_for(self.workers)
             pid = rng.choice(found).pid if found else None
-        elif target == "python":
-            found = self.wait_for(self.python)
+        elif target in ("server", "python"):
+            found = self.wait_for(getattr(self, target))
             pid = found.pid if found else None
         else:
             pid = self.shell.pid if self.shell.poll() is None else None

@@ -39,6 +39,19 @@ def parser_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]
                 yield from parser_actions(subparser)
 
 
+def run_exit_functions() -> None:
+    """Do what Python does before it takes itself apart: threads end, then ``atexit``.
+
+    Written for Python 3.12 and 3.13: ``threading._shutdown`` and
+    ``atexit._run_exitfuncs``, which their own ``multiprocessing`` calls as well.
+    """
+    import atexit
+    import threading
+
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+
+
 def bundle_paths(bundle: Any) -> list[str]:
     """Return where a torchaudio bundle's files are below its host, checkpoint first.
 

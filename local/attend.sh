@@ -14,10 +14,15 @@ attend() {
   } <&0 & # else it would read /dev/null
   wait "$!" 2>/dev/null || status=$?
   trap - INT TERM
-  if ((status == 128 + 9)); then
+  explain "$status"
+  return "$status"
+}
+
+# explain <status>: say what nobody else could have said of it.
+explain() {
+  if (($1 == 128 + 9)); then
     echo "error: killed, perhaps for want of memory: run the same command again" >&2
   fi
-  return "$status"
 }
 
 # obey <signal>: end what runs, then this shell, as if nothing had caught the signal.

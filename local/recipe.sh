@@ -150,6 +150,16 @@ if [[ $asr_corpus && $encoder -ef conf/encoder/rnnt.yaml && ! $encoder_model ]];
   own_rnnt=true
 fi
 
+# See server.sh.
+if [[ $ngpu == 0 && ! $cluster ]]; then
+  if wanted 3; then
+    ahead+=(encoder.encode encoder.shard)
+    if [[ $(<"$encoder") == *huggingface* ]]; then ahead+=(encoder.whisper); fi
+  fi
+  if wanted 3 || wanted 4; then ahead+=(train.train_fold train.parallel_folds); fi
+  if wanted 5; then ahead+=(inference.decode_fold); fi
+  if wanted 6; then ahead+=(report.plots scoring.results report.rows); fi
+fi
 override="--sentiment_args=$recipe_args $sentiment_args"
 if [[ $own_rnnt == true ]] && wanted 2; then checks_asr; fi
 if wanted 3 || wanted 4; then

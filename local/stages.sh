@@ -12,6 +12,8 @@ recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && cd -P .. && pwd)
 
 # shellcheck source-path=SCRIPTDIR source=attend.sh
 . "$recipe_root/local/attend.sh"
+# shellcheck source-path=SCRIPTDIR source=server.sh
+. "$recipe_root/local/server.sh"
 
 # check <option> <pattern> <what it must be>
 check() {
@@ -46,7 +48,9 @@ prepare_environment() {
 }
 
 # Stages and the recipes' own scripts: a signal to run.sh ends them, too.
-python() { attend exec python "$@"; }
+python() {
+  if serves "$@"; then ask "$@"; else attend exec python "$@"; fi
+}
 
 wanted() { ((stage <= $1 && $1 <= stop_stage)); }
 

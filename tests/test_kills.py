@@ -33,6 +33,10 @@ def recipe(tmp_path_factory):
         ("SIGINT", "shell", -signal.SIGINT, INTERRUPTED),
         ("SIGKILL", "shell", -signal.SIGKILL, ""),
         ("SIGKILL", "python", 137, "run the same command again"),
+        ("SIGTERM", "python", 143, INTERRUPTED),
+        ("SIGTERM", "server", 143, INTERRUPTED),
+        ("SIGINT", "group", -signal.SIGINT, INTERRUPTED),
+        ("SIGKILL", "server", 137, "run the same command again"),
     ],
 )
 def test_a_signal_in_the_training_leaves_no_process(recipe, name, target, status, said):

@@ -6,12 +6,15 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import requests
 from tqdm import tqdm
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike
+
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 16  # bytes
@@ -20,7 +23,7 @@ CHUNK = 1 << 16  # bytes
 def download(
     url: str,
     path: PathLike,
-    session: requests.Session | None = None,
+    session: "requests.Session | None" = None,
     sha256: str | None = None,
     option: str | None = None,
 ) -> Path:
@@ -40,6 +43,9 @@ def download(
     path = Path(path)
     if path.exists():
         return path
+    # Slow, and most runs download nothing.
+    import requests
+
     local_copy = "give a local copy" + (f" by {option}" if option else "")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

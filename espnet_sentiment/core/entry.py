@@ -64,12 +64,10 @@ def run(
     main: Callable[[list[str] | None], None], argv: list[str] | None = None
 ) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
-    # ESPnet warns of what it does without; training keeps it in its own log.
-    logging.basicConfig(level=logging.ERROR)
-    hush_espnet()
+    hush()
     try:
         # A shell starts what it does not wait for in front with Ctrl-C ignored.
-        with interruptible(ignored_too=_die_with_shell()):
+        with interruptible(ignored_too=die_with_shell()):
             main(argv)
     except UserError as error:
         raise SystemExit(f"error: {plain_lines(error)}") from None
@@ -83,7 +81,13 @@ def run(
         raise SystemExit(error.status) from None
 
 
-def _die_with_shell() -> bool:
+def hush() -> None:
+    """Let ESPnet not warn of what it does without; training keeps it in its own log."""
+    logging.basicConfig(level=logging.ERROR)
+    hush_espnet()
+
+
+def die_with_shell() -> bool:
     """Bind this process to the shell that waits for it; return whether there is one."""
     shell = int(os.environ.pop(SHELL, 0))
     if not shell:

@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import soundfile
-
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
@@ -118,6 +116,8 @@ def to_utterance(wav: Path) -> Utterance:
 
 def samples_sha256(wavs: list[Path]) -> str:
     """Hash names and samples of recordings, whatever their headers."""
+    import soundfile  # here, since most runs download nothing
+
     digest = hashlib.sha256()
     for wav in sorted(wavs, key=lambda p: p.name):
         samples, rate = soundfile.read(wav, dtype="int16")
