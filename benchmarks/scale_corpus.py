@@ -123,7 +123,9 @@ def make_corpus(folder: Path, recordings: Sequence[Path], n: int) -> Path:
             for start, end in side.spans:
                 label, *others = rng.choice(names, 2, p=[*LABELS.values()])
                 words = rng.choice(WORDS, max(1, round((end - start) * WORDS_A_SECOND)))
-                utt = f"{speaker}-call{number:05d}{side.channel}-{round(100 * start):06d}"
+                utt = (
+                    f"{speaker}-call{number:05d}{side.channel}-{round(100 * start):06d}"
+                )
                 rows.append(
                     [path, utt, speaker, label, " ".join([label, label, *others])]
                     + [side.channel, start, end, " ".join(words)]
