@@ -1,6 +1,9 @@
 """SentimentTask on audio: the encoder is built, frozen and left out of everything."""
 
 import argparse
+import copy
+import importlib
+import multiprocessing
 
 import lazy
 import pytest
@@ -72,6 +75,40 @@ def test_training_on_audio_leaves_the_encoder_alone(config, tmp_path):
     after = model.encoder.encoder.state_dict()
     assert all(torch.equal(after[key], before[key]) for key in before)
     assert state["reporter"]["stats"][2]["valid"].keys() >= {"wa", "ua", "loss"}
+
+
+def test_two_processes_train_and_validate_as_one_does(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # as on many a machine with a GPU
+    config.specaug, config.specaug_conf = None, {}
+    config.optim_conf, config.max_epoch = {"lr": 0.01}, 3
+    config.valid_batch_size = 2  # of which each process has one
+    # Else each process draws batches from its own share.
+    config.shuffle_within_batch = False
+    module = importlib.import_module("espnet_sentiment.train.data_parallel")
+    stats, weights = [], []
+    for processes in (1, 2):
+        options = {**vars(copy.deepcopy(config)), "output_dir": str(tmp_path / "exp")}
+        options["output_dir"] += str(processes)
+        child = multiprocessing.get_context("fork").Process(
+            target=module.run_data_parallel,
+            args=(lazy.SentimentTask, options, processes),
+        )
+        child.start()
+        child.join(120)
+        assert child.exitcode == 0
+        folder = tmp_path / f"exp{processes}"
+        state = torch.load(folder / "checkpoint.pth", weights_only=True)
+        stats.append([state["reporter"]["stats"][n] for n in (1, 2, 3)])
+        weights.append(torch.load(folder / "3epoch.pth", weights_only=True))
+    for alone, shared in zip(*stats, strict=True):
+        for key in ("loss", "wa", "ua"):
+            assert shared["valid"][key] == pytest.approx(alone["valid"][key], rel=1e-4)
+        assert shared["train"]["loss"] == pytest.approx(
+            alone["train"]["loss"], rel=1e-4
+        )
+    assert {0.5} != {epoch["valid"]["wa"] for epoch in stats[0]}
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4)
 
 
 def test_the_papers_optimiser_is_the_default():

@@ -9,7 +9,8 @@ import math
 import os
 import re
 import struct
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -49,6 +50,35 @@ def write_ark(ark: Path, matrices: Mapping[str, np.ndarray]) -> dict[str, str]:
             offsets[utt] = stream.tell() + len(utt.encode()) + 1
             kaldiio.save_ark(stream, {utt: matrices[utt]})
     return {utt: str(Place(str(ark), n)) for utt, n in offsets.items()}
+
+
+class Spool(Mapping):
+    """Matrices that wait on disk, in a file without a name, and not in memory.
+
+    Args:
+        folder: On the disk to use.
+    """
+
+    def __init__(self, folder: PathLike):
+        self._file = tempfile.TemporaryFile(dir=folder)
+        self._places: dict[str, tuple[int, tuple[int, ...], np.dtype]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __setitem__(self, key: str, matrix: np.ndarray) -> None:
+        place = self._file.seek(0, os.SEEK_END)
+        self._file.write(np.ascontiguousarray(matrix).data)
+        self._places[key] = place, matrix.shape, matrix.dtype
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        place, shape, dtype = self._places[key]
+        self._file.seek(place)
+        found = self._file.read(math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(found, dtype).reshape(shape)
 
 
 class ScpMatrices(Mapping):
@@ -93,11 +123,22 @@ class ScpMatrices(Mapping):
         Raises:
             DataError: It is not there.
         """
+        return self._read(key, _read_matrix)
+
+    def shape(self, key: str) -> tuple[int, int]:
+        """Read the rows and columns of a matrix, without its values.
+
+        Raises:
+            DataError: It is not there.
+        """
+        return self._read(key, lambda stream: _read_header(stream)[1:])
+
+    def _read[Value](self, key: str, read: Callable[[BinaryIO], Value]) -> Value:
         path, offset = self.places[key]
         try:
             with open(path, "rb") as stream:
                 stream.seek(offset)
-                return _read_matrix(stream)
+                return read(stream)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise self._broken(
@@ -112,7 +153,13 @@ class ScpMatrices(Mapping):
 
 
 def _read_matrix(stream: BinaryIO) -> np.ndarray:
-    """Read a matrix from where the file stands.
+    """Read a matrix from where the file stands."""
+    dtype, rows, columns = _read_header(stream)
+    return np.fromfile(stream, dtype, rows * columns).reshape(rows, columns)
+
+
+def _read_header(stream: BinaryIO) -> tuple[np.dtype, int, int]:
+    """Read the type, rows and columns of a matrix.
 
     Not by kaldiio, which unpickles what begins with ``PKL``, and so runs it.
 
@@ -129,4 +176,4 @@ def _read_matrix(stream: BinaryIO) -> np.ndarray:
     rest = os.fstat(stream.fileno()).st_size - stream.tell()
     if min(rows, columns) < 0 or math.prod((rows, columns, dtype.itemsize)) > rest:
         raise ValueError(f"{rows} rows of {columns} values do not fit into the file")
-    return np.fromfile(stream, dtype, rows * columns).reshape(rows, columns)
+    return dtype, rows, columns

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_sentiment.core.ark import write_ark
+from espnet_sentiment.core.ark import Spool, write_ark
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_table, write_text
 from espnet_sentiment.data.feature_store import FeatureStore
@@ -47,7 +47,10 @@ def decode_fold(
         device=device,
     )
     lines: dict[str, str] = {}
-    attention: dict[str, np.ndarray] = {}
+    out = folder / "decode"
+    out.mkdir(parents=True, exist_ok=True)
+    # Of a large corpus it would fill the memory.
+    attention = Spool(out)
     utts = sorted(utts, key=store.n_frames)
     for begin in range(0, len(utts), batch_size):
         batch = utts[begin : begin + batch_size]
@@ -66,7 +69,6 @@ def decode_fold(
             )
             if row.attention is not None:
                 attention[utt] = row.attention
-    out = folder / "decode"
     files = [out / "predictions.jsonl"]
     write_text(files[0], "".join(lines[utt] for utt in sorted(lines)))
     if attention:

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 
@@ -19,7 +20,8 @@ def write_page(
     path: Path,
     title: str,
     data: Mapping,
-    media: Iterator[tuple[str, Mapping]],
+    utterances: Iterable[Mapping],
+    media: Iterable[tuple[str, Mapping]],
     language: str = DEFAULT,
 ) -> None:
     """Write a report.
@@ -28,8 +30,9 @@ def write_page(
         path: The HTML file.
         title: Its title.
         data: What the page shows, JSON-like; parsed when it opens.
-        media: Audio and pictures by utterance; parsed when one is looked at, and
-            written one by one, so that they need not fit into memory.
+        utterances: The same of every utterance; they and what follows are written one
+            by one, so that they need not fit into memory.
+        media: Audio and pictures by utterance; parsed when one is looked at.
         language: That of its texts, a name of ``languages/``.
     """
     texts = read_texts(language)
@@ -42,7 +45,7 @@ def write_page(
         f"script-src {_digest(script)}; img-src data:; "
         "media-src data: 'self' file:; base-uri 'none'; form-action 'none'"
     )
-    head, tail = (
+    head, middle, tail = (
         Template(part).substitute(
             language=language,
             title=html.escape(title),
@@ -51,12 +54,15 @@ def write_page(
             policy=policy,
             style=style,
             script=script,
-            data=embed({"texts": texts, **data}),
         )
-        for part in _read("page.html").split("<!-- media -->\n")
+        for part in re.split(r"\$data|<!-- media -->\n", _read("page.html"))
     )
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
         out.write(head)
+        out.write(embed({"texts": texts, **data}).removesuffix("}"))
+        for number, row in enumerate(utterances):
+            out.write(("," if number else ',"utterances":[') + embed(row))
+        out.write("]}" + middle)
         for utt, content in media:
             name = html.escape(utt, quote=True)
             out.write(

@@ -42,9 +42,9 @@ def utterance_row(
         "attention": None,
         "segments": None,
     }
-    if u.attention is not None:
-        even = u.attention.shape[1]
-        curves = [u.attention.mean(axis=0), *(u.attention if full else ())]
+    if (attention := u.attention) is not None:
+        even = attention.shape[1]
+        curves = [attention.mean(axis=0), *(attention if full else ())]
         row["attention"] = [[_short(even * x) for x in curve] for curve in curves]
     if u.segments is not None:
         row["segments"] = [_segment(s, full) for s in u.segments]

@@ -1,7 +1,8 @@
 """What is known of the utterances that an experiment scored."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ class ScoredUtterance:
         recording: Where its samples are.
         duration: Seconds; None where the recording is missing.
         text: Transcript, may be empty.
-        attention: Attention (n_heads, T); None for models without.
+        weights: Reads its attention; None for models without.
         frame_shift: Seconds a frame of the attention; None without.
         segments: Words with attention; None without alignment or attention.
     """
@@ -44,9 +45,14 @@ class ScoredUtterance:
     recording: UtteranceAudio
     duration: float | None
     text: str
-    attention: np.ndarray | None
+    weights: Callable[[], np.ndarray] | None
     frame_shift: float | None
     segments: list[WordWeight] | None
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """Attention (n_heads, T), read anew: of all utterances it may be gigabytes."""
+        return None if self.weights is None else self.weights()
 
     @property
     def right(self) -> bool:
@@ -79,7 +85,7 @@ def read_scored(
         DataError: Predictions are missing, or do not fit the data directory.
     """
     rows = []
-    attention: dict[str, np.ndarray] = {}
+    attention: dict[str, ScpMatrices] = {}
     for fold, folder in folders.items():
         path = folder / "decode" / "predictions.jsonl"
         for row in read_predictions(path):
@@ -91,14 +97,15 @@ def read_scored(
             rows.append((fold, row))
         if (scp := folder / "decode" / "attention.scp").exists():
             # Where the folder is now; the scp was written last.
-            attention |= ScpMatrices(scp, "run stage 5 (decoding) again", beside=True)
+            matrices = ScpMatrices(scp, "run stage 5 (decoding) again", beside=True)
+            attention |= dict.fromkeys(matrices, matrices)
     recordings = {
         row["utt"]: utterance_audio(data, row["utt"], channel) for _, row in rows
     }
     durations = {utt: _duration(place) for utt, place in recordings.items()}
     known = [
-        (seconds, weights.shape[1])
-        for utt, weights in attention.items()
+        (seconds, matrices.shape(utt)[1])
+        for utt, matrices in attention.items()
         if (seconds := durations[utt]) is not None
     ]
     shift = None
@@ -107,10 +114,10 @@ def read_scored(
 
     def scored(fold: str, row: dict) -> ScoredUtterance:
         utt = row["utt"]
-        weights, segments = attention.get(utt), None
+        matrices, segments = attention.get(utt), None
         aligned = None if words is None else words.get(utt)
-        if shift is not None and weights is not None and aligned is not None:
-            segments = word_attention(weights, shift, aligned)
+        if shift is not None and matrices is not None and aligned is not None:
+            segments = word_attention(matrices[utt], shift, aligned)
         return ScoredUtterance(
             **{k: row[k] for k in ("utt", "label", "prediction", "posteriors")},
             fold=fold,
@@ -118,7 +125,7 @@ def read_scored(
             recording=recordings[utt],
             duration=durations[utt],
             text=text.get(utt, ""),
-            attention=weights,
+            weights=matrices and functools.partial(matrices.__getitem__, utt),
             frame_shift=shift,
             segments=segments,
         )

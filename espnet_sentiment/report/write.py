@@ -114,14 +114,12 @@ def write_report(
         **summary,
         "alignment": str(ctm) if words is not None else None,
         "deletion": read_deletion(experiment.dir / "deletion.json", folders),
-        "utterances": [
-            utterance_row(u, classes, folder, u.utt in chosen) for u in utterances
-        ],
     }
+    rows = (utterance_row(u, classes, folder, u.utt in chosen) for u in utterances)
     media = ((u.utt, utterance_media(u)) for u in utterances if u.utt in chosen)
     outputs = [folder / "report.html"]
     title = f"{results['corpus']}: {results['tag']}"
-    write_page(outputs[0], title, page, media, args.language)
+    write_page(outputs[0], title, page, rows, media, args.language)
     if summary["attention"]:
         outputs.append(folder / "words.csv")
         write_csv(
