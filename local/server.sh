@@ -43,6 +43,7 @@ start_server() {
     ESPNET_SENTIMENT_SHELL=$shell exec python -m espnet_sentiment.core.serve \
       "$asked" "$told" "${ahead[@]/#/espnet_sentiment.}"
   }
+  # shellcheck disable=SC2153 # Bash sets it
   server_pid=$SERVER_PID
   # Bash forgets SERVER once it has ended.
   exec {server_asked}>&"${SERVER[1]}" {server_told}<&"${SERVER[0]}"
@@ -54,7 +55,7 @@ ask() {
   trap 'obey INT' INT
   trap 'obey TERM' TERM
   trap '' PIPE # a server that was killed
-  printf '%s\0' $# "$@" >&"$server_asked" 2>/dev/null || true
+  printf '%s\0' $# "$@" 1>&"$server_asked" 2>/dev/null || true
   trap - PIPE
   if ! read -r status <&"$server_told"; then
     status=0
