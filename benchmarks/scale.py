@@ -121,7 +121,7 @@ class Bench:
                 shutil.rmtree(folder)
 
     def _keys(self) -> Iterator[tuple[str, int]]:
-        """Give what is run at every size; the first folds' features serve the others."""
+        """Give what is run at every size; features serve all folds."""
         for folds in self.args.folds:
             for stage in self.args.stages:
                 if stage not in (1, 3) or folds == self.args.folds[0]:

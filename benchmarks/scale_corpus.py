@@ -27,7 +27,7 @@ CALLS_A_SPEAKER = 4.5  # 543 speakers in 2,430 calls
 LABELS = {"neutral": 0.526, "positive": 0.304, "negative": 0.170}  # of SWBD-sentiment
 SPLIT = {"train": 0.9, "valid": 0.05, "test": 0.05}  # the paper's
 POOL = 600  # seconds of speech that all are cut from, at most
-WORDS = (
+WORDS = (  # noqa: SIM905
     "i you it that and the a to of is in they know have like so was but uh-huh yeah "
     "really think just do don't well for what on not right there be we with oh my or "
     "are about at he got would up this all can um people get one as out if she no when"
@@ -72,7 +72,7 @@ def calls(rng: np.random.Generator, n: int) -> Iterator[list[Side]]:
 
 
 def read_pool(recordings: Sequence[Path]) -> np.ndarray:
-    """Return up to ten minutes of speech (N,) at 8 kHz, recordings one after another."""
+    """Return up to ten minutes of speech (N,) at 8 kHz, of all recordings in turn."""
     parts, total = [], 0
     for path in recordings:
         parts.append(read_audio(path, RATE, "mix"))

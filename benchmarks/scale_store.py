@@ -1,8 +1,8 @@
 """Stage 3 without an encoder: what it would write, out of random numbers, in seconds.
 
 Takes the options of ``espnet_sentiment.bin.encode``. The features are of Whisper base's
-size, one layer: 512 channels a frame, 80 ms a frame. They say the class of three of four
-utterances, so that a decoder has something to learn and to mistake.
+size, one layer: 512 channels a frame, 80 ms a frame. They say the class of three of
+four utterances, so that a decoder has something to learn and to mistake.
 """
 
 from collections.abc import Mapping, Sequence

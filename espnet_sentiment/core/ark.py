@@ -60,7 +60,8 @@ class Spool(Mapping):
     """
 
     def __init__(self, folder: PathLike):
-        self._file = tempfile.TemporaryFile(dir=folder)
+        # It ends with this object.
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._places: dict[str, tuple[int, tuple[int, ...], np.dtype]] = {}
 
     def __len__(self) -> int:

@@ -83,8 +83,9 @@ class SentimentModel(AbsESPnetModel):
             weight=weight, label_smoothing=label_smoothing
         )
         n = len(self.token_list)
-        # No buffer: DistributedDataParallel would overwrite it with the first process's.
-        self.confusion = torch.zeros(n, n, dtype=torch.long)
+        self.register_buffer(
+            "confusion", torch.zeros(n, n, dtype=torch.long), persistent=False
+        )
 
     def attach_encoder(
         self, frontend: AbsFrontend | None, encoder: AbsEncoder | None
@@ -134,7 +135,6 @@ class SentimentModel(AbsESPnetModel):
         loss = self.criterion(logits, target)
         prediction = logits.argmax(dim=-1)
         if not self.training:
-            self.confusion = self.confusion.to(target.device)
             self.confusion.index_put_(
                 (target, prediction),
                 torch.ones_like(target),
