@@ -46,6 +46,22 @@ def test_auto_takes_bfloat16_where_it_is_clearly_faster(
     assert found.gain == pytest.approx(float32 / bfloat16_takes)
 
 
+def test_auto_measures_on_one_thread_as_batches_are_computed(encoder, bfloat16):
+    bfloat16(True)
+    threads, before, ticks = set(), torch.get_num_threads(), itertools.count()
+
+    def clock():
+        threads.add(torch.get_num_threads())
+        return next(ticks)
+
+    torch.set_num_threads(3)
+    try:
+        choose_dtype("auto", encoder, CPU, clock)
+        assert threads == {1} and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_auto_measures_nothing_where_there_is_no_choice(encoder, bfloat16):
     def clock():
         raise AssertionError("measured")

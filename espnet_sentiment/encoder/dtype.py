@@ -2,7 +2,7 @@
 
 The fastest is found by timing one product of the encoder's largest linear layer: of
 two processors with the same instructions, one may be twice as fast in bfloat16 and the
-other half as fast. bfloat16 keeps the labels, see ``benchmarks/inference.py``; float16
+other half as fast. bfloat16 keeps EmoDB's labels (egs/emodb/RESULTS.md); float16
 is not tried, since some encoders' activations are beyond its range.
 """
 
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.threads import worker_pool
 from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack
 
 AUTO = "auto"
@@ -57,7 +58,9 @@ def choose_dtype(
     if not layers or not _has_bfloat16(device):
         return Chosen(torch.float32)
     layer = max(layers, key=lambda layer: layer.weight.numel())
-    float32, bfloat16 = _seconds(layer, device, clock)
+    # On one thread, as batches are computed; several would wait for each other.
+    with worker_pool(device.type) as pool:
+        float32, bfloat16 = pool.submit(_seconds, layer, device, clock).result()
     gain = float32 / bfloat16
     return Chosen(torch.bfloat16 if gain >= WORTH else torch.float32, gain)
 
