@@ -114,7 +114,9 @@ def read_scored(
 
     def scored(fold: str, row: dict) -> ScoredUtterance:
         utt = row["utt"]
-        matrices, segments = attention.get(utt), None
+        matrices, weights, segments = attention.get(utt), None, None
+        if matrices is not None:
+            weights = functools.partial(matrices.__getitem__, utt)
         aligned = None if words is None else words.get(utt)
         if shift is not None and matrices is not None and aligned is not None:
             segments = word_attention(matrices[utt], shift, aligned)
@@ -125,7 +127,7 @@ def read_scored(
             recording=recordings[utt],
             duration=durations[utt],
             text=text.get(utt, ""),
-            weights=matrices and functools.partial(matrices.__getitem__, utt),
+            weights=weights,
             frame_shift=shift,
             segments=segments,
         )
