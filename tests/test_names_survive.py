@@ -273,13 +273,15 @@ def test_a_name_survives_in_results_and_model_card(name):
 @given(WORDS)
 @example("</script>")
 @example("__proto__")
+@example('{"')
 def test_a_name_survives_in_html(name):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "page.html")
         write_page(path, name, {"classes": [name]}, [name], [(name, {"note": name})])
         page = Reader(path.read_text(encoding="utf-8"))
     assert page.utts == [name] and name in page.texts
-    data = [json.loads(text) for text in page.texts if text.lstrip().startswith('{"')]
+    texts = [text for text in page.texts if text.lstrip().startswith('{"')]
+    data = [json.loads(text) for text in texts if text != name]
     assert data[0]["utterances"] == data[0]["classes"] == [name]
     assert data[1] == {"note": name}
     said = "".join(Reader(about([name], name)).texts)
