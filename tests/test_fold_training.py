@@ -185,6 +185,8 @@ OPTIONS = {
         "max_epoch": 12,
     },
     "few epochs": {"keep_nbest_models": [4, 2], "max_epoch": 3},
+    "one number of epochs": {"keep_nbest_models": 2},
+    "no number of epochs": {"keep_nbest_models": []},
     "other batches": {"batch_type": "numel", "batch_bins": 5000, "accum_grad": 2},
 }
 

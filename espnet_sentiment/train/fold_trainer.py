@@ -110,12 +110,18 @@ def _copy(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _best_epochs(reporter: Reporter, options) -> set[int]:
-    n_best = max(options.keep_nbest_models)
+    n_best = max(_n_best(options))
     return {
         epoch
         for criterion in options.best_model_criterion
         for epoch in reporter.sort_epochs(*criterion)[:n_best]
     }
+
+
+def _n_best(options) -> list[int]:
+    """Return the numbers of best epochs, which may be one number, or none."""
+    numbers = options.keep_nbest_models
+    return [numbers] if isinstance(numbers, int) else list(numbers) or [1]
 
 
 def _save(path: Path, parts: dict, best: dict) -> None:
@@ -144,7 +150,7 @@ def _keep(folder: Path, reporter: Reporter, best: dict, options) -> None:
     ((phase, name, mode),) = options.best_model_criterion
     epochs = reporter.sort_epochs(phase, name, mode)
     # As ESPnet does: of several numbers the largest that there are epochs for.
-    n_best = max([n for n in options.keep_nbest_models if n <= len(epochs)] or [1])
+    n_best = max([n for n in _n_best(options) if n <= len(epochs)] or [1])
     state = average([best[epoch] for epoch in epochs[:n_best]])
     with atomic_path(folder / KEPT) as path:
         torch.save({"model": state, "reporter": reporter.state_dict()}, path)
