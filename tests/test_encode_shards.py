@@ -9,10 +9,11 @@ import torch
 from safetensors.numpy import load_file
 from stage_world import World
 
+from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.feature_store import shard_path
 from espnet_sentiment.encoder import encode as encode_module
 from espnet_sentiment.encoder.choices import build_encoder
-from espnet_sentiment.encoder.encode import Source, encode
+from espnet_sentiment.encoder.encode import Source, encode, plan_shards
 from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 
@@ -22,26 +23,28 @@ META = {"batch_size": 3}
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory, an4_wavs):
-    """Return a source, and eight utterances in three shards."""
+    """Return a source, and the samples of eight utterances, of three shards."""
     world = World(tmp_path_factory.mktemp("world"), an4_wavs[:10])
     world.run(0, 1)
     conf = {"model": str(world.model), "layer": "weighted_sum", "subsample": 4}
     config = json.dumps({"encoder": "huggingface", "encoder_conf": conf})
     source = Source(config, "audio", world.root / "dump" / "audio" / "an4", "cpu")
-    utts = sorted(world.utterances)
-    return source, [utts[:4], utts[4:6], utts[6:]]
+    samples = read_table(source.dump / "utt2num_samples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encode_module, "UTTS_PER_SHARD", 3)
+        yield source, {utt: int(n) for utt, n in samples.items()}
 
 
 def write(root, dump, views=2):
     """Write a clean store and views; return all shards' bytes by view and number."""
-    source, shards = dump
+    source, samples = dump
     roots = {root / "clean": {}}
     roots |= {root / f"view{k}": {**SPECAUG, "view": k} for k in range(1, views + 1)}
-    encode(source, shards, roots, META)
+    encode(source, samples, roots, META, lambda *_: None, lambda _: None)
     return {
         (folder.name, n): shard_path(folder, n).read_bytes()
         for folder in roots
-        for n in range(len(shards))
+        for n in range(len(plan_shards(samples)))
     }
 
 
@@ -84,20 +87,20 @@ def test_views_differ_and_so_do_their_shards(written):
 
 
 def test_shards_on_a_cluster_are_those_made_here(dump, written, tmp_path):
-    source, shards = dump
+    source, samples = dump
     root = tmp_path / "stores"
     write(root, dump)
     (root / "clean" / "index.json").unlink()
     shard_path(root / "clean", 1).unlink()
     # What a worker does, shard by shard.
     done = encode_module.encode_shards(source, [root / "clean", root / "view1"], [1])
-    assert done == len(shards[1])
+    assert done == len(plan_shards(samples)[1])
     found = shard_path(root / "clean", 1).read_bytes()
     assert found == written["clean", 1]
 
 
 def test_stage_3_stores_what_predict_computes(dump, written, tmp_path):
-    source, shards = dump
+    source, samples = dump
     config = json.loads(source.config)
     encoder = SpeechEncoder(build_encoder("huggingface", config["encoder_conf"]))
     path = tmp_path / "shard"
@@ -105,7 +108,7 @@ def test_stage_3_stores_what_predict_computes(dump, written, tmp_path):
     stored = load_file(path)
     tables = (line.split() for line in (source.dump / "wav.scp").open())
     wavs = {utt: soundfile.read(wav, dtype="float32")[0] for utt, wav in tables}
-    for utt in shards[0]:
+    for utt in plan_shards(samples)[0]:
         feats, _ = encoder([wavs[utt]])
         np.testing.assert_allclose(
             stored[utt], feats[0].half().numpy(), atol=2e-3, rtol=2e-3
