@@ -16,6 +16,16 @@ from espnet2.train.distributed_utils import DistributedOption
 TRAINER_STATE = "checkpoint.pth"
 KEPT = "checkpoint.kept.pth"
 
+# What loading a broken file raises depends on where it ends.
+BROKEN = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    KeyError,
+    ValueError,
+    pickle.PickleError,
+)
+
 
 def is_first(distributed_option: DistributedOption) -> bool:
     """Tell whether this process is the one that writes."""
@@ -49,8 +59,7 @@ def _whole_epochs(folder: Path, checkpoint: Path) -> int:
     try:
         epochs = max(load_state(checkpoint)["reporter"]["stats"])
         load_state(folder / f"{epochs}epoch.pth")
-    # What a broken file raises depends on where it ends.
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.PickleError):
+    except BROKEN:
         return 0
     return epochs
 

@@ -7,7 +7,6 @@ in the end are the Trainer's, to the bit.
 """
 
 import logging
-import pickle
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2.train.reporter import Reporter
 
 from espnet_sentiment.core.files import atomic_path
-from espnet_sentiment.tasks.resume import load_state
+from espnet_sentiment.tasks.resume import BROKEN, load_state
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
 
 STATE = "training.pth"  # of a training that is not over
@@ -136,8 +135,7 @@ def _resume(folder: Path, parts: dict) -> dict[int, dict[str, torch.Tensor]]:
         states = load_state(folder / STATE)
     except FileNotFoundError:
         return {}
-    # What a broken file raises depends on where it ends.
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.PickleError):
+    except BROKEN:
         (folder / STATE).unlink()
         return {}
     for name, part in parts.items():

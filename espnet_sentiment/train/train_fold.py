@@ -1,4 +1,4 @@
-"""Train one fold on stored features with ESPnet's Trainer."""
+"""Train one fold on stored features, by ESPnet's task and a loop of our own."""
 
 import argparse
 from collections.abc import Mapping, Sequence
