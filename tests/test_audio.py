@@ -5,13 +5,15 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torchaudio
 from swbd_tree import write_sphere
 
 from espnet_sentiment.bin import make_features
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data import dump
-from espnet_sentiment.data.audio import audio_info, read_audio
+from espnet_sentiment.data.audio import audio_info, read_audio, resample
 from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir, write_kaldi_dir
 
 
@@ -33,6 +35,28 @@ def test_other_sample_rates_are_resampled(tmp_path, speech, rate):
     samples = read_audio(path, 16000)
     assert abs(len(samples) - len(speech) * 16000 / rate) < 2
     assert samples.dtype == np.float32 and np.isfinite(samples).all()
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100])
+def test_resampling_gives_torchaudios_bits_each_time(speech, rate):
+    expected = torchaudio.functional.resample(torch.from_numpy(speech), rate, 16000)
+    for _ in range(2):
+        np.testing.assert_array_equal(resample(speech, rate, 16000), expected.numpy())
+
+
+def test_a_resamplers_filter_is_made_once_unless_it_is_huge(speech, monkeypatch):
+    made = []
+    kernel = torchaudio.transforms._transforms._get_sinc_resample_kernel
+
+    def count(*args, **kwargs):
+        made.append(args[0])
+        return kernel(*args, **kwargs)
+
+    name = "torchaudio.transforms._transforms._get_sinc_resample_kernel"
+    monkeypatch.setattr(name, count)
+    for rate in [11000, 11000, 15995, 15995]:
+        resample(speech[:99], rate, 16000)
+    assert made == [11000, 15995, 15995]
 
 
 def test_stereo_is_refused_until_a_channel_is_chosen(tmp_path, speech):

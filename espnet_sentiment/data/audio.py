@@ -6,6 +6,8 @@ estimates lengths. Errors name the file and the remedy.
 
 import contextlib
 import dataclasses
+import functools
+import math
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol, cast
 
@@ -29,6 +31,7 @@ type Sound = PathLike | bytes | BinaryIO | Source
 HEAD = 16  # bytes that tell formats apart
 MOST_FRAMES = 1 << 48  # libsndfile gives more where it knows nothing
 SILENCE_BLOCK = 1 << 16  # samples
+MAX_KEPT_FILTER = 4_000_000  # taps of a resampler that is kept: 16 MB
 
 
 class NotAudioError(DataError):
@@ -383,11 +386,16 @@ def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
     if source == target:
         return samples
     import torch
+
+    small = source * target <= MAX_KEPT_FILTER * math.gcd(source, target) ** 2
+    make = _resampler if small else _resampler.__wrapped__
+    wave = torch.from_numpy(np.ascontiguousarray(samples))
+    return cast(np.ndarray, make(source, target, wave.dtype)(wave).numpy())
+
+
+@functools.lru_cache(maxsize=8)
+def _resampler(source: int, target: int, dtype):
+    """Return torchaudio's resampler: making its filter takes longer than using it."""
     import torchaudio
 
-    return cast(
-        np.ndarray,
-        torchaudio.functional.resample(
-            torch.from_numpy(np.ascontiguousarray(samples)), source, target
-        ).numpy(),
-    )
+    return torchaudio.transforms.Resample(source, target, dtype=dtype)
