@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=mini
 # Clean speech and few words: soon learned, without SpecAugment.
-recipe_asr_args="--max_epoch 4 --keep_nbest_models 2 --specaug none \
+recipe_asr_args="--max_epoch 3 --keep_nbest_models 1 --specaug none \
 --batch_bins 200000"
 corpus_help="mini: synthetic speech by espeak-ng. In stage 2 an RNN-T is pre-trained on
 transcribed speech; sentiment is learned from what its frozen encoder says, and from
