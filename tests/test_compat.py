@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import multiprocessing.spawn
+import subprocess
 import sys
 from multiprocessing import popen_forkserver, popen_spawn_posix
 from pathlib import Path
@@ -82,6 +83,25 @@ def test_argparse_forgets_its_defaults():
         "then options that the stages do not serve are not told from defaults"
     )
     assert not vars(parser.parse_args([]))
+
+
+def test_python_ends_threads_and_what_is_registered_before_it_ends():
+    code = """
+import atexit, os, threading, time
+from espnet_sentiment.compat import run_exit_functions
+atexit.register(print, "at exit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+run_exit_functions()
+print("once", flush=True)
+os._exit(0)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.split("\n") == ["thread", "at exit", "once", ""], (
+        "Python ends its threads and runs what atexit knows otherwise now: see what "
+        "multiprocessing/process.py calls in _bootstrap and multiprocessing/popen_fork.py "
+        "after it, and change compat.run_exit_functions; until then stages that "
+        "core/serve.py forks lose both\n" + run.stderr
+    )
 
 
 def test_torchaudio_bundles_say_where_their_files_are():

@@ -13,6 +13,7 @@ from torchaudio.compliance import kaldi
 from espnet_sentiment.data.fbank import fbank
 from espnet_sentiment.encoder.fbank import FbankEncoder, FbankFrontend
 from espnet_sentiment.encoder.output_size import measure_output_size
+from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 from espnet_sentiment.layers.padding import mean_subsample, pad_mask
 
 
@@ -72,6 +73,12 @@ def test_frames_are_known_without_encoding():
     # Stage 1's table counts frames of fbank.
     assert size.frames(np.array([8, 9, 98])).tolist() == [1, 2, 13]
     assert (size.n_layers, size.dim) == (1, 80)
+
+
+def test_seconds_a_frame_are_known_of_an_encoder_that_needs_long_utterances():
+    encoder = FbankEncoder(subsample=8)
+    encoder.min_frames = 100
+    assert SpeechEncoder(encoder).frame_shift == pytest.approx(0.08)
 
 
 def test_too_short_utterance_is_named_with_the_remedy():

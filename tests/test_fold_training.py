@@ -8,6 +8,7 @@ import pytest
 import torch
 from seed import SEED
 
+from espnet_sentiment.core import files
 from espnet_sentiment.data.feature_store import (
     FeatureStore,
     StoreWriter,
@@ -267,3 +268,17 @@ def test_an_epoch_leaves_no_file(config, tmp_path):
         "config.yaml",
         "kept.pth",
     }
+
+
+@pytest.mark.espnet
+def test_labels_are_read_once_for_all_folds_of_a_process(config, tmp_path, monkeypatch):
+    read, read_lines, labels = [], files.read_lines, tmp_path / "utt2label"
+    monkeypatch.setattr(
+        files, "read_lines", lambda path: read.append(str(path)) or read_lines(path)
+    )
+    for fold in ("fold1", "fold2"):
+        _train(config, lazy.FoldTask, tmp_path / fold, max_epoch=1)
+    assert read.count(str(labels)) == 1
+    labels.write_text(labels.read_text().replace(" b", " a"))
+    _train(config, lazy.FoldTask, tmp_path / "fold3", max_epoch=1)
+    assert read.count(str(labels)) == 2

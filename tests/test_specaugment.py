@@ -256,6 +256,16 @@ def test_input_and_padding_stay_untouched(policy, fill):
     assert torch.equal(x, y) == (policy == "none")
 
 
+@pytest.mark.parametrize("fill", ["zero", "mean"])
+def test_what_needs_gradients_is_masked_alike(fill):
+    x, lengths = features([60, 45, 30, 20, 7, 0])
+
+    def augment(x):
+        return spec_augment(x, lengths, **SMALL, fill=fill, generator=seeded())
+
+    assert torch.equal(augment(x), augment(x.clone().requires_grad_()))
+
+
 def test_lengths_none_means_all_frames():
     x, _ = features([40, 40])
     y = spec_augment(x, None, **SMALL, generator=seeded())

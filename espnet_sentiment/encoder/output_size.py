@@ -77,21 +77,30 @@ def measure_output_size(
     def frontend_frames(n: int) -> int:
         return len(encoder.frontend.features(noise(n).to(device)))
 
-    def layer_frames(n: int) -> int:
-        feats = noise(1, n, encoder.input_size).to(device)
-        lengths = torch.tensor([n], device=device)
-        return int(encoder.hidden_states(feats, lengths)[1])
-
     rate, frontend = None, Windows(1, 0)
     if kind == "audio":
         rate = encoder.sample_rate
         hop = round(encoder.frame_shift * rate)
         frontend = _windows(frontend_frames, max(rate, encoder.min_samples), hop)
-    short = max(SHORT, encoder.min_frames)
-    rise = layer_frames(short + LONG - SHORT) - layer_frames(short)
-    layers = _windows(layer_frames, short, round((LONG - SHORT) / max(rise, 1)))
+    layers = measure_layers(encoder, device)
     numbers = tuple(encoder.layers_read)
     return OutputSize(rate, frontend, layers, encoder.subsample, numbers, encoder.dim)
+
+
+@torch.no_grad()
+def measure_layers(
+    encoder: AbsPretrainedEncoder, device: str | torch.device = "cpu"
+) -> Windows:
+    """Find out how many frames layers make of the front end's, see above."""
+
+    def layer_frames(n: int) -> int:
+        feats = noise(1, n, encoder.input_size).to(device)
+        lengths = torch.tensor([n], device=device)
+        return int(encoder.hidden_states(feats, lengths)[1])
+
+    short = max(SHORT, encoder.min_frames)
+    rise = layer_frames(short + LONG - SHORT) - layer_frames(short)
+    return _windows(layer_frames, short, round((LONG - SHORT) / max(rise, 1)))
 
 
 def _windows(count: Callable[[int], int], start: int, step: int) -> Windows:

@@ -13,18 +13,14 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.dtype import choose_dtype
+from espnet_sentiment.encoder.output_size import measure_layers
 from espnet_sentiment.encoder.packed_linear import (
     PackedLinear,
     can_pack,
     pack_linears,
 )
-from espnet_sentiment.encoder.probing import noise
 from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.layers.padding import pad
-
-# Frames of an encoder's front end; their difference is enough to tell by how many the
-# encoder divides them, up to 16.
-PROBES = (64, 576)
 
 
 class SpeechEncoder:
@@ -89,16 +85,8 @@ class SpeechEncoder:
     @functools.cached_property
     def frame_shift(self) -> float:
         """Seconds a frame of the features."""
-        frames = [
-            int(
-                self.from_frames(
-                    noise(1, n, self.encoder.input_size), torch.tensor([n])
-                )[1]
-            )
-            for n in PROBES
-        ]
-        ratio = (PROBES[1] - PROBES[0]) / (frames[1] - frames[0])
-        return round(ratio) * self.encoder.frame_shift
+        layers = measure_layers(self._own, self.device)
+        return layers.step * self.encoder.subsample * self.encoder.frame_shift
 
     @torch.inference_mode()
     def __call__(

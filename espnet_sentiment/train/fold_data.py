@@ -1,6 +1,8 @@
 """What a fold learns from: stored features as they lie there, and indices."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +12,26 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.feature_store import FeatureViews
 
-READERS = {"feature_views": FeatureViews, "text": read_table}
+
+def table_of(path: str) -> Mapping[str, str]:
+    """Read labels or transcripts, which all folds of a process share.
+
+    Raises:
+        DataError: As ``read_table``.
+    """
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return read_table(path)  # which says so
+    return _read_once(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=2)  # labels and transcripts
+def _read_once(path: str, changed: int, size: int) -> Mapping[str, str]:
+    return read_table(path)
+
+
+READERS = {"feature_views": FeatureViews, "text": table_of}
 
 
 class FoldDataset(AbsDataset):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_sentiment.core.files import atomic_path, read_table, write_json, write_text
+from espnet_sentiment.core.files import atomic_path, write_json, write_text
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
 from espnet_sentiment.data.folds import Fold
@@ -25,6 +25,7 @@ from espnet_sentiment.tasks.sentiment import (
     specaug_choices,
     text_encoder_choices,
 )
+from espnet_sentiment.train.fold_data import table_of
 from espnet_sentiment.train.fold_task import FoldTask
 from espnet_sentiment.train.fold_trainer import KEPT, STATE
 from espnet_sentiment.train.options import checked_options
@@ -123,7 +124,9 @@ def train_fold(
         ngpu=ngpu,
     )
     if transcripts is not None:
-        options |= _text_options(out / "text", read_table(transcripts), fold, options)
+        options |= _text_options(
+            out / "text", table_of(str(transcripts)), fold, options
+        )
     if options["normalize"] == "global_mvn":
         stats = out / "feats_stats.npz"
         with atomic_path(stats) as temporary, open(temporary, "wb") as stream:
