@@ -5,7 +5,7 @@ size, one layer: 512 channels a frame, 80 ms a frame. They say the class of thre
 four utterances, so that a decoder has something to learn and to mistake.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +30,19 @@ def main(argv=None) -> None:
 
     def write(
         source: encode.Source,
-        shards: Sequence[Sequence[str]],
+        num_samples: Mapping[str, int],
         views: Mapping[Path, Mapping],
         meta: Mapping,
-        cluster=None,
+        *_: object,
     ) -> tuple[list[Path], list[Path]]:
-        samples = read_table(source.dump / "utt2num_samples")
+        shards = encode.plan_shards(num_samples)
         indices, paths = [], []
         for root, view in views.items():
             writer = StoreWriter(root, shards, {**meta, "n_layers": 1, **view})
             features = Features(labels, view.get("view", 0))
             for number, utts in enumerate(tqdm(shards, desc=str(root), unit="shard")):
                 made = {
-                    utt: features(utt, int(samples[utt]) / SAMPLE_RATE) for utt in utts
+                    utt: features(utt, num_samples[utt] / SAMPLE_RATE) for utt in utts
                 }
                 writer.write(number, made)
             index, written = writer.finish()

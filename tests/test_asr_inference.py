@@ -247,6 +247,8 @@ def test_batches_hold_as_many_frames_as_they_may_the_longest_first():
     frames = {"a": 10, "b": 40, "c": 11, "d": 9, "e": 100}
     assert list(length_batches(frames, 30)) == [["e"], ["b"], ["c", "a"], ["d"]]
     assert list(length_batches({}, 30)) == []
+    few = list(length_batches(frames, 1000, most=2))
+    assert few == [["e", "b"], ["c", "a"], ["d"]]
 
 
 def test_an_unfinished_decoding_is_not_scored(fresh):

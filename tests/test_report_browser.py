@@ -1,10 +1,13 @@
 """report.html as a person uses it, in a headless Chromium."""
 
+import json
+
 import pytest
 from report_experiment import EVIL_TEXT, Scored
 
 from espnet_sentiment.core.files import write_json
 from espnet_sentiment.recipe.experiment import predictions_hash
+from espnet_sentiment.report.page import embed
 
 pytestmark = pytest.mark.browser
 
@@ -164,6 +167,35 @@ def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
     # Of another model's predictions.
     write_json(scored.dir / "deletion.json", measured | {"predictions": "?"})
     assert open_page(scored.write_report()).locator("#deletion").count() == 0
+
+
+def test_tables_of_many_speakers_and_folds_are_drawn_a_page_at_a_time(
+    scored, open_page, tmp_path
+):
+    path = scored.write_report()
+    before, mark, rest = path.read_text().partition('id="data">')
+    text, end, after = rest.partition("</script>")
+    data = json.loads(text)
+    [speaker, *_], [fold, *_] = data["speakers"], data["folds"]
+    data["speakers"] = [speaker | {"name": f"s{n:04d}"} for n in range(2001)]
+    data["folds"] = [fold | {"fold": f"f{n:04d}"} for n in range(120)]
+    many = tmp_path / "many.html"
+    many.write_text(before + mark + embed(data) + end + after)
+    page = open_page(many)
+    speakers = page.locator("#groups .scroll").first
+    names = speakers.locator("tbody tr > :first-child")
+    assert names.all_inner_texts() == [f"s{n:04d}" for n in range(50)]
+    speakers.locator("button").click()
+    assert names.all_inner_texts() == [f"s{n:04d}" for n in range(100)]
+    page.locator("#results summary").click()
+    folds = page.locator("#results details .scroll")
+    for shown in (50, 100, 120):
+        assert folds.locator("tbody tr").count() == shown
+        assert folds.locator("button").is_visible() == (shown < 120)
+        if shown < 120:
+            folds.locator("button").click()
+    # What all fits has no button.
+    assert not page.locator("#classes button").filter(visible=True).count()
 
 
 def test_dark_mode_is_dark_and_readable(scored, open_page):

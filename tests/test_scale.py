@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import platform
+import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -20,6 +22,7 @@ from memory import measure
 from scale import curves, growth, tell
 from scale_corpus import LONGEST, lengths, make_corpus
 
+from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.ark import ScpMatrices, Spool, write_ark
 from espnet_sentiment.core.files import read_table, write_table
 from espnet_sentiment.data.folds import read_folds
@@ -55,6 +58,15 @@ def test_matrices_wait_on_disk_and_come_back_as_they_were(tmp_path):
     assert not list(tmp_path.glob("tmp*"))  # it has no name, whoever is killed
 
 
+class Stored(dict):
+    """What decoding reads of a feature store."""
+
+    meta, root, dim = {"encoder": {}}, "store", 1
+
+    def n_frames(self, utt):
+        return len(self[utt])
+
+
 @pytest.mark.espnet
 def test_decoding_does_not_keep_attention_in_memory(tmp_path, monkeypatch):
     class Fake:
@@ -65,20 +77,67 @@ def test_decoding_does_not_keep_attention_in_memory(tmp_path, monkeypatch):
 
             return [Scores(np.array([0.5, 0.5]), LARGE + 1) for _ in batch]
 
-    class Store(dict):
-        meta, root = {"encoder": {}}, tmp_path
-        n_frames = staticmethod(len)
-
     module = sys.modules[lazy.decode_fold.__module__]
     monkeypatch.setattr(module.Classifier, "of_features", lambda *a, **k: Fake())
 
     def decode(n):
-        store = Store({f"u{i:03d}": np.zeros((1, 1)) for i in range(n)})
+        store = Stored({f"u{i:03d}": np.zeros((1, 1)) for i in range(n)})
         return lazy.decode_fold(tmp_path / str(n), store, list(store), {}, 4)
 
     peaks = [peak(lambda n=n: decode(n)) for n in (8, 8, 80)]
     assert peaks[2] - peaks[1] < 8 * LARGE.nbytes
     assert len(read_table(tmp_path / "80" / "decode" / "attention.scp")) == 80
+
+
+@pytest.mark.espnet
+def test_batches_of_long_utterances_are_small_ones(tmp_path, monkeypatch):
+    batches = []
+
+    class Fake:
+        classes = ("a", "b")
+
+        def from_store(self, batch, texts):
+            from espnet_sentiment.inference.classifier import Scores
+
+            batches.append([len(feats) for feats in batch])
+            return [Scores(np.array([0.5, 0.5]), None) for _ in batch]
+
+    module = sys.modules[lazy.decode_fold.__module__]
+    monkeypatch.setattr(module.Classifier, "of_features", lambda *a, **k: Fake())
+    store = Stored({f"u{i}": np.zeros((i, 1)) for i in range(1, 300)})
+    monkeypatch.setattr(module, "BATCH_VALUES", 1000)
+    lazy.decode_fold(tmp_path, store, list(store), {}, 64)
+    assert sorted(n for batch in batches for n in batch) == list(range(1, 300))
+    assert max(max(batch) * len(batch) for batch in batches) <= 1000
+    assert max(map(len, batches)) <= 64
+
+
+HOLES = """
+import ctypes, sys
+import espnet_sentiment.core.memory as memory
+
+def resident():
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1])
+
+ctypes.CDLL(None).mallopt(-3, 1 << 25)  # blocks below 32 MiB lie in the heap
+blocks, kept = [], []
+for _ in range(64):
+    blocks.append(bytearray(b"x") * (1 << 20))
+    kept.append(bytearray(b"x") * 4096)
+before = resident()
+blocks.clear()
+memory.trim()
+print((before - resident()) * 4096 / (1 << 20))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's alone")
+def test_freed_memory_between_what_is_kept_goes_back_to_the_system():
+    found = subprocess.run(
+        [sys.executable, "-c", HOLES], check=True, capture_output=True, text=True
+    )
+    assert float(found.stdout) > 48  # of 64 MiB
 
 
 def test_a_page_is_written_row_by_row(tmp_path):
@@ -96,15 +155,36 @@ def test_a_page_is_written_row_by_row(tmp_path):
 
 
 def test_the_report_reads_attention_anew_and_keeps_none(tmp_path, an4_wavs):
+    from espnet_sentiment.asr.formats import read_ctm
+    from espnet_sentiment.asr.word_attention import bin_edges, word_attention
     from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
     from espnet_sentiment.report.scored import read_scored
+    from espnet_sentiment.report.summary import attention_summary
 
     scored = Scored(tmp_path, an4_wavs)
     folders = {name: scored.dir / f"fold{name}" for name in ("1", "2")}
-    for u in read_scored(folders, read_kaldi_dir(scored.data_dir), {}, None):
+    words = read_ctm(scored.ctm)
+    utterances = read_scored(folders, read_kaldi_dir(scored.data_dir), {}, words)
+    for u in utterances:
         first, again = u.attention, u.attention
         assert first is not again
         np.testing.assert_array_equal(first, again)
+        # Words with weights take more than attention does.
+        held = [x for x in vars(u).values() if isinstance(x, list) and x]
+        assert all(isinstance(x[0], AlignedWord) for x in held)
+    aligned = [u for u in utterances if u.is_aligned]
+    assert [u.utt for u in aligned] == scored.names[:-1]
+    segments = [
+        word_attention(u.attention, u.frame_shift, words[u.utt]) for u in aligned
+    ]
+    found = attention_summary(utterances, 1)
+    assert found["edges"] == bin_edges(segments)
+    assert found["head_edges"] == [
+        bin_edges(segments, head) for head in range(len(aligned[0].attention))
+    ]
+    assert found["n_aligned"] == len(aligned)
+    of_words = [s for of_utt in segments for s in of_utt if s.word is not None]
+    assert found["n_words"] == len(of_words)
 
 
 @pytest.mark.parametrize("hits, n", [(0, 1), (1, 1), (2, 3), (500, 1000)])

@@ -111,8 +111,14 @@ def bin_edges(
         utterances: Segments of every utterance of the corpus.
         head: Which head; None for their mean.
     """
-    weights = [s.weight(head) for u in utterances for s in u if s.word is not None]
-    if not weights:
+    return edges_of(
+        [s.weight(head) for u in utterances for s in u if s.word is not None]
+    )
+
+
+def edges_of(weights: Sequence[float] | np.ndarray) -> list[float]:
+    """Return the terciles of weights (n_words,), as :func:`bin_edges`."""
+    if not len(weights):
         return [1.0, 1.0]
     shares = np.arange(1, N_BINS) / N_BINS
     return [float(edge) for edge in np.quantile(weights, shares)]

@@ -54,14 +54,13 @@ def draw(experiment: Experiment, data: KaldiDir, args: argparse.Namespace) -> Pa
     folders = fold_folders(experiment)
     # All of them: the bins' edges are the corpus's.
     scored = read_scored(folders, data, text, words, args.channel)
-    aligned = {u.utt: u for u in scored if u.segments is not None}
+    aligned = {u.utt: u for u in scored if u.is_aligned}
     if not aligned:
         raise DataError(
             f"{experiment.dir}: no utterance has both attention and word times: align "
             f"the words ({ctm}), and use a decoder with attention"
         )
-    segments = [u.segments for u in scored if u.segments is not None]
-    n_heads = len(segments[0][0].weights)
+    n_heads = len(next(iter(aligned.values())).attention)
     if args.head is not None and not 1 <= args.head <= n_heads:
         raise DataError(f"--head {args.head}, but there are heads 1 to {n_heads}")
     for utt in args.utt:
@@ -71,7 +70,7 @@ def draw(experiment: Experiment, data: KaldiDir, args: argparse.Namespace) -> Pa
                 "utterances that were tested and aligned"
             )
     head = None if args.head is None else args.head - 1
-    edges = bin_edges(segments, head)
+    edges = bin_edges((u.segments for u in aligned.values()), head)
     out = args.out or experiment.dir / "attention.pdf"
     plot_attention([aligned[utt] for utt in args.utt], edges, out, head)
     return out

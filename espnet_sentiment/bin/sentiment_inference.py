@@ -28,7 +28,7 @@ from espnet_sentiment.recipe.experiment import (
 from espnet_sentiment.recipe.fold_inputs import decoding_inputs, training_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,7 +36,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     parser.add_argument(
-        "--decode_batch_size", type=int, default=64, help="utterances decoded together"
+        "--decode_batch_size",
+        type=int,
+        default=64,
+        help="utterances decoded together, at most",
     )
     add_cluster_argument(parser)
     return parser

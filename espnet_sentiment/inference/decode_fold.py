@@ -7,11 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from espnet_sentiment.core.ark import Spool, write_ark
+from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_table, write_text
+from espnet_sentiment.core.memory import trim
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.inference.classifier import Classifier
 from espnet_sentiment.model.layout import CHECKPOINT
+
+# Of a batch's features (B, T, D), padding included: 16 MiB as float32. What a decoder
+# makes of them takes six times as much.
+BATCH_VALUES = 1 << 22
 
 
 def decode_fold(
@@ -30,7 +36,8 @@ def decode_fold(
         store: Clean features.
         utts: Utterances to decode.
         utt2label: True classes, to stand beside the predictions.
-        batch_size: Utterances decoded together.
+        batch_size: Utterances decoded together, at most; long ones are fewer, so
+            that memory depends neither on their lengths nor on their number.
         device: ``cpu`` or ``cuda``.
         texts: Transcripts, for a model with a text branch.
 
@@ -51,9 +58,8 @@ def decode_fold(
     out.mkdir(parents=True, exist_ok=True)
     # Of a large corpus it would fill the memory.
     attention = Spool(out)
-    utts = sorted(utts, key=store.n_frames)
-    for begin in range(0, len(utts), batch_size):
-        batch = utts[begin : begin + batch_size]
+    num_frames = {utt: store.n_frames(utt) for utt in utts}
+    for batch in length_batches(num_frames, BATCH_VALUES // store.dim, most=batch_size):
         scores = classifier.from_store(
             [store[utt] for utt in batch],
             [texts[utt] for utt in batch] if texts else None,
@@ -69,6 +75,7 @@ def decode_fold(
             )
             if row.attention is not None:
                 attention[utt] = row.attention
+        trim()
     files = [out / "predictions.jsonl"]
     write_text(files[0], "".join(lines[utt] for utt in sorted(lines)))
     if attention:

@@ -46,8 +46,8 @@ def utterance_row(
         even = attention.shape[1]
         curves = [attention.mean(axis=0), *(attention if full else ())]
         row["attention"] = [[_short(even * x) for x in curve] for curve in curves]
-    if u.segments is not None:
-        row["segments"] = [_segment(s, full) for s in u.segments]
+    if (segments := u.segments) is not None:
+        row["segments"] = [_segment(s, full) for s in segments]
     return row
 
 

@@ -33,7 +33,7 @@ class ScoredUtterance:
         text: Transcript, may be empty.
         weights: Reads its attention; None for models without.
         frame_shift: Seconds a frame of the attention; None without.
-        segments: Words with attention; None without alignment or attention.
+        words: Its words with times; None without alignment.
     """
 
     utt: str
@@ -47,12 +47,26 @@ class ScoredUtterance:
     text: str
     weights: Callable[[], np.ndarray] | None
     frame_shift: float | None
-    segments: list[WordWeight] | None
+    words: list[AlignedWord] | None
 
     @property
     def attention(self) -> np.ndarray | None:
         """Attention (n_heads, T), read anew: of all utterances it may be gigabytes."""
         return None if self.weights is None else self.weights()
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether its words have attention."""
+        known = (self.weights, self.frame_shift, self.words)
+        return all(part is not None for part in known)
+
+    @property
+    def segments(self) -> list[WordWeight] | None:
+        """Words with attention, computed anew; None without alignment or attention."""
+        attention = self.attention if self.is_aligned else None
+        if attention is None or self.frame_shift is None or self.words is None:
+            return None
+        return word_attention(attention, self.frame_shift, self.words)
 
     @property
     def right(self) -> bool:
@@ -114,12 +128,9 @@ def read_scored(
 
     def scored(fold: str, row: dict) -> ScoredUtterance:
         utt = row["utt"]
-        matrices, segments, weights = attention.get(utt), None, None
+        matrices, weights = attention.get(utt), None
         if matrices is not None:
             weights = functools.partial(matrices.__getitem__, utt)
-        aligned = None if words is None else words.get(utt)
-        if shift is not None and matrices is not None and aligned is not None:
-            segments = word_attention(matrices[utt], shift, aligned)
         return ScoredUtterance(
             **{k: row[k] for k in ("utt", "label", "prediction", "posteriors")},
             fold=fold,
@@ -129,7 +140,7 @@ def read_scored(
             text=text.get(utt, ""),
             weights=weights,
             frame_shift=shift,
-            segments=segments,
+            words=None if words is None else words.get(utt),
         )
 
     return sorted((scored(*item) for item in rows), key=lambda u: u.utt)

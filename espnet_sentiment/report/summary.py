@@ -1,11 +1,11 @@
 """What a report says of an experiment as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
-from espnet_sentiment.asr.word_attention import bin_edges, top_words
+from espnet_sentiment.asr.word_attention import WordWeight, edges_of, top_words
 from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.scored import ScoredUtterance
@@ -83,20 +83,31 @@ def attention_summary(
 
     ``edges`` are those of the heads' mean, ``head_edges`` those of each head.
     """
-    aligned = [(u.prediction, u.segments) for u in utterances if u.segments is not None]
-    if not aligned:
+    weights: list[np.ndarray] = []  # (words, 1 + n_heads): the heads' mean, and each
+    gaps: list[float] = []  # shares of what lies between
+
+    def aligned() -> Iterator[tuple[str, list[WordWeight]]]:
+        """Give segments once: to keep those of all would take 16 kB an utterance."""
+        for u in utterances:
+            if (segments := u.segments) is not None:
+                # They cover all frames, so that there is at least one.
+                rows = [[s.weight(), *s.weights] for s in segments]
+                is_word = [s.word is not None for s in segments]
+                weights.append(np.array(rows)[is_word])
+                gaps.extend(s.share for s in segments if s.word is None)
+                yield u.prediction, segments
+
+    means = top_words(aligned(), min_count)
+    if not weights:
         return None
-    segments = [of_utterance for _, of_utterance in aligned]
-    # Segments cover all frames, so that there is at least one.
-    n_heads = len(segments[0][0].weights)
-    gaps = [s.share for u in segments for s in u if s.word is None]
-    means = top_words(aligned, min_count)
+    by_word = np.concatenate(weights)
+    edges, *head_edges = map(edges_of, by_word.T)
     return {
-        "n_aligned": len(aligned),
-        "n_words": sum(s.word is not None for u in segments for s in u),
-        "outside_words": float(sum(gaps) / len(aligned)),
-        "edges": bin_edges(segments),
-        "head_edges": [bin_edges(segments, head) for head in range(n_heads)],
+        "n_aligned": len(weights),
+        "n_words": len(by_word),
+        "outside_words": float(sum(gaps) / len(weights)),
+        "edges": edges,
+        "head_edges": head_edges,
         "min_count": min_count,
         "words": {
             name: [[m.word, m.weight, m.count] for m in rows]

@@ -1,5 +1,4 @@
 // The utterances: filtered, sorted, and drawn fifty at a time.
-const PAGE = 50;
 const utterances = data.utterances.map((u) => {
   const words = (u.segments ?? []).map((segment) => segment[2] ?? "").join(" ");
   return {...u, right: u.label === u.pred, confidence: Math.max(...u.p),

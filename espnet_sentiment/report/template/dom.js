@@ -27,13 +27,24 @@ const percent = (share) => (100 * share).toFixed(1);
 const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 const css = (share) => `${100 * share}%`;
 
-function table(caption, header, rows, attributes = {}) {
+// Rows are drawn fifty at a time: speakers, folds and utterances may be thousands.
+const PAGE = 50;
+
+// A table, which scrolls by itself; cellsOf turns what a row is of into its cells.
+function table(caption, header, rows, attributes = {}, cellsOf = (row) => row) {
   const cells = (tag, row) => row.map((cell) =>
     cell instanceof Node ? cell : el(tag, tag === "th" ? {scope: "col"} : {}, `${cell}`));
+  const body = el("tbody");
+  const draw = () => {
+    const from = body.childElementCount;
+    body.append(...rows.slice(from, from + PAGE).map((row) => el("tr", {}, ...cells("td", cellsOf(row)))));
+    more.hidden = body.childElementCount >= rows.length;
+  };
+  const more = el("button", {type: "button", onclick: draw}, t("utterances.show_more"));
+  draw();
   return el("div", {class: "scroll"}, el("table", attributes,
     caption ? el("caption", {class: "muted"}, caption) : null,
-    el("thead", {}, el("tr", {}, ...cells("th", header))),
-    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...cells("td", row))))));
+    el("thead", {}, el("tr", {}, ...cells("th", header))), body), more);
 }
 
 function section(id, title, ...children) {

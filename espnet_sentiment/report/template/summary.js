@@ -31,7 +31,7 @@ function resultsSection() {
       table("", ["", t("column.wa"), t("results.interval"), t("column.ua"), t("results.interval")], rows),
       el("details", {}, el("summary", {}, t("results.folds")),
         table("", [t("results.fold"), t("column.utterances"), t("column.wa"), t("column.ua")],
-          data.folds.map((fold) => [fold.fold, fold.n_test, percent(fold.wa), percent(fold.ua)])))),
+          data.folds, {}, (fold) => [fold.fold, fold.n_test, percent(fold.wa), percent(fold.ua)]))),
     el("p", {class: "muted"}, [...seconds, ...versions].join(" · ")));
 }
 
@@ -72,7 +72,7 @@ function calibrationSection() {
 
 function groupsSection() {
   const groups = (title, rows) => table(title, ["", t("groups.interval"), t("column.wa"), t("column.utterances")],
-    rows.map((r) => [r.name, bar(r.accuracy, r.low, r.high), percent(r.accuracy), r.count]));
+    rows, {}, (r) => [r.name, bar(r.accuracy, r.low, r.high), percent(r.accuracy), r.count]);
   section("groups", t("groups.title"), el("div", {class: "side"},
     groups(t("groups.speakers"), data.speakers), groups(t("groups.durations"), data.durations)));
 }
