@@ -13,7 +13,6 @@ Written for transformers 5.24: its functions and modules that are named here.
 """
 
 import contextlib
-import copy
 import functools
 import os
 import sys
@@ -101,6 +100,6 @@ def _read_once(scan: Callable) -> Callable:
     @functools.wraps(scan)
     def read_once(path: Any) -> dict:
         folder, file = os.path.split(path)
-        return copy.deepcopy(remembered(folder if file.endswith(".py") else str(path)))
+        return remembered(folder if file.endswith(".py") else os.fspath(path))
 
     return read_once
