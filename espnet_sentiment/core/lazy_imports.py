@@ -33,8 +33,6 @@ MASKS = "transformers.masking_utils"
 VMAP = f"{DYNAMO}._trace_wrapped_higher_order_op"
 
 
-
-
 @functools.cache
 def import_lazily() -> None:
     """Let this process import late what is named above, for a program that owns it.
