@@ -80,9 +80,10 @@ HELP = """
 import contextlib, importlib, io, sys
 for name in sys.argv[1:]:
     main = importlib.import_module(name).main
-    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as f:
+    said = io.StringIO()
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(said):
         main(["--help"])
-    print(name, "usage" in f.getvalue())
+    print(name, "usage" in said.getvalue())
 heavy = "torch transformers espnet2 pandas pyarrow scipy sklearn matplotlib dask"
 print({*heavy.split()} & {*sys.modules})
 """

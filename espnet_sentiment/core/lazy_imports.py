@@ -57,7 +57,7 @@ def _lighten(import_utils: Any) -> None:
 
 @contextlib.contextmanager
 def _without_scipy() -> Iterator[None]:
-    """Let losses import no SciPy; they get it when they first match boxes to objects."""
+    """Let losses import SciPy when they first match boxes to objects."""
     from transformers import utils
 
     is_there = utils.is_scipy_available
@@ -75,7 +75,7 @@ def _without_scipy() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_dynamo() -> Iterator[None]:
-    """Let masks import no TorchDynamo; they get it when a program is exported."""
+    """Let masks import TorchDynamo when a program is first exported."""
     if VMAP in sys.modules:
         yield
         return
@@ -92,7 +92,7 @@ def _without_dynamo() -> Iterator[None]:
 
 
 def _read_once(scan: Callable) -> Callable:
-    """Remember what a function found in a folder, which may be given by a file in it."""
+    """Remember what a function found in a folder, or in that of a file."""
     remembered = functools.cache(scan)
 
     @functools.wraps(scan)
