@@ -7,9 +7,9 @@
 Prints the median over the runs, and the quickest, by the phases of ``--timing``. The
 process is the rest: Python itself, the options, the end. With ``--before``, another
 checkout's interpreter takes turns with this one. One run of each more, by
-``-X importtime``, tells by package what is imported; that is slower, and leaves out what
-transformers does to find the names of its models. Bytecode and files are warm: the
-first run of each is not counted.
+``-X importtime``, tells by package what is imported; that is slower, and leaves out
+what transformers does to find the names of its models. Bytecode and files are warm:
+the first run of each is not counted.
 """
 
 import argparse
