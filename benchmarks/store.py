@@ -27,7 +27,7 @@ from espnet_sentiment.data.feature_store import PLAN, FeatureStore, StoreWriter
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 from espnet_sentiment.data.store_dtype import STORE_DTYPES, named_dtype, store_dtype
-from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.encode import UTTS_PER_SHARD
 from espnet_sentiment.encoder.kinds import input_kind

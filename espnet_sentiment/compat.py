@@ -175,30 +175,52 @@ def hush_espnet() -> None:
     Written for ESPnet 202611: ``ESPNET_ATTENTION`` prints it when it is imported.
     Anything else that it prints stays.
     """
-    if ESPNET_ATTENTION not in sys.modules:
-        sys.meta_path.insert(0, _HushedFinder())
+    import_within(ESPNET_ATTENTION, _hushed)
 
 
-class _HushedFinder(importlib.abc.MetaPathFinder):
-    """Finds one module as Python does, and lets it be silent of one thing."""
+def import_within(
+    name: str, context: "Callable[[], contextlib.AbstractContextManager]"
+) -> None:
+    """Let a module that is not imported yet be executed within a context.
+
+    Args:
+        name: Its full name.
+        context: Makes what the module is executed within, once.
+    """
+    if name not in sys.modules:
+        sys.meta_path.insert(0, _Within(name, context))
+
+
+class _Within(importlib.abc.MetaPathFinder):
+    """Finds one module as Python does, and lets it be executed within a context."""
+
+    def __init__(self, name: str, context: Callable) -> None:
+        self._name, self._context = name, context
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != ESPNET_ATTENTION:
+        if fullname != self._name:
             return None
-        sys.meta_path.remove(self)
+        if self in sys.meta_path:  # not of another thread, which just found it
+            sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
-            hushed = functools.partial(_execute_hushed, execute)
-            spec.loader.exec_module = hushed  # type: ignore[method-assign]
+            within = functools.partial(_execute_within, self._context, execute)
+            spec.loader.exec_module = within  # type: ignore[method-assign]
         return spec
 
 
-def _execute_hushed(execute: Callable, module: Any) -> None:
+def _execute_within(context: Callable, execute: Callable, module: Any) -> None:
+    with context():
+        execute(module)
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            execute(module)
+            yield
     finally:
         for line in said.getvalue().splitlines(keepends=True):
             if not line.rstrip().endswith(NO_FLASH_ATTENTION):

@@ -12,7 +12,7 @@ from stage_world import World
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.feature_store import shard_path
 from espnet_sentiment.encoder import encode as encode_module
-from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.encode import Source, encode, plan_shards
 from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder

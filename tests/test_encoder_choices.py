@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.encoder.choices import build_encoder, encoder_choices
+from espnet_sentiment.encoder.build import build_encoder
+from espnet_sentiment.encoder.choices import encoder_choices
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.fbank import FbankEncoder
 from espnet_sentiment.encoder.kinds import KINDS, EncoderKind, input_kind
@@ -74,6 +75,7 @@ def test_kind_of_dump_is_known_without_loading(name, kind):
     ("modules", "heavy"),
     [
         ("choices", "transformers espnet2.tasks.abs_task espnet_model_zoo"),
+        ("build", "transformers espnet2.train setuptools"),
         ("config espnet_sentiment.encoder.reference", "torch transformers espnet2"),
     ],
 )

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 
 import huggingface_hub
 import pytest
@@ -16,7 +19,7 @@ from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
+from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder, load_pretrained
 from espnet_sentiment.encoder.output_size import measure_output_size
 
 # WavLM gives torch's attention two kinds of masks.
@@ -292,6 +295,51 @@ def test_layers_are_named_once_and_from_below(saved, layers):
     remedy = r"once, the lowest first: \[1(, 2)?\]$"
     with pytest.raises(ValueError, match=remedy):
         load(saved("whisper"), layers)
+
+
+PROGRAM = """
+import sys
+from espnet_sentiment.core.entry import prepare_imports
+prepare_imports()
+import torch
+from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
+waves, lengths = torch.load("speech.pt")
+states = []
+unused = "torch._dynamo torch.distributed.tensor torch.distributed.fsdp sympy scipy"
+for folder in sys.argv[1:]:
+    encoder = HuggingFaceEncoder(folder, layer="weighted_sum")
+    with torch.no_grad():
+        states.append(encoder(*encoder.frontend(waves, lengths))[0])
+    print([name for name in unused.split() if name in sys.modules])
+torch.save(states, "states.pt")
+"""
+
+
+def test_programs_encode_the_same_without_what_no_encoder_uses(saved, speech, tmp_path):
+    """Should it fail behind an update, see tests/test_lazy_imports.py."""
+    torch.save(speech, tmp_path / "speech.pt")
+    argv = [sys.executable, "-c", PROGRAM, *(str(saved(name)) for name in MODELS)]
+    ran = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    first, *others = ran.stdout.splitlines()
+    # PyTorch normalises the weights of convolutions on its device meta by SymPy.
+    assert next(iter(MODELS)) == "whisper" and first == "[]"
+    assert {*others} == {"['sympy']"}
+    for name, states in zip(MODELS, torch.load(tmp_path / "states.pt"), strict=True):
+        assert torch.equal(states, encode(load(saved(name)), *speech)[0]), name
+
+
+def test_decoder_of_a_whisper_is_neither_built_nor_read(saved, tmp_path):
+    shutil.copytree(saved("whisper"), tmp_path, dirs_exist_ok=True)
+    model, _ = load_pretrained(tmp_path)
+    assert {name.split(".")[0] for name in model.state_dict()} == {"encoder"}
+    file = tmp_path / "model.safetensors"
+    weights = safetensors.torch.load_file(file)
+    kept = {name: w for name, w in weights.items() if ".encoder." in f".{name}"}
+    assert len(kept) < len(weights)
+    safetensors.torch.save_file(kept, file, {"format": "pt"})
+    again, _ = load_pretrained(tmp_path)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder import torchaudio_files
-from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import KINDS
 from espnet_sentiment.encoder.output_size import measure_output_size

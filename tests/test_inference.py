@@ -28,7 +28,7 @@ from test_transcribe import save_whisper
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json, write_json, write_text
 from espnet_sentiment.core.threads import worker_pool
-from espnet_sentiment.encoder.choices import build_encoder
+from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack, pack_linears
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder

@@ -212,7 +212,7 @@ def load_classifiers(
         folders: Folders of trained folds by name.
         device: Where to compute.
     """
-    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.build import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
     from espnet_sentiment.encoder.reference import encoder_reference
     from espnet_sentiment.encoder.speech_encoder import SpeechEncoder

@@ -45,7 +45,7 @@ def fetch(stage: Stage, config: dict[str, Any], reference: dict[str, Any]) -> No
     out = stage.stamp.parent
     stage.start()
     # Heavy imports wait until there is work to do.
-    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.build import build_encoder
 
     encoder = build_encoder(config["encoder"], config["encoder_conf"])
     parameters = sum(p.numel() for p in encoder.parameters())

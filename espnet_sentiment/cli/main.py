@@ -8,14 +8,13 @@ with ``INTERMIXED`` takes its arguments before, between and behind its options.
 import argparse
 import functools
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from espnet_sentiment import __version__
-from espnet_sentiment.compat import hush_espnet
 from espnet_sentiment.core.disk import disk_message
+from espnet_sentiment.core.entry import prepare_imports
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
@@ -82,9 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     asked = [name for name in COMMANDS if argv[:1] == [name]]
     args = get_parser(asked or COMMANDS).parse_args(argv)
-    # ESPnet warns of what it does without.
-    logging.basicConfig(level=logging.ERROR)
-    hush_espnet()
+    prepare_imports()
     try:
         with interruptible():
             return args.run(args)

@@ -12,6 +12,7 @@ from espnet_sentiment.core.disk import disk_message
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
+from espnet_sentiment.core.lazy_imports import import_lazily
 
 # The id of the shell that waits for this process, see local/attend.sh.
 SHELL = "ESPNET_SENTIMENT_SHELL"
@@ -64,7 +65,7 @@ def run(
     main: Callable[[list[str] | None], None], argv: list[str] | None = None
 ) -> None:
     """Run an entry point; bad input ends it with one clear line, not a traceback."""
-    hush()
+    prepare_imports()
     try:
         # A shell starts what it does not wait for in front with Ctrl-C ignored.
         with interruptible(ignored_too=die_with_shell()):
@@ -81,10 +82,14 @@ def run(
         raise SystemExit(error.status) from None
 
 
-def hush() -> None:
-    """Let ESPnet not warn of what it does without; training keeps it in its own log."""
+def prepare_imports() -> None:
+    """Let libraries import what programs use, and ESPnet not warn of what it lacks.
+
+    Training keeps ESPnet's warnings in its own log.
+    """
     logging.basicConfig(level=logging.ERROR)
     hush_espnet()
+    import_lazily()
 
 
 def die_with_shell() -> bool:

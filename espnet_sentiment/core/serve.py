@@ -27,7 +27,12 @@ from types import FrameType
 from typing import NoReturn
 
 from espnet_sentiment.compat import run_exit_functions
-from espnet_sentiment.core.entry import SHELL, check_gpus, die_with_shell, hush
+from espnet_sentiment.core.entry import (
+    SHELL,
+    check_gpus,
+    die_with_shell,
+    prepare_imports,
+)
 from espnet_sentiment.core.interrupt import SIGNALS
 from espnet_sentiment.core.workers import die_with, signals_held
 
@@ -107,7 +112,6 @@ class Server:
 
     def _look_ahead(self) -> None:
         check_gpus(0)  # ESPnet looks for some
-        hush()
         while self._ahead and self._child:
             warm(self._ahead.pop(0))
 
@@ -190,6 +194,7 @@ def main() -> None:
     """Serve until the shell has nothing more to ask."""
     asked, told = map(int, sys.argv[1:3])
     server = Server(sys.argv[3:])
+    prepare_imports()
     die_with_shell()
     for number in SIGNALS:
         signal.signal(number, server.obey)

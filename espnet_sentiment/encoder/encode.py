@@ -151,7 +151,7 @@ def _aside(say: Callable[[str], object]) -> Callable[[str], object]:
 def _load(source: Source):
     """Load the encoder and the tables once a process."""
     from espnet_sentiment.data.dump import DumpReader
-    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.build import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
     from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 

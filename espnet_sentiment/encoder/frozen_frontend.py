@@ -125,7 +125,7 @@ def load(name: str, conf: dict[str, Any]) -> tuple[dict[str, Any], Any]:
             have.
     """
     # Imports every kind's toolkit, for whoever builds one.
-    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.build import build_encoder
 
     if name not in MODELS:
         raise DataError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from typeguard import typechecked
@@ -14,6 +14,7 @@ from espnet_sentiment.encoder.huggingface_files import (
     huggingface_files,
 )
 from espnet_sentiment.encoder.layers import LayerChoice
+from espnet_sentiment.encoder.no_random import NoRandomOnMeta
 
 if TYPE_CHECKING:
     from transformers import (
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         PreTrainedTokenizerBase,
     )
 
-# Weights that no encoder reads: a Whisper's decoder, the mask of pre-training.
+# Weights that no encoder reads: a decoder's, the mask of pre-training.
 UNREAD = ("decoder.", "masked_spec_embed")
 
 
@@ -100,13 +101,14 @@ def load_pretrained(
 
     Args:
         directory: Where the model lies.
-        model_class: Its class in transformers; None leaves the choice to AutoModel.
+        model_class: Its class in transformers; None is what holds the encoder: that of
+            a Whisper alone, else what AutoModel chooses.
         unread: Parts of the names of weights that may be missing.
 
     Raises:
         DataError: A file is unreadable, or weights that are read are not in it.
     """
-    from transformers import AutoFeatureExtractor, AutoModel
+    from transformers import AutoFeatureExtractor
     from transformers.utils import logging
 
     options = {"local_files_only": True, "trust_remote_code": False}
@@ -114,9 +116,11 @@ def load_pretrained(
     logging.disable_progress_bar()
     try:
         extractor = AutoFeatureExtractor.from_pretrained(directory, **options)
-        model, info = (model_class or AutoModel).from_pretrained(
-            directory, dtype=torch.float32, output_loading_info=True, **options
-        )
+        model_class = model_class or _encoder_class(directory, options)
+        with NoRandomOnMeta():
+            model, info = model_class.from_pretrained(
+                directory, dtype=torch.float32, output_loading_info=True, **options
+            )
     # Each file format has its own errors; safetensors' derives from Exception.
     except Exception as error:
         raise DataError(
@@ -135,6 +139,18 @@ def load_pretrained(
             f"{min(missing)} among them: copy the model anew"
         )
     return model, extractor
+
+
+def _encoder_class(directory: Path, options: dict[str, bool]) -> Any:
+    """Return the class that reads what the encoder of a model needs."""
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(directory, **options)
+    if config.model_type != "whisper":
+        return AutoModel
+    from espnet_sentiment.encoder.whisper import EncoderOfWhisper
+
+    return EncoderOfWhisper
 
 
 def load_tokenizer(

@@ -2,10 +2,29 @@
 
 import torch
 from transformers.masking_utils import create_bidirectional_mask
+from transformers.models.whisper.modeling_whisper import (
+    WhisperEncoder,
+    WhisperPreTrainedModel,
+)
 
 from espnet_sentiment.encoder.backbone import Backbone
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 from espnet_sentiment.layers.padding import pad_mask
+
+
+class EncoderOfWhisper(WhisperPreTrainedModel):
+    """A Whisper whose decoder, more than half of it, is neither built nor read.
+
+    Args:
+        config: transformers' ``WhisperConfig``.
+    """
+
+    _keys_to_ignore_on_load_unexpected = (r"decoder\.", r"proj_out\.")
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.encoder = WhisperEncoder(config)
+        self.post_init()
 
 
 class WhisperFrontend(UtteranceFrontend):
@@ -50,14 +69,14 @@ class WhisperBackbone(Backbone):
     which do not see each other.
 
     Args:
-        model: transformers' ``WhisperModel``; its decoder is let go.
+        model: ``EncoderOfWhisper``.
         extractor: transformers' ``WhisperFeatureExtractor``.
         name: The model, for messages.
     """
 
     def __init__(self, model, extractor, name: str):
         super().__init__()
-        self.encoder = model.get_encoder()
+        self.encoder = model.encoder
         self.frontend = WhisperFrontend(extractor, name)
         self.frame_shift = extractor.hop_length / extractor.sampling_rate
         self.window = 2 * self.encoder.config.max_source_positions

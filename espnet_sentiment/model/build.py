@@ -67,7 +67,7 @@ def build_model(
     n_layers = args.model_conf.get("n_layers", 1)
     frontend = encoder = specaug = None
     if args.input_size is None:
-        from espnet_sentiment.encoder.choices import build_encoder
+        from espnet_sentiment.encoder.build import build_encoder
 
         encoder = build_encoder(args.encoder, args.encoder_conf)
         n_layers = encoder.n_layers

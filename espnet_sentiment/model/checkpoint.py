@@ -200,7 +200,7 @@ def load_sentiment_model(
         DataError: The checkpoint is missing or unreadable, or the encoder not found.
         EncoderMismatchError: The encoder is not the one that the decoder learned on.
     """
-    from espnet_sentiment.encoder.choices import build_encoder
+    from espnet_sentiment.encoder.build import build_encoder
     from espnet_sentiment.encoder.reference import verify_reference
 
     model, reference = load_decoder(path, device)
