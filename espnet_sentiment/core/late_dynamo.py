@@ -7,7 +7,8 @@ until it is imported, whoever does that; until then nobody looks at them.
 
 Written for PyTorch 2.14: ``torch._dynamo``, which ``torch`` imports when it is asked
 for it; its decorators, and those of ``torch.compiler`` that do the same;
-``torch._compile._disable_dynamo``, which is PyTorch's own for its functions.
+``torch._compile._disable_dynamo``, which is PyTorch's own for its functions. A PyTorch
+without them imports what it likes.
 """
 
 import functools
@@ -35,13 +36,15 @@ def import_dynamo_late() -> None:
 
 def _let_torch(compile_module: Any) -> None:
     """Decorate PyTorch's own functions late."""
-    late = _late_disable(compile_module._disable_dynamo)
-    compile_module._disable_dynamo = late
+    if hasattr(compile_module, "_disable_dynamo"):
+        late = _late_disable(compile_module._disable_dynamo)
+        compile_module._disable_dynamo = late
 
 
 def _let_others(torch: Any) -> None:
     """Decorate others' functions late."""
-    if DYNAMO in sys.modules:
+    has_all = all(hasattr(torch.compiler, name) for name in (*MARKS, "disable"))
+    if DYNAMO in sys.modules or not has_all:
         return
     for name in MARKS:
         setattr(torch.compiler, name, _late_mark(getattr(torch.compiler, name)))

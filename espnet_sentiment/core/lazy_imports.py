@@ -28,6 +28,7 @@ from espnet_sentiment.core.late_dynamo import DYNAMO, import_dynamo_late
 # transformers imports its tensors on several machines and its attention by compiled
 # masks only where these say that PyTorch has them, and runs models without.
 NOT_FOR_US = ("is_torch_distributed_available", "is_torch_flex_attn_available")
+SCAN = "create_import_structure_from_path"
 LOSSES = "transformers.loss"
 MASKS = "transformers.masking_utils"
 VMAP = f"{DYNAMO}._trace_wrapped_higher_order_op"
@@ -51,8 +52,9 @@ def _lighten(import_utils: Any) -> None:
     for name in NOT_FOR_US:
         setattr(import_utils, name, lambda: False)
     # Two modules have the 2,500 files of all models read for the names in them.
-    scan = import_utils.create_import_structure_from_path
-    import_utils.create_import_structure_from_path = _read_once(scan)
+    scan = getattr(import_utils, SCAN, None)
+    if scan is not None:
+        setattr(import_utils, SCAN, _read_once(scan))
 
 
 @contextlib.contextmanager
