@@ -114,6 +114,13 @@ def test_compiler_is_imported_by_any_other_name_of_it():
     assert python(BEGIN + code) == ["False", "True"]
 
 
+def test_compiler_is_imported_whole_beside_what_waits_for_it():
+    code = "from espnet_sentiment.core import lazy_imports\n"
+    code += "with lazy_imports._without_dynamo(): import torch._dynamo as it\n"
+    code += "print(it.__name__, it.is_compiling(), lazy_imports.VMAP in sys.modules)"
+    assert python(BEGIN + code) == ["torch._dynamo False True"]
+
+
 def test_what_has_imported_the_compiler_before_decorates_at_once():
     code = "import sys, torch._dynamo\n"
     code += BEGIN + "print(torch.compiler.disable.__module__)\n" + DECORATED

@@ -14,6 +14,7 @@ Written for transformers 5.24: its functions and modules that are named here.
 
 import contextlib
 import functools
+import importlib
 import os
 import sys
 import types
@@ -82,15 +83,25 @@ def _without_dynamo() -> Iterator[None]:
         yield
         return
     late = types.ModuleType(VMAP)
+
+    def give_way() -> None:
+        if sys.modules.get(VMAP) is late:
+            del sys.modules[VMAP]
+
+    def find(name: str) -> Any:
+        if name.startswith("__"):  # what Python asks a module as it imports from it
+            raise AttributeError(name)
+        give_way()
+        return getattr(importlib.import_module(VMAP), name)
+
     name = "TransformGetItemToIndex"
     vars(late)[name] = wrapt.lazy_import(VMAP, name)
+    vars(late)["__getattr__"] = find  # for what else is imported meanwhile
     sys.modules[VMAP] = late
     try:
         yield
     finally:
-        # Something else may have brought the module itself.
-        if sys.modules.get(VMAP) is late:
-            del sys.modules[VMAP]
+        give_way()
 
 
 def _read_once(scan: Callable) -> Callable:
