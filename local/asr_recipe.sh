@@ -67,7 +67,10 @@ check ngpu '[0-9]+' "a number from 0"
 if declare -F configure >/dev/null; then configure; fi
 
 prepare_environment
-if wanted 2; then checks_asr; fi
+if wanted 2; then
+  checks_asr
+  if [[ $ngpu == 0 ]]; then asr_ahead; fi
+fi
 check_options
 if wanted 0; then prepare_data; fi
 if [[ $asr_init == none ]]; then asr_init=; fi

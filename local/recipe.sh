@@ -152,6 +152,7 @@ fi
 
 # See server.sh.
 if [[ $ngpu == 0 && ! $cluster ]]; then
+  if [[ $own_rnnt == true ]] && wanted 2; then asr_ahead; fi
   if wanted 3; then
     ahead+=(encoder.encode encoder.shard)
     if [[ $(<"$encoder") == *huggingface* ]]; then ahead+=(encoder.whisper); fi

@@ -74,6 +74,12 @@ check_options() {
   fi
 }
 
+# asr_ahead: what pre-training an RNN-T imports once it has work to do, see server.sh.
+asr_ahead() {
+  ahead+=(train.prepare_rnnt train.train_rnnt asr.rnnt_checkpoint asr.rnnt_recogniser
+    asr.transcribe report.plots scoring.error_rates)
+}
+
 # asr_stages <set> [other sets]: stages 1 and 2 of RNN-T pre-training. The RNN-T is
 # trained and tested on the set; other sets are recognised as they are. Sets asr_exp.
 asr_stages() {

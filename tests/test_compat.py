@@ -97,10 +97,10 @@ os._exit(0)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.split("\n") == ["thread", "at exit", "once", ""], (
-        "Python ends its threads and runs what atexit knows otherwise now: see what "
-        "multiprocessing/process.py calls in _bootstrap and multiprocessing/popen_fork.py "
-        "after it, and change compat.run_exit_functions; until then stages that "
-        "core/serve.py forks lose both\n" + run.stderr
+        "Python ends threads and runs what atexit knows otherwise now: see the end of "
+        "_bootstrap in multiprocessing/process.py, and change "
+        "compat.run_exit_functions; until then stages that core/serve.py forks lose "
+        "both\n" + run.stderr
     )
 
 

@@ -1,5 +1,6 @@
 """Stage 3 writes the same bytes whatever computes them, and predict's numbers."""
 
+import itertools
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from stage_world import World
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.feature_store import shard_path
 from espnet_sentiment.encoder import encode as encode_module
+from espnet_sentiment.encoder import shard as shard_module
 from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.encode import Source, encode, plan_shards
 from espnet_sentiment.encoder.packed_linear import PackedLinear, can_pack
@@ -35,12 +37,12 @@ def dump(tmp_path_factory, an4_wavs):
         yield source, {utt: int(n) for utt, n in samples.items()}
 
 
-def write(root, dump, views=2):
+def write(root, dump, views=2, meta=META):
     """Write a clean store and views; return all shards' bytes by view and number."""
     source, samples = dump
     roots = {root / "clean": {}}
     roots |= {root / f"view{k}": {**SPECAUG, "view": k} for k in range(1, views + 1)}
-    encode(source, samples, roots, META, lambda *_: None, lambda _: None)
+    encode(source, samples, roots, meta, lambda *_: None, lambda _: None)
     return {
         (folder.name, n): shard_path(folder, n).read_bytes()
         for folder in roots
@@ -64,6 +66,37 @@ def test_a_stores_bytes_do_not_depend_on_the_number_of_threads(
         assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_few_encoded_batches_are_in_memory(dump, tmp_path, monkeypatch):
+    waiting, most, order, augmented = 0, 0, [], shard_module._augmented
+
+    def counted(frames):
+        nonlocal waiting, most
+        for task in augmented(frames):
+            waiting += 1
+            most = max(most, waiting)
+            order.append((task.frames.batch.number, task.view.writer.root))
+            yield task
+
+    def taken(*_):
+        nonlocal waiting
+        waiting -= 1
+
+    encode_shards = encode_module.encode_shards
+    monkeypatch.setattr(shard_module, "_augmented", counted)
+    monkeypatch.setattr(
+        encode_module, "encode_shards", lambda *args: encode_shards(*args[:3], taken)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        write(tmp_path, dump, meta={"batch_size": 1})
+    finally:
+        torch.set_num_threads(before)
+    assert 2 <= most <= 4
+    # A view's shard is complete before another one begins.
+    assert len(list(itertools.groupby(order))) == len(set(order)) < len(order)
 
 
 def test_what_was_cut_off_is_continued_with_the_same_bytes(dump, written, tmp_path):

@@ -176,6 +176,33 @@ def test_names_of_what_is_imported_ahead_exist():
         assert importlib.util.find_spec(f"espnet_sentiment.{name}"), name
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_server_ends_what_has_only_begun(folder, number):
+    # A stage knows what SIGINT is once it has imported what it needs.
+    write(
+        folder,
+        """
+        import os, time
+        print(os.getppid(), flush=True)
+        time.sleep(60)
+        """,
+    )
+    process = subprocess.Popen(
+        ["bash", "-c", SHELL.format(local=LOCAL, body="python local/prepare.py")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        start_new_session=True,
+    )
+    try:
+        os.kill(int(process.stdout.readline()), number)
+        process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 128 + number
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_what_runs_with_one_line(folder, number):

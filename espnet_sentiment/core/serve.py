@@ -77,7 +77,8 @@ class Server:
             os._exit(128 + number)
         self._received.append(number)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._child, number)
+            # Which it obeys from its beginning on, as it does not SIGINT.
+            os.kill(self._child, signal.SIGTERM)
 
     def begin(self, words: list[str]) -> bool:
         """Fork for a command line; return whether this is the fork, which runs it."""

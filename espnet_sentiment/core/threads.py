@@ -12,7 +12,20 @@ import torch
 from espnet_sentiment.core.fork_lock import ForkLock
 
 GPU_WORKERS = 4  # that read audio for one GPU
-AHEAD = 16  # results of ``ordered`` that are under way at the same time
+AHEAD = 16  # results of ``ordered`` that are under way, where they are small
+
+
+class WorkerThreads(ThreadPoolExecutor):
+    """A pool that says how many threads it has.
+
+    Args:
+        n_workers: Threads.
+        n_threads: With how many PyTorch computes in each.
+    """
+
+    def __init__(self, n_workers: int, n_threads: int):
+        super().__init__(n_workers, "sentiment", _compute_with, (n_threads,))
+        self.n_workers = n_workers
 
 
 class _Threads:
@@ -44,7 +57,7 @@ _THREADS = _Threads()
 
 
 @contextlib.contextmanager
-def worker_pool(device_type: str, alone: bool = False) -> Iterator[ThreadPoolExecutor]:
+def worker_pool(device_type: str, alone: bool = False) -> Iterator[WorkerThreads]:
     """Give a pool of threads; what has not started at the end is dropped.
 
     On the CPU there are as many as PyTorch may use threads, and each computes its
@@ -62,7 +75,7 @@ def worker_pool(device_type: str, alone: bool = False) -> Iterator[ThreadPoolExe
         if alone:
             n_workers = 1
         per_worker = n_threads if alone else 1
-        pool = ThreadPoolExecutor(n_workers, "sentiment", _compute_with, (per_worker,))
+        pool = WorkerThreads(n_workers, per_worker)
         try:
             yield pool
         finally:
@@ -70,16 +83,23 @@ def worker_pool(device_type: str, alone: bool = False) -> Iterator[ThreadPoolExe
 
 
 def ordered[Input, Output](
-    pool: Executor, function: Callable[[Input], Output], inputs: Iterable[Input]
+    pool: Executor,
+    function: Callable[[Input], Output],
+    inputs: Iterable[Input],
+    ahead: int = AHEAD,
 ) -> Iterator[Output]:
-    """Map in the pool, results in the order of the inputs, ``AHEAD`` of them at a time.
+    """Map in the pool, results in the order of the inputs.
 
-    The inputs are drawn in the caller's thread.
+    Args:
+        pool: Where the function runs.
+        function: What is called.
+        inputs: Drawn in the caller's thread.
+        ahead: Results that are under way, or wait to be taken, at the same time.
     """
     waiting: deque[Future[Output]] = deque()
     for item in inputs:
         waiting.append(pool.submit(function, item))
-        if len(waiting) >= AHEAD:
+        if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -23,6 +23,8 @@ from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.specaug.specaugment import SpecAugment
 
+SPARE = 2  # batches that are encoded, or about to be, besides those that threads encode
+
 
 @dataclasses.dataclass(frozen=True)
 class View:
@@ -49,7 +51,6 @@ class Batch(NamedTuple):
     number: int
     utts: Sequence[str]
     views: Sequence[View]
-    is_first: bool
     is_last: bool
 
 
@@ -93,11 +94,12 @@ def write_shards(
         # As those of the pool, which restores what was: bytes depend on no threads.
         torch.set_num_threads(1)
         batches = _batches(numbers, views, batch_size)
-        frames = ordered(pool, functools.partial(_front_end, encoder, reader), batches)
-        tasks = _augmented(frames)
+        front_end = functools.partial(_front_end, encoder, reader)
+        ahead = pool.n_workers + SPARE
+        tasks = _augmented(ordered(pool, front_end, batches, ahead))
         features: dict[tuple[View, int], dict[str, np.ndarray]] = {}
         encode = functools.partial(_encode, encoder, reader)
-        for view, batch, encoded in ordered(pool, encode, tasks):
+        for view, batch, encoded in ordered(pool, encode, tasks, ahead):
             place = (view, batch.number)
             features.setdefault(place, {}).update(encoded)
             if on_batch is not None:
@@ -116,7 +118,7 @@ def _batches(
         utts = views[0].writer.shards[number] if todo else ()
         for begin in range(0, len(utts), size):
             end = begin + size
-            yield Batch(number, utts[begin:end], todo, begin == 0, end >= len(utts))
+            yield Batch(number, utts[begin:end], todo, end >= len(utts))
 
 
 def _front_end(encoder: SpeechEncoder, reader: DumpReader, batch: Batch) -> Frames:
@@ -130,18 +132,28 @@ def _front_end(encoder: SpeechEncoder, reader: DumpReader, batch: Batch) -> Fram
 
 
 def _augmented(frames: Iterable[Frames]) -> Iterator[Task]:
-    """Give every batch as each of its views has it."""
-    generators: dict[View, torch.Generator] = {}
+    """Give every shard as each of its views has it, one view after another.
+
+    So the features of one view's shard are in memory, and not those of all views.
+    """
+    shard: list[Frames] = []
     for clean in frames:
-        batch, feats, lengths = clean
-        for view in batch.views:
-            if view.specaug is None:
-                yield Task(view, clean)
-                continue
-            if batch.is_first:
-                generators[view] = _generator(view.seed, batch.number)
-            augmented, _ = view.specaug(feats, lengths, generator=generators[view])
-            yield Task(view, clean._replace(feats=augmented))
+        shard.append(clean)
+        if clean.batch.is_last:
+            for view in clean.batch.views:
+                yield from _view_of(shard, view)
+            shard = []
+
+
+def _view_of(shard: Iterable[Frames], view: View) -> Iterator[Task]:
+    generator = None
+    for clean in shard:
+        if view.specaug is None:
+            yield Task(view, clean)
+            continue
+        generator = generator or _generator(view.seed, clean.batch.number)
+        feats, _ = view.specaug(clean.feats, clean.lengths, generator=generator)
+        yield Task(view, clean._replace(feats=feats))
 
 
 def _generator(seed: int, shard: int) -> torch.Generator:
