@@ -315,10 +315,15 @@ def plot(rows: Sequence[Mapping], path: Path) -> None:
         axes, ("seconds of processors", "peak private memory (MB)"), strict=True
     ):
         axis.set(xlabel="utterances", ylabel=title, xscale="log")
+        sizes = sorted({row["size"] for row in rows})
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.set_xticks([], minor=True)
         axis.grid(alpha=0.3)
     axes[0].set(yscale="log")
-    axes[1].legend(fontsize=7)
-    figure.savefig(path, dpi=110)
+    axes[1].set_ylim(bottom=0)
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7, loc="outside right center")
+    figure.savefig(path, dpi=80)
     plt.close(figure)
 
 
