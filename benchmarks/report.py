@@ -29,7 +29,8 @@ from espnet_sentiment.recipe.experiment import (
     experiments,
     fold_folders,
 )
-from espnet_sentiment.report.write import add_alignment_arguments, ctm_path
+from espnet_sentiment.report.options import add_alignment_arguments
+from espnet_sentiment.report.write import ctm_path
 from espnet_sentiment.scoring.predictions import read_predictions
 from espnet_sentiment.scoring.tables import markdown
 
@@ -144,6 +145,7 @@ def browse(page: Path, chromium: str | None) -> tuple[float, float]:
             executable_path=chromium, args=["--no-sandbox"]
         )
         tab = browser.new_page()
+        tab.set_default_timeout(300_000)
         begin = time.perf_counter()
         tab.goto(page.as_uri())
         tab.wait_for_selector(".rows .row")

@@ -13,7 +13,9 @@ fold), then by three folds, which test all utterances: "--folds given 3".
 
 WORK/scale.json has, for every size, folds and stage, the wall clock's seconds, the
 processors', the peak of private memory of all processes together, and the largest
-mapping of files, which is the page cache's (memory.py). WORK/scale.png shows them.
+mapping of files, which is the page cache's (memory.py); of report.html the size and the
+seconds that Chromium takes to open and to search it, where Playwright is installed.
+WORK/scale.png shows the first two.
 Printed are a table; what every stage takes more for each utterance more; and the power
 of the size by which its time grows, between the two largest sizes. Exit status 1: a
 stage keeps more than --bytes an utterance, or its time's power is above --power.
@@ -28,6 +30,7 @@ import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from conftest import unpack_an4
 from memory import Used, free_bytes, measure
 from recipe_fixtures import clone_recipe, save_small_whisper
+from report import browse
 from scale_corpus import make_corpus
 
 from espnet_sentiment.core.entry import run
@@ -198,6 +202,8 @@ class Bench:
         if stage == 6:
             (report,) = recipe.glob("exp/*/report.html")
             row["disk"] = report.stat().st_size
+            if find_spec("playwright"):
+                row["open"], row["search"] = browse(report, shutil.which("chromium"))
         self.rows.append(row)
         write_json(self.path, {"rows": self.rows})
         print("  " + describe(row), flush=True)
@@ -232,7 +238,11 @@ def describe(row: Mapping) -> str:
         f"{row['seconds']:.1f} s (processors {row['cpu']:.1f} s), "
         f"{row['private'] / 1e6:.0f} MB private, {row['mapped'] / 1e6:.0f} MB mapped"
     )
-    return said + (f", {row['disk'] / 1e6:.1f} MB written" if "disk" in row else "")
+    if "disk" in row:
+        said += f", {row['disk'] / 1e6:.1f} MB written"
+    if "open" in row:
+        said += f", opens in {row['open']:.1f} s, searched in {row['search']:.2f} s"
+    return said
 
 
 def curves(rows: Sequence[Mapping]) -> dict[tuple[str, int], list[Mapping]]:
@@ -305,10 +315,15 @@ def plot(rows: Sequence[Mapping], path: Path) -> None:
         axes, ("seconds of processors", "peak private memory (MB)"), strict=True
     ):
         axis.set(xlabel="utterances", ylabel=title, xscale="log")
+        sizes = sorted({row["size"] for row in rows})
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.set_xticks([], minor=True)
         axis.grid(alpha=0.3)
     axes[0].set(yscale="log")
-    axes[1].legend(fontsize=7)
-    figure.savefig(path, dpi=110)
+    axes[1].set_ylim(bottom=0)
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7, loc="outside right center")
+    figure.savefig(path, dpi=80)
     plt.close(figure)
 
 
