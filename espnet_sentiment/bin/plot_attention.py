@@ -60,7 +60,7 @@ def draw(experiment: Experiment, data: KaldiDir, args: argparse.Namespace) -> Pa
             f"{experiment.dir}: no utterance has both attention and word times: align "
             f"the words ({ctm}), and use a decoder with attention"
         )
-    n_heads = len(next(iter(aligned.values())).attention)
+    n_heads = len((next(iter(aligned.values())).segments or [])[0].weights)
     if args.head is not None and not 1 <= args.head <= n_heads:
         raise DataError(f"--head {args.head}, but there are heads 1 to {n_heads}")
     for utt in args.utt:
@@ -70,7 +70,7 @@ def draw(experiment: Experiment, data: KaldiDir, args: argparse.Namespace) -> Pa
                 "utterances that were tested and aligned"
             )
     head = None if args.head is None else args.head - 1
-    edges = bin_edges((u.segments for u in aligned.values()), head)
+    edges = bin_edges((u.segments or [] for u in aligned.values()), head)
     out = args.out or experiment.dir / "attention.pdf"
     plot_attention([aligned[utt] for utt in args.utt], edges, out, head)
     return out

@@ -63,10 +63,9 @@ class ScoredUtterance:
     @property
     def segments(self) -> list[WordWeight] | None:
         """Words with attention, computed anew; None without alignment or attention."""
-        attention = self.attention if self.is_aligned else None
-        if attention is None or self.frame_shift is None or self.words is None:
+        if self.weights is None or self.frame_shift is None or self.words is None:
             return None
-        return word_attention(attention, self.frame_shift, self.words)
+        return word_attention(self.weights(), self.frame_shift, self.words)
 
     @property
     def right(self) -> bool:
