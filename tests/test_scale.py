@@ -23,6 +23,7 @@ from scale import curves, growth, tell
 from scale_corpus import LONGEST, lengths, make_corpus
 
 from espnet_sentiment.asr.words import AlignedWord
+from espnet_sentiment.bin import sentiment_inference
 from espnet_sentiment.core.ark import ScpMatrices, Spool, write_ark
 from espnet_sentiment.core.files import read_table, write_table
 from espnet_sentiment.data.folds import read_folds
@@ -243,3 +244,10 @@ def test_growth_beyond_the_bounds_is_found(capsys):
     assert "5 decoding, folds 3" in capsys.readouterr().out
     ((_, found),) = curves(rows(2, 0)).items()
     assert growth(found)[1] > 1.8
+
+
+def test_batches_of_no_utterance_are_refused(capsys):
+    needed = ["--data_dir", "d", "--encoder", "e", "--sentiment", "s"]
+    with pytest.raises(SystemExit):
+        sentiment_inference.main([*needed, "--decode_batch_size", "0"])
+    assert "--decode_batch_size must be 1 or more" in capsys.readouterr().err

@@ -47,7 +47,10 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv=None) -> None:
     """Run the stage."""
-    args = get_parser().parse_args(argv)
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    if args.decode_batch_size < 1:
+        parser.error("--decode_batch_size must be 1 or more")
     check_cluster(args.cluster)
     if not args.cluster:  # its GPUs are elsewhere
         check_gpus(args.ngpu)

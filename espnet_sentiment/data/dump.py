@@ -383,8 +383,10 @@ def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
     # the cores with a thread each.
     one_thread = functools.partial(os.putenv, "OMP_NUM_THREADS", "1")
     with WorkerPool(nj, "spawn", one_thread) as pool:
-        futures = [pool.submit(dump, *item) for item in enumerate(parts, 1)]
-        for future in as_completed(futures):
+        # In no list, which would keep what has been taken.
+        for future in as_completed(
+            [pool.submit(dump, *item) for item in enumerate(parts, 1)]
+        ):
             yield future.result()
 
 
