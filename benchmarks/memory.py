@@ -7,7 +7,7 @@ import resource
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,18 +93,14 @@ def measure(command: Sequence[Any], log: Path, **options: Any) -> Used:
     Raises:
         RuntimeError: It failed; the message ends with its last lines.
     """
-    # What run.sh leaves behind, such as the Python of its stages, becomes ours to wait
-    # for: else the processors' seconds of it were lost.
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     before, begin = _cpu(), time.perf_counter()
-    with log.open("ab") as stream:
+    with log.open("ab") as stream, _orphans_waited_for():
         streams = {"stdout": stream, "stderr": subprocess.STDOUT}
         child = subprocess.Popen([*map(str, command)], **streams, **options)
         watch = _Watch(child.pid)
         watch.start()
         try:
             status = child.wait()
-            _wait_for_orphans()
         except BaseException:
             child.terminate()
             child.wait()
@@ -119,10 +115,27 @@ def measure(command: Sequence[Any], log: Path, **options: Any) -> Used:
     return Used(seconds, _cpu() - before, watch.private, watch.mapped)
 
 
-def _wait_for_orphans() -> None:
-    with contextlib.suppress(ChildProcessError):  # none is left
-        while True:
-            os.wait()
+@contextlib.contextmanager
+def _orphans_waited_for() -> Iterator[None]:
+    """Wait at the end for what a command leaves behind, as run.sh does its Python.
+
+    Else the seconds that its processors took were lost.
+    """
+    prctl, others = ctypes.CDLL(None).prctl, _children()
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+        while left := _children() - others:
+            for pid in left:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _children() -> set[int]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for path in tasks for pid in path.read_text().split()}
 
 
 def _cpu() -> float:

@@ -230,6 +230,13 @@ def test_a_commands_memory_is_that_of_all_its_processes(tmp_path):
         measure([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "log")
 
 
+def test_what_a_command_leaves_behind_is_waited_for_and_nothing_else(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as other:
+        used = measure(["sh", "-c", "sleep 1 &"], tmp_path / "log")
+        assert used.seconds >= 1 and other.poll() is None
+        other.kill()
+
+
 def test_growth_beyond_the_bounds_is_found(capsys):
     def rows(power, more):
         return [
