@@ -306,7 +306,8 @@ from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder
 waves, lengths = torch.load("speech.pt")
 states = []
 unused = "torch._dynamo torch.distributed.tensor torch.distributed.fsdp sympy scipy"
-for folder in sys.argv[1:]:
+torch.set_num_threads(int(sys.argv[1]))  # on which the last bits depend
+for folder in sys.argv[2:]:
     encoder = HuggingFaceEncoder(folder, layer="weighted_sum")
     with torch.no_grad():
         states.append(encoder(*encoder.frontend(waves, lengths))[0])
@@ -318,7 +319,9 @@ torch.save(states, "states.pt")
 def test_programs_encode_the_same_without_what_no_encoder_uses(saved, speech, tmp_path):
     """Should it fail behind an update, see tests/test_lazy_imports.py."""
     torch.save(speech, tmp_path / "speech.pt")
-    argv = [sys.executable, "-c", PROGRAM, *(str(saved(name)) for name in MODELS)]
+    threads = str(torch.get_num_threads())
+    folders = (str(saved(name)) for name in MODELS)
+    argv = [sys.executable, "-c", PROGRAM, threads, *folders]
     ran = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
     first, *others = ran.stdout.splitlines()
     # PyTorch normalises the weights of convolutions on its device meta by SymPy.
