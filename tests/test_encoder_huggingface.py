@@ -328,7 +328,9 @@ def test_programs_encode_the_same_without_what_no_encoder_uses(saved, speech, tm
     assert next(iter(MODELS)) == "whisper" and first == "[]"
     assert {*others} == {"['sympy']"}
     for name, states in zip(MODELS, torch.load(tmp_path / "states.pt"), strict=True):
-        assert torch.equal(states, encode(load(saved(name)), *speech)[0]), name
+        here = encode(load(saved(name)), *speech)[0]
+        # Where in memory weights lie may decide on last bits.
+        torch.testing.assert_close(states, here, rtol=1e-5, atol=1e-5, msg=name)
 
 
 def test_decoder_of_a_whisper_is_neither_built_nor_read(saved, tmp_path):
