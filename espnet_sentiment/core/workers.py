@@ -67,6 +67,11 @@ def begin_worker(setup: Callable[[], object] | None = None) -> None:
         setup()
 
 
+def one_thread() -> None:
+    """Let PyTorch, if imported later, take one thread: processes fill the cores."""
+    os.putenv("OMP_NUM_THREADS", "1")
+
+
 class WorkerPool(ProcessPoolExecutor):
     """A pool of workers; an error or Ctrl-C ends those that work, and waits for none.
 

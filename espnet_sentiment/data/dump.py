@@ -22,7 +22,7 @@ from espnet_sentiment.core.files import PathLike, atomic_path, read_table, write
 from espnet_sentiment.core.names import as_file, short
 from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.core.stamp import DONE, Stamp, need_stamp
-from espnet_sentiment.core.workers import WorkerPool
+from espnet_sentiment.core.workers import WorkerPool, one_thread
 from espnet_sentiment.data.audio import (
     AudioInfo,
     audio_info,
@@ -379,9 +379,7 @@ def _run(dump, parts: list, nj: int, cluster: PathLike | None) -> Iterator:
     if nj == 1 or len(parts) == 1:
         yield from itertools.starmap(dump, enumerate(parts, 1))
         return
-    # Spawned: a forked child may hang in the parent's thread pools. The processes fill
-    # the cores with a thread each.
-    one_thread = functools.partial(os.putenv, "OMP_NUM_THREADS", "1")
+    # Spawned: a forked child may hang in the parent's thread pools.
     with WorkerPool(nj, "spawn", one_thread) as pool:
         # In no list, which would keep what has been taken.
         for future in as_completed(

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
-from espnet_sentiment.core.workers import WorkerPool
+from espnet_sentiment.core.workers import WorkerPool, one_thread
 from espnet_sentiment.data.folds import PARTS, Fold
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe.prepare import Corpus, prepare
@@ -51,7 +51,7 @@ def render_all(planned: list[Planned], folder: Path, nj: int, name: str) -> None
     """Synthesize what is not there yet, in several processes."""
     work = functools.partial(render, folder=folder)
     with (
-        WorkerPool(nj, "spawn") as pool,
+        WorkerPool(nj, "spawn", one_thread) as pool,
         tqdm(total=len(planned), desc=name, unit="utt") as bar,
     ):
         for _ in pool.map(work, planned, chunksize=20):
