@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from stage_world import World
 
 from espnet_sentiment.core.files import read_table
-from espnet_sentiment.data.feature_store import shard_path
+from espnet_sentiment.data.feature_store import FeatureStore, shard_path
 from espnet_sentiment.encoder import encode as encode_module
 from espnet_sentiment.encoder import shard as shard_module
 from espnet_sentiment.encoder.build import build_encoder
@@ -154,3 +154,20 @@ def test_stage_3_computes_by_packed_layers(dump):
     encoder, _ = encode_module._load(source)
     encode_module._load.cache_clear()
     assert any(isinstance(module, PackedLinear) for module in encoder.encoder.modules())
+
+
+@pytest.mark.espnet
+def test_a_config_says_that_stage_3_computes_in_bfloat16(tmp_path, an4_wavs):
+    world = World(tmp_path, an4_wavs[:6])
+    world.edit(world.sentiment, "specaug", None)
+    clean = tmp_path / "dump" / world.encoder.stem / "an4" / "clean"
+    found = []
+    for dtype in (None, "bfloat16"):
+        if dtype is not None:
+            world.edit(world.encoder, "compute_dtype", dtype)
+        world.run(0, 3)
+        assert FeatureStore(clean).meta.get("compute_dtype") == dtype
+        found.append(load_file(shard_path(clean, 0)))
+    for utt, features in found[0].items():
+        error = np.abs(found[1][utt].astype(float) - features)
+        assert 0 < error.mean() < 0.02 * features.astype(float).std()

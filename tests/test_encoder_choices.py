@@ -103,6 +103,13 @@ def test_what_the_store_keeps_is_named_where_it_is_not_float16(write):
     assert "store_dtype" not in load_encoder_config(write(text.format("float16")))
 
 
+def test_what_an_encoder_computes_in_is_named_where_it_is_not_float32(write):
+    text = "encoder: huggingface\nencoder_conf: {{model: a/b}}\ncompute_dtype: {}\n"
+    config = load_encoder_config(write(text.format("bfloat16")))
+    assert config["compute_dtype"] == "bfloat16"
+    assert "compute_dtype" not in load_encoder_config(write(text.format("float32")))
+
+
 @pytest.mark.parametrize("name", ["none", "null"])
 def test_config_of_the_baseline_needs_no_model(write, name):
     path = write(f"encoder: {name}\nencoder_conf: {{subsample: 4}}\n")
@@ -141,6 +148,8 @@ def test_model_can_be_overridden(write, tmp_path):
         ("encoder: none\nencoder_conf: {model: a}", "unknown key encoder_conf.model"),
         ("encoder: lingvo", "lingvo"),
         ("encoder: none\nstore_dtype: int4", "store_dtype is 'int4': .* float16, int8"),
+        ("encoder: none\ncompute_dtype: auto", "choose one of float32, bfloat16"),
+        ("encoder: none\ncompute_dtype: bfloat16", "an encoder's: leave it out"),
         ("encoder: espnet", "names no model"),
         ("encoder_conf: {}", "names no encoder"),
         ("encoder: [", "cannot be read as YAML"),

@@ -149,6 +149,7 @@ CASES = {
     "subsample": (edit("encoder", "encoder_conf.subsample", 2), {"2", *FROM_3}),
     # That the encoder is the same stage 2 sees; whoever reads the store trains anew.
     "store_dtype": (edit("encoder", "store_dtype", "int8"), FROM_3),
+    "compute_dtype": (edit("encoder", "compute_dtype", "bfloat16"), FROM_3),
     # The sentiment model: what makes the views, and what learns on them.
     "views": (edit("sentiment", "views", 2), FROM_3),
     "specaug": (edit("sentiment", "specaug", None), FROM_3),

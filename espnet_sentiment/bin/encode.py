@@ -12,7 +12,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
-from espnet_sentiment.data.store_dtype import named_dtype
+from espnet_sentiment.data.store_dtype import compute_dtype, named_dtypes
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import describe_encoder
@@ -69,7 +69,7 @@ def write_stores(
         wanted.update(view_dirs(experiment))
     meta = {
         "encoder": describe_encoder(config),
-        **named_dtype(config),
+        **named_dtypes(config),
         "input": features.inputs,
         "batch_size": args.encode_batch_size,
         "algorithm": ALGORITHM,
@@ -132,7 +132,11 @@ def _encode(
     from espnet_sentiment.encoder.store_size import Configs, Corpus, Stores, check_room
 
     source = Source(
-        json.dumps(config), features.kind, features.dir, device_of(args.ngpu)
+        json.dumps(config),
+        features.kind,
+        features.dir,
+        device_of(args.ngpu),
+        compute_dtype(config),
     )
     units = features.sizes(data)
     configs = Configs(Path(args.encoder), counts)

@@ -7,7 +7,7 @@ from typing import Any
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import write_json
 from espnet_sentiment.core.lock import writing
-from espnet_sentiment.data.store_dtype import KEY
+from espnet_sentiment.data.store_dtype import DTYPES
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.recipe.experiment import add_common_arguments
@@ -27,7 +27,8 @@ def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
     config = load_encoder_config(args.encoder, args.encoder_model)
-    config.pop(KEY, None)  # of the store alone
+    for key in DTYPES:
+        config.pop(key, None)  # of the store alone
     reference = encoder_reference(config["encoder"], config["encoder_conf"])
     out = Path(args.dump) / Path(args.encoder).stem
     inputs = {"config": config, "sha256": reference["sha256"]}

@@ -5,7 +5,7 @@ from typing import Any
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.store_dtype import KEY, STORE_DTYPES, store_dtype
+from espnet_sentiment.data.store_dtype import COMPUTED, DTYPES
 from espnet_sentiment.encoder.kinds import KINDS, encoder_name
 
 
@@ -18,13 +18,14 @@ def load_encoder_config(
     one that exists becomes absolute.
 
     Args:
-        path: A YAML file with the keys ``encoder``, ``encoder_conf`` and, if its
-            features are not kept as float16, ``store_dtype``.
+        path: A YAML file with the keys ``encoder``, ``encoder_conf`` and, where its
+            features are not kept as float16, ``store_dtype``, where the encoder does
+            not compute in float32 in stage 3, ``compute_dtype``.
         model_override: Replaces the file's ``model``.
 
     Returns:
-        ``{"encoder": name or None, "encoder_conf": {...}}``, and ``store_dtype`` if it
-        is not the default.
+        ``{"encoder": name or None, "encoder_conf": {...}}``, and either of these types
+        that is not the default.
 
     Raises:
         DataError: The file is missing or unreadable, a key or the encoder unknown, or
@@ -38,7 +39,7 @@ def load_encoder_config(
         f"give an encoder's file by --encoder{there}",
         "it needs the keys encoder and encoder_conf",
     )
-    _check_keys(path, "", config, ("encoder", "encoder_conf", KEY))
+    _check_keys(path, "", config, ("encoder", "encoder_conf", *DTYPES))
     if "encoder" not in config:
         raise DataError(f"{path} names no encoder: add a line such as encoder: none")
     try:
@@ -52,22 +53,28 @@ def load_encoder_config(
     if model_override is not None:
         conf["model"] = model_override
     _check_keys(path, "encoder_conf.", conf, KINDS[name].keys)
-    kept = _named_dtype(path, config)
+    dtypes = _named_dtypes(path, config)
     if name == "none":
-        return {"encoder": None, "encoder_conf": conf, **kept}
+        if COMPUTED in dtypes:
+            raise DataError(f"{path}: {COMPUTED} is an encoder's: leave it out")
+        return {"encoder": None, "encoder_conf": conf, **dtypes}
     if not conf.get("model"):
         raise DataError(f"{path} names no model: add encoder_conf.model to it")
     conf["model"] = _resolve(str(conf["model"]), path)
-    return {"encoder": name, "encoder_conf": conf, **kept}
+    return {"encoder": name, "encoder_conf": conf, **dtypes}
 
 
-def _named_dtype(path: Path, config: dict) -> dict[str, str]:
-    dtype = store_dtype(config)
-    if dtype not in STORE_DTYPES:
-        raise DataError(
-            f"{path}: {KEY} is {dtype!r}: choose one of {', '.join(STORE_DTYPES)}"
-        )
-    return {} if dtype == STORE_DTYPES[0] else {KEY: dtype}
+def _named_dtypes(path: Path, config: dict) -> dict[str, str]:
+    named = {}
+    for key, choices in DTYPES.items():
+        dtype = config.get(key, choices[0])
+        if dtype not in choices:
+            raise DataError(
+                f"{path}: {key} is {dtype!r}: choose one of {', '.join(choices)}"
+            )
+        if dtype != choices[0]:
+            named[key] = dtype
+    return named
 
 
 def _check_keys(path: Path, prefix: str, found: dict, valid: tuple[str, ...]) -> None:
