@@ -30,6 +30,8 @@ made_for=
 if [[ -f $venv/.made_for ]]; then made_for=$(<"$venv/.made_for"); fi
 backend=${UV_TORCH_BACKEND:-${made_for##*|}}
 unset UV_TORCH_BACKEND # uv refuses an empty one
+# As pip does, uv trusts the system's certificates: behind a company's proxy it would fail.
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
 if [[ $backend ]]; then export UV_TORCH_BACKEND=$backend; fi
 purpose="$root|$backend"
 
