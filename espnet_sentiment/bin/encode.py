@@ -12,7 +12,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import read_stamp
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.kaldi_dir import KaldiDir
-from espnet_sentiment.data.store_dtype import compute_dtype, named_dtypes
+from espnet_sentiment.data.store_dtype import named_dtypes
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.encoder.reference import describe_encoder
@@ -132,11 +132,7 @@ def _encode(
     from espnet_sentiment.encoder.store_size import Configs, Corpus, Stores, check_room
 
     source = Source(
-        json.dumps(config),
-        features.kind,
-        features.dir,
-        device_of(args.ngpu),
-        compute_dtype(config),
+        json.dumps(config), features.kind, features.dir, device_of(args.ngpu)
     )
     units = features.sizes(data)
     configs = Configs(Path(args.encoder), counts)

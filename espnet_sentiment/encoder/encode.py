@@ -12,6 +12,7 @@ from espnet_sentiment.cluster.client import open_workers
 from espnet_sentiment.core.entry import check_gpus
 from espnet_sentiment.core.files import PathLike, read_json
 from espnet_sentiment.data.feature_store import PLAN, StoreWriter
+from espnet_sentiment.data.store_dtype import compute_dtype
 from espnet_sentiment.encoder.pace import Pace
 
 if TYPE_CHECKING:
@@ -28,18 +29,16 @@ class Source(NamedTuple):
     """What is encoded by what.
 
     Args:
-        config: The encoder's config as JSON.
+        config: The encoder's config as JSON, with what it computes in.
         kind: ``audio`` or ``fbank``.
         dump: Folder that stage 1 wrote.
         device: Where the encoder runs.
-        dtype: What it computes in, see ``SpeechEncoder``.
     """
 
     config: str
     kind: str
     dump: Path
     device: str
-    dtype: str = "float32"
 
 
 def plan_shards(num_units: Mapping[str, int]) -> list[list[str]]:
@@ -158,7 +157,8 @@ def _load(source: Source):
     check_gpus(int(source.device == "cuda"))
     config = json.loads(source.config)
     built = build_encoder(config["encoder"], config["encoder_conf"])
-    encoder = SpeechEncoder(FrozenEncoder(built).encoder, source.device, source.dtype)
+    frozen = FrozenEncoder(built).encoder
+    encoder = SpeechEncoder(frozen, source.device, compute_dtype(config))
     return encoder, DumpReader(source.dump, source.kind, encoder.sample_rate)
 
 
