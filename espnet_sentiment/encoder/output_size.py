@@ -5,6 +5,7 @@ each of which turns n into floor((n + offset) / step) units. So do whole chains,
 numbers say the frames of any utterance.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,25 +83,30 @@ def measure_output_size(
         rate = encoder.sample_rate
         hop = round(encoder.frame_shift * rate)
         frontend = _windows(frontend_frames, max(rate, encoder.min_samples), hop)
-    layers = measure_layers(encoder, device)
+    layer_frames = functools.partial(_layer_frames, encoder, device)
+    step = measure_step(encoder, device)
+    layers = _windows(layer_frames, max(SHORT, encoder.min_frames), step)
     numbers = tuple(encoder.layers_read)
     return OutputSize(rate, frontend, layers, encoder.subsample, numbers, encoder.dim)
 
 
 @torch.no_grad()
-def measure_layers(
+def measure_step(
     encoder: AbsPretrainedEncoder, device: str | torch.device = "cpu"
-) -> Windows:
-    """Find out how many frames layers make of the front end's, see above."""
-
-    def layer_frames(n: int) -> int:
-        feats = noise(1, n, encoder.input_size).to(device)
-        lengths = torch.tensor([n], device=device)
-        return int(encoder.hidden_states(feats, lengths)[1])
-
+) -> int:
+    """Find out of how many frames of the front end layers make one, in two passes."""
     short = max(SHORT, encoder.min_frames)
-    rise = layer_frames(short + LONG - SHORT) - layer_frames(short)
-    return _windows(layer_frames, short, round((LONG - SHORT) / max(rise, 1)))
+    ends = (short, short + LONG - SHORT)
+    fewer, more = (_layer_frames(encoder, device, n) for n in ends)
+    return round((LONG - SHORT) / max(more - fewer, 1))
+
+
+def _layer_frames(
+    encoder: AbsPretrainedEncoder, device: str | torch.device, n: int
+) -> int:
+    feats = noise(1, n, encoder.input_size).to(device)
+    lengths = torch.tensor([n], device=device)
+    return int(encoder.hidden_states(feats, lengths)[1])
 
 
 def _windows(count: Callable[[int], int], start: int, step: int) -> Windows:

@@ -13,7 +13,7 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.dtype import choose_dtype
-from espnet_sentiment.encoder.output_size import measure_layers
+from espnet_sentiment.encoder.output_size import measure_step
 from espnet_sentiment.encoder.packed_linear import (
     PackedLinear,
     can_pack,
@@ -85,8 +85,8 @@ class SpeechEncoder:
     @functools.cached_property
     def frame_shift(self) -> float:
         """Seconds a frame of the features."""
-        layers = measure_layers(self._own, self.device)
-        return layers.step * self.encoder.subsample * self.encoder.frame_shift
+        step = measure_step(self._own, self.device)
+        return step * self.encoder.subsample * self.encoder.frame_shift
 
     @torch.inference_mode()
     def __call__(
