@@ -13,6 +13,7 @@ from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.dtype import choose_dtype
+from espnet_sentiment.encoder.fused_attention import fuse_attention
 from espnet_sentiment.encoder.output_size import measure_step
 from espnet_sentiment.encoder.packed_linear import (
     PackedLinear,
@@ -53,6 +54,7 @@ class SpeechEncoder:
         self.device = torch.device(device)
         self.dtype, self.gain = choose_dtype(dtype, encoder, self.device)
         self.encoder = encoder
+        fuse_attention(self.encoder)
         if self.device.type == "cpu" and can_pack(self.dtype):
             pack_linears(self.encoder, self.dtype)
         self.encoder.to(self.device)

@@ -114,7 +114,8 @@ class WhisperBackbone(Backbone):
         model, gelu = self.encoder, torch.nn.functional.gelu
         x = gelu(model.conv1(feats.transpose(1, 2)))
         x = x.masked_fill(pad_mask(lengths, x.size(2))[:, None], 0.0)
-        x = gelu(model.conv2(x)).transpose(1, 2)
+        # What adds to x takes its order in memory, and norms would copy it each time.
+        x = gelu(model.conv2(x)).transpose(1, 2).contiguous()
         lengths = (lengths - 1) // 2 + 1
         x = x + model.embed_positions.weight[: x.size(1)]
         mask = create_bidirectional_mask(

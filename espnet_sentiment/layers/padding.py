@@ -30,10 +30,14 @@ def mean_subsample(
         lengths ceil(lengths / factor).
     """
     x = x[:, : int(lengths.max())]
-    x = x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
+    if short := -x.size(1) % factor:
+        # A copy, which can be filled in place.
+        x = torch.nn.functional.pad(x, (0, 0, 0, short))
+        x.masked_fill_(pad_mask(lengths, x.size(1))[..., None], 0.0)
+    else:
+        x = x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
     if factor == 1:
         return x, lengths
-    x = torch.nn.functional.pad(x, (0, 0, 0, -x.size(1) % factor))
     sums = x.unflatten(1, (-1, factor)).sum(dim=2)
     starts = torch.arange(sums.size(1), device=x.device) * factor
     counts = (lengths[:, None] - starts).clamp(1, factor)

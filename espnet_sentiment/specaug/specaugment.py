@@ -126,11 +126,14 @@ def _resample(x: Tensor, position: Tensor) -> Tensor:
     interpolates in one pass over x. At a whole number it is the input's own.
     """
     batch, frames, channels = x.shape
-    first_row = frames * torch.arange(batch, device=x.device, dtype=torch.int32)
-    neighbours = (position.int(), position.ceil().int())
-    rows = torch.stack(neighbours, dim=-1).add_(first_row[:, None, None])
-    right = position.frac().to(x.dtype)
-    weights = torch.stack((1 - right, right), dim=-1)
+    # Both halves are written where they are read from, without a stack of copies.
+    rows = x.new_empty((batch, frames, 2), dtype=torch.int32)
+    rows[..., 0] = position
+    rows[..., 1] = position.ceil()
+    rows += frames * torch.arange(batch, device=x.device, dtype=rows.dtype).view(-1, 1, 1)
+    weights = x.new_empty((batch, frames, 2))
+    weights[..., 1] = position.frac()
+    torch.sub(1, weights[..., 1], out=weights[..., 0])
     return torch.nn.functional.embedding_bag(
         rows.view(-1, 2),
         x.reshape(batch * frames, channels),
