@@ -155,10 +155,11 @@ class Classifier:
         self,
         features: Sequence[np.ndarray],
         texts: Sequence[str | None] | None = None,
+        speakers: Sequence[np.ndarray] | None = None,
     ) -> list[Scores]:
         """Classify features (T, L * D) as the feature store keeps them."""
         arrays = [array.astype(np.float32) for array in features]
-        return self.from_features(*pad(arrays, self.device), texts)
+        return self.from_features(*pad(arrays, self.device), texts, speakers)
 
     @torch.inference_mode()
     def from_features(
@@ -166,6 +167,7 @@ class Classifier:
         feats: torch.Tensor,
         lengths: torch.Tensor,
         texts: Sequence[str | None] | None = None,
+        speakers: Sequence[np.ndarray] | None = None,
     ) -> list[Scores]:
         """Classify features (B, T, L * D) of the encoder, of lengths (B,).
 
@@ -173,6 +175,8 @@ class Classifier:
             feats: Of any floating type.
             lengths: Valid frames.
             texts: Transcripts, for a model with a text branch.
+            speakers: Mean and standard deviation (2, L * D) of every utterance's
+                speaker; None normalises all as the model does.
 
         Returns:
             Posteriors that are NaN where features are not finite in float16.
@@ -188,7 +192,12 @@ class Classifier:
             text = pad([self.tokens(line) for line in given], self.device)
         has_attention = getattr(self.decoder.decoder, "has_attention", False)
         feats = feats.half().float()
-        logits, attention = self.decoder.classify(feats, lengths, has_attention, *text)
+        by_speaker = None
+        if speakers is not None:
+            by_speaker = torch.from_numpy(np.stack(speakers)).to(self.device)
+        logits, attention = self.decoder.classify(
+            feats, lengths, has_attention, *(text or (None, None)), by_speaker
+        )
         probabilities = logits.double().softmax(dim=-1)
         finite = _are_finite(feats, lengths)
         if not probabilities[finite].isfinite().all():
