@@ -22,23 +22,26 @@ class SpeakerMVN(GlobalMVN):
     one short utterance gets nearly the global statistics, and without a speaker this
     is ``GlobalMVN``.
 
-    Where a speaker shows one class only, that class is taken away with him:
-    ``data/speaker_classes.py`` refuses such corpora.
+    Where speakers show one class each, classes are taken away with them: stage 4
+    refuses that (``recipe/speakers.py``).
 
     Args:
         stats_file: ESPnet's ``feats_stats`` of the training utterances.
         shrink: Frames of the training speakers that are added to a speaker's own.
+        allow: Also where speakers tell classes, which stage 4 refuses otherwise.
 
     Raises:
         ValueError: ``shrink`` is negative.
     """
 
     @typechecked
-    def __init__(self, stats_file: Path | str, shrink: float = SHRINK):
+    def __init__(
+        self, stats_file: Path | str, shrink: float = SHRINK, allow: bool = False
+    ):
         super().__init__(stats_file)
         if not shrink >= 0:
             raise ValueError(f"shrink is {shrink}: give 0 or more frames")
-        self.shrink = float(shrink)
+        self.shrink, self.allow = float(shrink), allow
 
     def of_speaker(self, moments: Mapping[str, np.ndarray] | None) -> torch.Tensor:
         """Return a speaker's mean and standard deviation (2, D), in float32.
