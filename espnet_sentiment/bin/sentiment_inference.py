@@ -7,7 +7,6 @@ from tqdm import tqdm
 from espnet_sentiment.cluster.client import run_on
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.entry import check_gpus, device_of, run
-from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
@@ -27,7 +26,7 @@ from espnet_sentiment.recipe.experiment import (
     used_folders,
 )
 from espnet_sentiment.recipe.fold_inputs import decoding_inputs, training_inputs
-from espnet_sentiment.recipe.speakers import KEY
+from espnet_sentiment.recipe.speakers import expected_speakers
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 ALGORITHM = 2
@@ -77,10 +76,13 @@ def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> N
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
             training = trained(experiment, fold.name)
-            expected = {**model, **training_inputs(data, fold, texts)}
-            if KEY in training.inputs:
-                expected[KEY] = sha256_of(data.utt2spk)
-            training.expect(expected)
+            training.expect(
+                {
+                    **model,
+                    **training_inputs(data, fold, texts),
+                    **expected_speakers(training, data),
+                }
+            )
             inputs = {
                 "training": training.sums(),
                 "store": store.meta,

@@ -116,8 +116,8 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         for experiment, _, _ in todo
     }
     for experiment, of_task in options.items():
-        folds = [fold for other, fold, _ in todo if other is experiment]
-        check_speakers(of_task, experiment.sentiment, data, folds)
+        of_it = [fold for other, fold, _ in todo if other is experiment]
+        check_speakers(of_task, experiment.sentiment, data, of_it)
 
     def job(experiment: Experiment, fold: Fold, stage: Stage) -> None:
         check_gpus(args.ngpu)

@@ -33,7 +33,8 @@ def normalised_sum(
         A batch (B, max T, D), zero on padding.
     """
     # (1, L, D) for all, or (B, L, D).
-    mean, std = (x.view(-1, len(weights), x.size(-1) // len(weights)) for x in (mean, std))
+    shape = -1, len(weights), mean.size(-1) // len(weights)
+    mean, std = mean.view(shape), std.view(shape)
     return _NormalisedSum.apply(weights, tuple(frames), mean, std)
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from espnet2.layers.global_mvn import GlobalMVN
 from typeguard import typechecked
@@ -43,7 +43,7 @@ class SpeakerMVN(GlobalMVN):
             raise ValueError(f"shrink is {shrink}: give 0 or more frames")
         self.shrink, self.allow = float(shrink), allow
 
-    def of_speaker(self, moments: Mapping[str, np.ndarray] | None) -> torch.Tensor:
+    def of_speaker(self, moments: Mapping[str, Any] | None) -> torch.Tensor:
         """Return a speaker's mean and standard deviation (2, D), in float32.
 
         Args:

@@ -189,7 +189,7 @@ class SentimentModel(AbsESPnetModel):
         if not isinstance(speech, torch.Tensor):
             affine = _mean_and_std(self.normalize, speech[0])
             if speaker is not None:
-                affine = speaker.unbind(dim=1)
+                affine = speaker[:, 0], speaker[:, 1]
             if affine is not None:
                 weights = self.layer_sum.weights
                 return normalised_sum(speech, *affine, weights), speech_lengths
