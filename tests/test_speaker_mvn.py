@@ -1,6 +1,7 @@
 """Normalisation by speaker: what it computes, and how stages train and decode by it."""
 
 import shutil
+from pathlib import Path
 
 import lazy
 import numpy as np
@@ -70,6 +71,9 @@ def test_frames_count_against_shrink(layer):
 def test_a_negative_shrink_is_refused(layer):
     with pytest.raises(ValueError, match="give 0 or more frames"):
         layer(shrink=-1.0)
+    config = {"normalize": "speaker_mvn", "normalize_conf": {"shrink": -1}}
+    with pytest.raises(DataError, match="give 0 or more frames"):
+        lazy.task_defaults(config, Path("x.yaml"), [])
 
 
 def test_statistics_that_are_kept_are_those_of_all_frames_at_once(tmp_path):

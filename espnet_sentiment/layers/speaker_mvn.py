@@ -39,9 +39,18 @@ class SpeakerMVN(GlobalMVN):
         self, stats_file: Path | str, shrink: float = SHRINK, allow: bool = False
     ):
         super().__init__(stats_file)
+        self.check(shrink)
+        self.shrink, self.allow = float(shrink), allow
+
+    @staticmethod
+    def check(shrink: float = SHRINK, **others: Any) -> None:
+        """Check what needs no statistics, before there are any.
+
+        Raises:
+            ValueError: ``shrink`` is negative.
+        """
         if not shrink >= 0:
             raise ValueError(f"shrink is {shrink}: give 0 or more frames")
-        self.shrink, self.allow = float(shrink), allow
 
     def of_speaker(self, moments: Mapping[str, Any] | None) -> torch.Tensor:
         """Return a speaker's mean and standard deviation (2, D), in float32.

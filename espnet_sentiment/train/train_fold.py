@@ -73,7 +73,10 @@ def _parts(options: Mapping) -> dict[str, Part]:
             text_encoder_choices.get_class, lambda cls, conf: cls(2, **conf)
         ),
         # Its statistics are not there yet.
-        "normalize": Part(normalize_choices.get_class, lambda cls, conf: None),
+        "normalize": Part(
+            normalize_choices.get_class,
+            lambda cls, conf: cls is SpeakerMVN and SpeakerMVN.check(**conf),
+        ),
         **optimisation(options),
     }
 
