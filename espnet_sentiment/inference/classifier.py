@@ -17,6 +17,10 @@ from espnet_sentiment.model.checkpoint import (
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
 
+# Of a batch's features (B, T, D), padding included: 16 MiB as float32. What a decoder
+# makes of them takes six times as much.
+BATCH_VALUES = 1 << 22
+
 
 class Scores(NamedTuple):
     """Posteriors (n_classes,) and attention (n_heads, T) or None."""
@@ -122,6 +126,21 @@ class Classifier:
         return self._encoder
 
     @property
+    def channels(self) -> int:
+        """Channels L * D of the features that the model reads."""
+        return self.encoder.encoder.output_size()
+
+    @property
+    def of_speaker(self) -> Callable | None:
+        """``SpeakerMVN.of_speaker``, of a model that is normalised by speaker."""
+        return getattr(self.decoder.normalize, "of_speaker", None)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether scores come with attention."""
+        return getattr(self.decoder.decoder, "has_attention", False)
+
+    @property
     def reads_text(self) -> bool:
         """Whether the model has a text branch."""
         return self.tokens is not None
@@ -190,13 +209,12 @@ class Classifier:
             if len(given) < len(lengths):
                 raise ValueError("the model has a text branch: give it transcripts")
             text = pad([self.tokens(line) for line in given], self.device)
-        has_attention = getattr(self.decoder.decoder, "has_attention", False)
         feats = feats.half().float()
         by_speaker = None
         if speakers is not None:
             by_speaker = torch.from_numpy(np.stack(speakers)).to(self.device)
         logits, attention = self.decoder.classify(
-            feats, lengths, has_attention, *(text or (None, None)), by_speaker
+            feats, lengths, self.has_attention, *(text or (None, None)), by_speaker
         )
         probabilities = logits.double().softmax(dim=-1)
         finite = _are_finite(feats, lengths)

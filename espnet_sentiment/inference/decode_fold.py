@@ -13,12 +13,8 @@ from espnet_sentiment.core.files import write_table, write_text
 from espnet_sentiment.core.memory import trim
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.speaker_statistics import SPEAKERS, SpeakerAffine
-from espnet_sentiment.inference.classifier import Classifier
+from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
 from espnet_sentiment.model.layout import CHECKPOINT
-
-# Of a batch's features (B, T, D), padding included: 16 MiB as float32. What a decoder
-# makes of them takes six times as much.
-BATCH_VALUES = 1 << 22
 
 
 def decode_fold(
