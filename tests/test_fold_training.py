@@ -14,10 +14,12 @@ from espnet_sentiment.data.feature_store import (
     StoreWriter,
     feature_statistics,
 )
+from espnet_sentiment.data.speaker_statistics import speaker_statistics, write_speakers
 from espnet_sentiment.layers.bilstm import BiLSTM
 from espnet_sentiment.layers.dropout import Dropout
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.layers.normalised_sum import CHUNK, normalised_sum
+from espnet_sentiment.layers.speaker_mvn import SpeakerMVN
 
 UTTS = [f"utt{i:02d}" for i in range(12)]
 N_LAYERS, DIM = 3, 5
@@ -239,6 +241,66 @@ def test_a_killed_fold_goes_on_to_the_same_bits(
     monkeypatch.setattr(trainer, "on_epoch", lambda: epochs.append(1))
     _same(whole, _train(config, lazy.FoldTask, tmp_path / "killed", **options))
     assert len(epochs) == 7  # the fourth twice: three were kept
+
+
+@pytest.fixture
+def by_speaker(config, tmp_path):
+    """Let features be normalised by speaker; return the options of that."""
+    utt2spk = {utt: f"s{i % 3}" for i, utt in enumerate(UTTS)}
+    utt2spk[UTTS[-1]] = UTTS[-1]  # nobody who is known
+    mvn = SpeakerMVN(tmp_path / "stats.npz")
+    write_speakers(
+        tmp_path / "speakers.npz",
+        utt2spk,
+        speaker_statistics(FeatureStore(tmp_path / "clean"), utt2spk),
+        lambda moments: mvn.of_speaker(moments).numpy(),
+    )
+    source = (str(tmp_path / "speakers.npz"), "speaker", "speakers")
+    sources = (f"{phase}_data_path_and_name_and_type" for phase in ("train", "valid"))
+    return {"normalize": "speaker_mvn"} | {
+        name: [*getattr(config, name), source] for name in sources
+    }
+
+
+@pytest.mark.espnet
+def test_a_fold_that_goes_by_speakers_goes_on_to_the_same_bits(
+    config, by_speaker, tmp_path, monkeypatch
+):
+    whole = _train(config, lazy.FoldTask, tmp_path / "whole", **by_speaker)
+    trainer, epochs = lazy.FoldTask.trainer, []
+
+    def interrupted():
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(lazy.fold_trainer, "INTERVAL", 0.0)
+    monkeypatch.setattr(trainer, "on_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _train(config, lazy.FoldTask, tmp_path / "killed", **by_speaker)
+    monkeypatch.setattr(trainer, "on_epoch", lambda: None)
+    _same(whole, _train(config, lazy.FoldTask, tmp_path / "killed", **by_speaker))
+    plain = _train(config, lazy.FoldTask, tmp_path / "plain")
+    assert any(not torch.equal(plain[0][key], whole[0][key]) for key in plain[0])
+
+
+def test_each_utterance_is_normalised_by_its_own_statistics():
+    torch.manual_seed(SEED)
+    frames = [torch.randn(n, N_LAYERS * DIM).half() for n in (1, CHUNK, 2 * CHUNK + 1)]
+    mean, std = torch.randn(3, N_LAYERS * DIM), torch.rand(3, N_LAYERS * DIM) + 0.5
+    layers = WeightedLayerSum(N_LAYERS)
+    mixed = normalised_sum(frames, mean, std, layers.weights)
+    weight = torch.randn_like(mixed)
+    (mixed * weight).sum().backward()
+    ours, layers.logits.grad = layers.logits.grad, None
+    padded = torch.nn.utils.rnn.pad_sequence(
+        [(x.float() - m) / s for x, m, s in zip(frames, mean, std, strict=True)],
+        batch_first=True,
+    )
+    expected = layers(padded)
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours, layers.logits.grad, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.espnet

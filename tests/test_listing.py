@@ -147,7 +147,10 @@ def test_a_list_is_a_list_wherever_it_is_named(tree, listed, tmp_path):
     (tmp_path / "table.csv").write_text("path,label\n")
     found, _ = listed(tmp_path / "empty.txt", tmp_path / "table.csv")
     assert "names no recordings" in str(found[0].error)
-    assert "is a table: name recordings" in str(found[1].error)
+    assert "names no recordings: write a row for each" in str(found[1].error)
+    (tmp_path / "of_tables.txt").write_text(f"{tmp_path}/table.csv\n")
+    found, _ = listed(tmp_path / "of_tables.txt")
+    assert "is a table in a list" in str(found[0].error)
 
 
 @pytest.mark.parametrize(

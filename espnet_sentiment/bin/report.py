@@ -64,6 +64,7 @@ def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
             "tables": {str(path): content_hash([path]) for path in tables},
             # Of each utterance, megabytes in all.
             "deletion": stat_hash([experiment.dir / "deletion.json"]),
+            **_curve(experiment.dir),
             "recordings": stat_hash(embedded),
             "data": sha256_of(dataclasses.asdict(data)),
             "page": content_hash(
@@ -75,6 +76,12 @@ def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
         },
         ALGORITHM,
     )
+
+
+def _curve(folder: Path) -> dict[str, str]:
+    """Hash what ``bin/speaker_curve.py`` drew; nothing of most experiments."""
+    paths = [folder / f"speaker_curve.{suffix}" for suffix in ("json", "png")]
+    return {"speaker_curve": content_hash(paths)} if paths[0].exists() else {}
 
 
 def report(experiment: Experiment, data: KaldiDir, args) -> list[Path]:

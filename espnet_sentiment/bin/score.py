@@ -36,6 +36,7 @@ from espnet_sentiment.recipe.experiment import (
 )
 from espnet_sentiment.recipe.fold_inputs import decoding_inputs, tested_set
 from espnet_sentiment.recipe.overlap_file import find_overlap, overlap_inputs
+from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 
 ALGORITHM = 2
@@ -110,7 +111,7 @@ def gather(
     predictions, decodings, trainings, made = {}, {}, {}, {}
     for fold, folder in zip(folds, folders, strict=True):
         training, decoding = trained(experiment, fold.name), decoded(folder)
-        training.expect(model)
+        training.expect({**model, **expected_speakers(training, data)})
         decoding.expect(
             {"training": training.sums(), **decoding_inputs(data, fold, texts)}
         )
@@ -162,16 +163,18 @@ def score_experiment(
         path = folders[fold.name] / "decode" / PREDICTIONS
         by_fold[fold.name] = read_predictions(path)
         check_predictions(path, by_fold[fold.name], fold.test, data.utt2label)
+    resolved = read_config(experiment.fold_dir(folds[0].name) / "config.yaml")
     results = {
         "corpus": experiment.corpus,
         "tag": experiment.name,
         "encoder": experiment.encoder.stem,
         "sentiment": experiment.label,
+        **normalisation_of(resolved),
         **score(by_fold, data.classes, data.utt2votes),
         "seconds": stages_seconds(experiment, folders.values(), kind),
         "config": {
             **facts["config"],
-            "resolved": read_config(experiment.fold_dir(folds[0].name) / "config.yaml"),
+            "resolved": resolved,
         },
         "asr": facts["asr"],
         "versions": common_versions(facts["versions"]),

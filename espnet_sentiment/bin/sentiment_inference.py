@@ -26,6 +26,7 @@ from espnet_sentiment.recipe.experiment import (
     used_folders,
 )
 from espnet_sentiment.recipe.fold_inputs import decoding_inputs, training_inputs
+from espnet_sentiment.recipe.speakers import expected_speakers
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 ALGORITHM = 2
@@ -75,7 +76,13 @@ def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> N
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
             training = trained(experiment, fold.name)
-            training.expect({**model, **training_inputs(data, fold, texts)})
+            training.expect(
+                {
+                    **model,
+                    **training_inputs(data, fold, texts),
+                    **expected_speakers(training, data),
+                }
+            )
             inputs = {
                 "training": training.sums(),
                 "store": store.meta,

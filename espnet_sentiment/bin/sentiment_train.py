@@ -31,6 +31,7 @@ from espnet_sentiment.recipe.experiment import (
 from espnet_sentiment.recipe.fold_inputs import training_inputs
 from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
+from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage
 
 ALGORITHM = 2
@@ -76,6 +77,7 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             "sentiment_args": extra,
             "stores": store_inputs(experiment),
             **init_inputs(read_config(experiment.sentiment), extra),
+            **speaker_inputs(read_config(experiment.sentiment), extra, data),
         }
         for fold in folds:
             stage = Stage(
@@ -113,6 +115,9 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         )
         for experiment, _, _ in todo
     }
+    for experiment, of_task in options.items():
+        of_it = [fold for other, fold, _ in todo if other is experiment]
+        check_speakers(of_task, experiment.sentiment, data, of_it)
 
     def job(experiment: Experiment, fold: Fold, stage: Stage) -> None:
         check_gpus(args.ngpu)

@@ -21,6 +21,7 @@ from espnet_sentiment.data.listing import Search, defect_of
 from espnet_sentiment.data.records import TABLE_SUFFIXES
 from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
+from espnet_sentiment.data.turns import Turn, read_turns
 
 STDIN = "-"
 # What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE, MP3 with tags,
@@ -48,11 +49,13 @@ class Input(NamedTuple):
         name: As it was given, or found in a folder.
         path: Where its samples are.
         error: Why it cannot be read; None if it looks well.
+        turn: The row of a table that names it, with its part and its speaker.
     """
 
     name: str
     path: Path
     error: DataError | None = None
+    turn: Turn | None = None
 
 
 def list_inputs(
@@ -81,8 +84,36 @@ def list_inputs(
             yield from _from_stdin(stdin, spool, say)
         elif path.suffix.lower() in SUFFIXES and _is_text(path):
             yield from _from_list(path, say)
+        elif is_table(argument) and path.is_file():
+            yield from _from_table(path, say)
         else:
             yield from _expand(argument, say)
+
+
+def is_table(argument: str) -> bool:
+    """Tell a table by its name."""
+    return Path(argument).suffix.lower() in TABLE_SUFFIXES
+
+
+def _from_table(path: Path, say: Callable[[str], object]) -> Iterator[Input]:
+    turns, said = read_turns(path)
+    for line in said:
+        say(f"{path}: {line}")
+    if not turns:
+        reason = f"{path} names no recordings: write a row for each"
+        yield Input(str(path), path, DataError(reason))
+    for turn in turns:
+        error = defect_of(turn.path) or _defect(turn.path)
+        if error is not None:
+            error = DataError(f"{turn.place}: {error}")
+        yield Input(_part_name(turn), turn.path, error, turn)
+
+
+def _part_name(turn: Turn) -> str:
+    """Return the recording's name, and which part of it is meant."""
+    part = [] if turn.end is None else [f"{turn.start:g} to {turn.end:g} s"]
+    part += [] if turn.channel is None else [f"channel {turn.channel}"]
+    return f"{turn.name} ({', '.join(part)})" if part else turn.name
 
 
 def _from_list(path: Path, say: Callable[[str], object]) -> Iterator[Input]:
@@ -156,10 +187,7 @@ def _expand(name: str, say: Callable[[str], object]) -> Iterator[Input]:
     path = Path(name)
     error = _defect(path)
     if error is None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        error = DataError(
-            f"{name} is a table: name recordings, folders of them, or a list with a "
-            f"path a line ({' '.join(SUFFIXES)})"
-        )
+        error = DataError(f"{name} is a table in a list: name it to predict itself")
     if error is not None or not path.is_dir():
         yield Input(name, path, error)
         return

@@ -107,12 +107,20 @@ class CSV:
     Args:
         classes: Class names.
         transcript: Whether there is a column of texts.
+        by_speaker: Whether there is one that says by whose statistics was normalised.
     """
 
-    def __init__(self, classes: Sequence[str], transcript: bool = False):
+    def __init__(
+        self,
+        classes: Sequence[str],
+        transcript: bool = False,
+        by_speaker: bool = False,
+    ):
         self.classes, self.transcript = classes, transcript
+        self.by_speaker = by_speaker
         text = ["text"] if transcript else []
         tail = [*text, "error", "notes"]
+        tail += ["normalisation"] if by_speaker else []
         self.columns = ["path", "label", *classes, "duration", *tail]
 
     def head(self) -> str:
@@ -125,9 +133,11 @@ class CSV:
         posteriors = [f"{sentiment.posteriors[c]:.6g}" for c in self.classes]
         seconds = f"{sentiment.duration:.3f}"
         tail = [seconds, *text, "", "; ".join(sentiment.notes)]
+        tail += [sentiment.normalisation or ""] if self.by_speaker else []
         return csv_line([name, sentiment.label, *posteriors, *tail])
 
     def broken(self, name: str, error: DataError) -> str:
         """Return the reason."""
-        empty = [""] * (len(self.columns) - 3)
-        return csv_line([name, *empty, error, ""])
+        tail = [error, "", *([""] if self.by_speaker else [])]
+        empty = [""] * (len(self.columns) - 1 - len(tail))
+        return csv_line([name, *empty, *tail])

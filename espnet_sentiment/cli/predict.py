@@ -7,6 +7,7 @@ import itertools
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
@@ -19,6 +20,13 @@ from espnet_sentiment.cli.model_option import (
     model_name,
 )
 from espnet_sentiment.cli.output import CSV, Format, JSONLines, Table
+from espnet_sentiment.cli.speakers import (
+    add_speaker_options,
+    each_channel,
+    read_known,
+    speaker_teller,
+    wants_speakers,
+)
 from espnet_sentiment.cli.startup import ReadAhead, import_toolkit, quick_start
 from espnet_sentiment.cli.terminal import RED, has_colours, paint
 from espnet_sentiment.cli.timing import Timing
@@ -28,6 +36,7 @@ from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.channels import CHANNELS
 
 if TYPE_CHECKING:
+    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
     from espnet_sentiment.pack.find import ModelFiles
 
 # Options may stand among the recordings.
@@ -39,7 +48,8 @@ Folders are searched, with their subfolders, for recordings by their names: .wav
 may be anything that libsndfile or FFmpeg's libraries read; of a video, the sound is.
 A .txt, .lst or .list has a path a line, a .scp an id and a path; in lists, on standard
 input as well, a line that begins with # is a comment, and a file whose name begins so
-is ./#name.
+is ./#name. A table (.csv, .tsv, .xlsx, .parquet ...) has a column path, and may have
+speaker, start, end and channel: a row is a recording, or a turn of a conversation.
 
   export {MODEL_VARIABLE}=exp/emodb_whisper_base_rnn_attention_seed0
   espnet-sentiment predict a.wav recordings/
@@ -105,6 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what recognises the words, where the encoder does not belong to an ASR "
         "model: a Whisper or an RNN-T",
     )
+    add_speaker_options(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a JSON object a line")
     form.add_argument(
@@ -181,6 +192,7 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
     from tqdm import tqdm
 
     from espnet_sentiment.cli.scoring import answer_inputs
+    from espnet_sentiment.data.speaker_statistics import BY_ALL, SPEAKER_NORMALISED
 
     def say(line: str) -> None:
         tqdm.write(one_line(line), file=sys.stderr)
@@ -192,7 +204,13 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
             "nothing is named on standard input: pipe a recording, or paths, one a line"
         )
     inputs: Iterable[Input] = itertools.chain([first], named)
-    form = _format(args, model.classes, stream)
+    if args.speakers == "channel":
+        inputs = each_channel(inputs)
+    known = read_known(args.speaker_statistics)
+    by_speaker = wants_speakers(args, model.by_speaker)
+    speaker_of = speaker_teller(args.speakers) if by_speaker else None
+    normalised: Counter[bool] = Counter()
+    form = _format(args, model, stream)
     # A table on the terminal shows what is odd about a recording below it.
     is_shown = isinstance(form, Table) and stream.isatty()
     colours, n_broken = has_colours(sys.stderr), 0
@@ -203,7 +221,8 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
         inputs, total = listed, len(listed)
     with tqdm(total=total, unit="file", disable=not has_bar, leave=False) as bar:
         stream.write(form.head())
-        for name, answer in answer_inputs(model, inputs, args.transcript):
+        answers = answer_inputs(model, inputs, args.transcript, speaker_of, known)
+        for name, answer in answers:
             if "first answer" not in timing.phases:
                 timing.lap("first answer")
             if isinstance(answer, DataError):
@@ -216,18 +235,26 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
                     line = f"{paint('warning:', RED, colours)} {one_line(name)}: {note}"
                     bar.write(line, file=sys.stderr)
                 stream.write(form.row(name, answer))
+                normalised[answer.normalisation == BY_ALL] += 1
             stream.flush()
             bar.update()
+    if model.by_speaker:
+        say(
+            f"{normalised[False]} answers are {SPEAKER_NORMALISED}, "
+            f"{normalised[True]} {BY_ALL}"
+        )
+    if known is not None:
+        known.save(args.speaker_statistics)
     timing.lap("other answers")
     return n_broken
 
 
-def _format(args, classes: list[str], stream: TextIO) -> Format:
+def _format(args, model: "Speech2Sentiment", stream: TextIO) -> Format:
     if args.json:
         return JSONLines()
     if args.csv:
-        return CSV(classes, args.transcript)
-    return Table(classes, has_colours(stream))
+        return CSV(model.classes, args.transcript, model.by_speaker)
+    return Table(model.classes, has_colours(stream))
 
 
 def _binary_stdin(inputs: list[str]) -> BinaryIO:
@@ -289,6 +316,8 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         args.parser.error(
             "--cluster takes one list of recordings and --out DIR, and writes JSON"
         )
+    if args.speakers or args.speaker_statistics:
+        args.parser.error("--cluster hears every recording alone: no --speakers")
     if args.timing:
         args.parser.error("--timing measures this process: leave it out with --cluster")
     from espnet_sentiment.inference.archive import score_archive

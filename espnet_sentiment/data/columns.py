@@ -38,13 +38,14 @@ OF_PARTS = ("offset", "stop")
 
 
 def name_rows(
-    table: Table, given: Mapping[str, str]
+    table: Table, given: Mapping[str, str], required: Sequence[str] = REQUIRED
 ) -> tuple[Table, dict[str, str], list[str]]:
     """Give columns the names that they have here.
 
     Args:
         table: A table.
         given: Its columns by our names (``--map``); ``""`` leaves ours out.
+        required: Columns, by our names, that it must have.
 
     Returns:
         The table with our names, of those columns that mean something; its own names
@@ -71,7 +72,7 @@ def name_rows(
         elif found:
             taken[ours] = found[0]
     errors += _parts(table, taken, given)
-    errors += _missing(table, taken)
+    errors += _missing(table, taken, required)
     if errors:
         head = f"{table.path}{':1' if table.unit == 'line' else ''}"
         if len(errors) == 1:
@@ -157,8 +158,10 @@ def _parts(table: Table, taken: dict[str, str], given: Mapping[str, str]) -> lis
     return errors
 
 
-def _missing(table: Table, taken: Mapping[str, str]) -> list[str]:
-    missing = [ours for ours in REQUIRED if ours not in taken]
+def _missing(
+    table: Table, taken: Mapping[str, str], required: Sequence[str]
+) -> list[str]:
+    missing = [ours for ours in required if ours not in taken]
     if not missing:
         return []
     verb = "columns {} are" if len(missing) > 1 else "column {} is"

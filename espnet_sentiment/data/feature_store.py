@@ -9,7 +9,7 @@ stage 3 makes that shard again. Features are kept as float16, or as int8 with sc
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -267,9 +267,14 @@ def feature_statistics(store: FeatureStore, utts: Sequence[str]) -> FeatureStati
     Returns:
         The sums in float64.
     """
-    count, total, square = 0, np.zeros(store.dim), np.zeros(store.dim)
-    for utt in utts:
-        frames = store[utt].astype(np.float32)
+    return frame_sums((store[utt] for utt in utts), store.dim)
+
+
+def frame_sums(features: Iterable[np.ndarray], dim: int) -> FeatureStatistics:
+    """Sum up features (T, D) of ``dim`` channels, as ``feature_statistics`` does."""
+    count, total, square = 0, np.zeros(dim), np.zeros(dim)
+    for array in features:
+        frames = array.astype(np.float32)
         count += len(frames)
         total += frames.sum(axis=0, dtype=np.float64)
         square += np.einsum("td,td->d", frames, frames, dtype=np.float64)

@@ -81,8 +81,8 @@ class RowReader:
             DataError: It cannot be used; the message names the column.
         """
         self._check(row)
-        label = self._label(_one(row, "label"))
-        wav = self.recordings.find(_one(row, "path"))
+        label = self._label(one_value(row, "label"))
+        wav = self.recordings.find(one_value(row, "path"))
         start, end = self._segment(row, wav) if self.is_cut else (None, None)
         channel = self._channel(row)
         speaker = self.word(row, "speaker")
@@ -102,7 +102,7 @@ class RowReader:
         """Return a row's name in a column; None if there is no such column."""
         if column not in self.columns:
             return None
-        return self.names.word(column, _one(row, column))
+        return self.names.word(column, one_value(row, column))
 
     def split(self, row: Row) -> str | None:
         """Return the part of a fold that a row is for.
@@ -112,7 +112,7 @@ class RowReader:
         """
         if "split" not in self.columns:
             return None
-        name = _one(row, "split")
+        name = one_value(row, "split")
         part = SPLITS.get(name.lower())
         if part is None:
             raise DataError(
@@ -187,7 +187,7 @@ class RowReader:
 
     def _segment(self, row: Row, wav: Path) -> tuple[float, float]:
         times = {
-            column: self.times.seconds(column, _one(row, column))
+            column: self.times.seconds(column, one_value(row, column))
             for column in ("start", "end", "duration")
             if column in self.columns
         }
@@ -213,8 +213,8 @@ class RowReader:
     def _channel(self, row: Row) -> str | None:
         if "channel" not in row:
             return None
-        self.channels.add(_one(row, "channel"))
-        channel = CHANNELS.get(_one(row, "channel"))
+        self.channels.add(one_value(row, "channel"))
+        channel = CHANNELS.get(one_value(row, "channel"))
         if channel is None:
             raise DataError(
                 f"column channel: {row['channel']!r} is none of {', '.join(CHANNELS)}: "
@@ -254,7 +254,7 @@ class RowReader:
         return self.names.word("votes", named)
 
 
-def _one(row: Row, column: str) -> str:
+def one_value(row: Row, column: str) -> str:
     """Return a value that may be no list."""
     value = row.get(column, "")
     if isinstance(value, list):
@@ -263,7 +263,7 @@ def _one(row: Row, column: str) -> str:
 
 
 def _text(row: Row) -> str:
-    text = " ".join(_one(row, "text").split())
+    text = " ".join(one_value(row, "text").split())
     # JSON may hold halves of a pair, which are no characters and cannot be written.
     if not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text):
         raise DataError(

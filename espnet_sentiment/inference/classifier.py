@@ -17,6 +17,10 @@ from espnet_sentiment.model.checkpoint import (
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
 
+# Of a batch's features (B, T, D), padding included: 16 MiB as float32. What a decoder
+# makes of them takes six times as much.
+BATCH_VALUES = 1 << 22
+
 
 class Scores(NamedTuple):
     """Posteriors (n_classes,) and attention (n_heads, T) or None."""
@@ -122,6 +126,21 @@ class Classifier:
         return self._encoder
 
     @property
+    def channels(self) -> int:
+        """Channels L * D of the features that the model reads."""
+        return self.encoder.encoder.output_size()
+
+    @property
+    def of_speaker(self) -> Callable | None:
+        """``SpeakerMVN.of_speaker``, of a model that is normalised by speaker."""
+        return getattr(self.decoder.normalize, "of_speaker", None)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether scores come with attention."""
+        return getattr(self.decoder.decoder, "has_attention", False)
+
+    @property
     def reads_text(self) -> bool:
         """Whether the model has a text branch."""
         return self.tokens is not None
@@ -155,10 +174,11 @@ class Classifier:
         self,
         features: Sequence[np.ndarray],
         texts: Sequence[str | None] | None = None,
+        speakers: Sequence[np.ndarray] | None = None,
     ) -> list[Scores]:
         """Classify features (T, L * D) as the feature store keeps them."""
         arrays = [array.astype(np.float32) for array in features]
-        return self.from_features(*pad(arrays, self.device), texts)
+        return self.from_features(*pad(arrays, self.device), texts, speakers)
 
     @torch.inference_mode()
     def from_features(
@@ -166,6 +186,7 @@ class Classifier:
         feats: torch.Tensor,
         lengths: torch.Tensor,
         texts: Sequence[str | None] | None = None,
+        speakers: Sequence[np.ndarray] | None = None,
     ) -> list[Scores]:
         """Classify features (B, T, L * D) of the encoder, of lengths (B,).
 
@@ -173,6 +194,8 @@ class Classifier:
             feats: Of any floating type.
             lengths: Valid frames.
             texts: Transcripts, for a model with a text branch.
+            speakers: Mean and standard deviation (2, L * D) of every utterance's
+                speaker; None normalises all as the model does.
 
         Returns:
             Posteriors that are NaN where features are not finite in float16.
@@ -186,9 +209,13 @@ class Classifier:
             if len(given) < len(lengths):
                 raise ValueError("the model has a text branch: give it transcripts")
             text = pad([self.tokens(line) for line in given], self.device)
-        has_attention = getattr(self.decoder.decoder, "has_attention", False)
         feats = feats.half().float()
-        logits, attention = self.decoder.classify(feats, lengths, has_attention, *text)
+        by_speaker = None
+        if speakers is not None:
+            by_speaker = torch.from_numpy(np.stack(speakers)).to(self.device)
+        logits, attention = self.decoder.classify(
+            feats, lengths, self.has_attention, *(text or (None, None)), by_speaker
+        )
         probabilities = logits.double().softmax(dim=-1)
         finite = _are_finite(feats, lengths)
         if not probabilities[finite].isfinite().all():

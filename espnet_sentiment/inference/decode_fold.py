@@ -12,12 +12,9 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_table, write_text
 from espnet_sentiment.core.memory import trim
 from espnet_sentiment.data.feature_store import FeatureStore
-from espnet_sentiment.inference.classifier import Classifier
+from espnet_sentiment.data.speaker_statistics import SPEAKERS, SpeakerAffine
+from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
 from espnet_sentiment.model.layout import CHECKPOINT
-
-# Of a batch's features (B, T, D), padding included: 16 MiB as float32. What a decoder
-# makes of them takes six times as much.
-BATCH_VALUES = 1 << 22
 
 
 def decode_fold(
@@ -56,6 +53,8 @@ def decode_fold(
     lines: dict[str, str] = {}
     out = folder / "decode"
     out.mkdir(parents=True, exist_ok=True)
+    by_speaker = folder / SPEAKERS
+    speakers = SpeakerAffine(by_speaker) if by_speaker.exists() else None
     # Of a large corpus it would fill the memory.
     attention = Spool(out)
     num_frames = {utt: store.n_frames(utt) for utt in utts}
@@ -63,6 +62,7 @@ def decode_fold(
         scores = classifier.from_store(
             [store[utt] for utt in batch],
             [texts[utt] for utt in batch] if texts else None,
+            [speakers[utt] for utt in batch] if speakers else None,
         )
         for utt, row in zip(batch, scores, strict=True):
             if not np.isfinite(row.posteriors).all():

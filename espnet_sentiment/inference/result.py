@@ -61,6 +61,8 @@ class Sentiment:
         notes: What a person should know of what was heard: silence, channels that
             cancel each other out, or one sound of several.
         dtype: What the encoder computed in.
+        normalisation: By whose statistics it was normalised, of a model that is by
+            speaker; None of others.
     """
 
     label: str
@@ -73,6 +75,7 @@ class Sentiment:
     segments: list[Segment]
     notes: list[str] = dataclasses.field(default_factory=list)
     dtype: str = "float32"
+    normalisation: str | None = None
 
     def as_dict(self, attention: bool = False) -> dict[str, Any]:
         """Return what JSON can hold.
@@ -95,6 +98,8 @@ class Sentiment:
             answer["notes"] = self.notes
         if self.dtype != "float32":
             answer["dtype"] = self.dtype
+        if self.normalisation is not None:
+            answer["normalisation"] = self.normalisation
         if attention and self.attention is not None:
             answer["attention"] = self.attention.tolist()
             answer["frame_shift"] = self.frame_shift

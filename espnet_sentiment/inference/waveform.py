@@ -16,9 +16,27 @@ from espnet_sentiment.data.source import Source, as_source
 from espnet_sentiment.inference.samples import check_rate, mono_samples, split_pair
 
 type Samples = np.ndarray | torch.Tensor
-type Speech = str | Path | bytes | BinaryIO | Source | Samples | tuple[Samples, float]
+type Whole = str | Path | bytes | BinaryIO | Source | Samples | tuple[Samples, float]
+type Speech = Whole | Excerpt
 
 BLOCK = 60  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Excerpt:
+    """A part of a recording, such as a turn of a conversation.
+
+    Args:
+        speech: The recording.
+        start: Start in seconds.
+        end: End in seconds; None for the recording's.
+        channel: Its channel, ``0``, ``1`` or ``mix``; None for that of the model.
+    """
+
+    speech: Whole
+    start: float = 0.0
+    end: float | None = None
+    channel: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +51,7 @@ class Recording:
         samples: Mono float32 (N,); None for a file.
         channel: Channel of a file with several, see ``data/audio.py``.
         notes: What a person should know of an array.
+        offset: Seconds of the file before it, of an excerpt; None for a whole one.
     """
 
     name: str
@@ -42,6 +61,7 @@ class Recording:
     samples: np.ndarray | None = dataclasses.field(default=None, repr=False)
     channel: str | None = None
     notes: tuple[str, ...] = ()
+    offset: float | None = None
 
     @property
     def duration(self) -> float:
@@ -74,6 +94,9 @@ class Recording:
             is_silent = len(samples) and is_constant(samples, samples[0])
             silence = (SILENCE,) if is_silent and not self.notes else ()
             return Heard(resample(samples, self.rate, rate), (*self.notes, *silence))
+        if self.offset is not None:
+            start = self.offset + (start or 0.0)
+            end = self.offset + (self.duration if end is None else end)
         if self.source is None:
             raise ValueError(f"{self.name} has neither a source nor samples")
         try:
@@ -89,6 +112,28 @@ class Recording:
             yield self.read(rate, start, min(start + BLOCK, self.duration))
 
 
+def excerpt(whole: Recording, start: float, end: float | None) -> Recording:
+    """Return a part of a recording, as if it were one.
+
+    Raises:
+        DataError: The times are not within it.
+    """
+    last = whole.duration if end is None else end
+    # Half a millisecond, by which tables round.
+    if not 0 <= start < last <= whole.duration + 5e-4:
+        raise DataError(
+            f"{whole.name}: from {start:g} to {last:g} s is no part of its "
+            f"{whole.duration:.3f} s: fix the times"
+        )
+    first, stop = round(start * whole.rate), round(last * whole.rate)
+    frames = min(stop, whole.frames) - first
+    name = f"{whole.name} from {start:g} to {last:g} s"
+    if whole.samples is not None:
+        samples = whole.samples[first : first + frames]
+        return dataclasses.replace(whole, name=name, frames=frames, samples=samples)
+    return dataclasses.replace(whole, name=name, frames=frames, offset=start)
+
+
 def open_recording(
     speech: Speech,
     rate: float | None,
@@ -102,7 +147,7 @@ def open_recording(
         speech: A path, a file's bytes, a file object that is open for reading them; or
             samples (N,), or (N, channels) as soundfile reads them: floating point in
             [-1, 1], or integers of a PCM format; or a pair of such samples and their
-            rate.
+            rate; or a part of one of these, ``Excerpt``.
         rate: Samples a second of an array, ``target`` if None; a file knows its own.
         target: Rate in Hz to which it will be resampled.
         channel: Channel of a recording with several: ``0``, ``1`` or ``mix``, their
@@ -112,6 +157,11 @@ def open_recording(
     Raises:
         DataError: It is no recording of speech; the message says why.
     """
+    if isinstance(speech, Excerpt):
+        part, channel = speech, speech.channel or channel
+        whole = open_recording(part.speech, rate, target, channel, name)
+        is_whole = not part.start and part.end is None
+        return whole if is_whole else excerpt(whole, part.start, part.end)
     if (source := as_source(speech, None if _is_path(speech) else name)) is not None:
         return _open_source(source, target, channel)
     name = name or "the array"

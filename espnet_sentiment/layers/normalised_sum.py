@@ -24,13 +24,17 @@ def normalised_sum(
 
     Args:
         frames: An utterance's features (T, L * D) each, of any floating type.
-        mean: (L * D,), in float32, on the device where is computed.
-        std: (L * D,).
+        mean: (L * D,) for all, or (B, L * D) of each, in float32, on the device where
+            is computed.
+        std: Of the same shape.
         weights: (L,); gradients reach them alone.
 
     Returns:
         A batch (B, max T, D), zero on padding.
     """
+    # (1, L, D) for all, or (B, L, D).
+    shape = -1, len(weights), mean.size(-1) // len(weights)
+    mean, std = mean.view(shape), std.view(shape)
     return _NormalisedSum.apply(weights, tuple(frames), mean, std)
 
 
@@ -42,30 +46,32 @@ def _chunks(
     They lie in a buffer that the next few overwrite.
     """
     chunk = CHUNK if mean.device.type == "cpu" else max(map(len, frames))
-    buffer = mean.new_empty((chunk, *mean.shape))
+    buffer = mean.new_empty((chunk, *mean.shape[1:]))
+    mean = mean.expand(len(frames), -1, -1)
     for row, utterance in enumerate(frames):
         for begin in range(0, len(utterance), chunk):
-            part = utterance[begin : begin + chunk].unflatten(1, mean.shape)
+            part = utterance[begin : begin + chunk].unflatten(1, mean.shape[1:])
             place = row, slice(begin, begin + len(part))
-            yield place, buffer[: len(part)].copy_(part).sub_(mean)
+            yield place, buffer[: len(part)].copy_(part).sub_(mean[row])
 
 
 class _NormalisedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weights, frames, mean, std):
-        mean, scale = (x.unflatten(0, (len(weights), -1)) for x in (mean, 1 / std))
+        scale = 1 / std
         ctx.frames = frames
         ctx.save_for_backward(mean, scale)
-        out = mean.new_zeros(len(frames), max(map(len, frames)), mean.size(1))
-        scale = scale * weights[:, None]
+        out = mean.new_zeros(len(frames), max(map(len, frames)), mean.size(2))
+        scale = (scale * weights[:, None]).expand(len(frames), -1, -1)
         for place, x in _chunks(frames, mean):
-            torch.sum(x.mul_(scale), dim=1, out=out[place])
+            torch.sum(x.mul_(scale[place[0]]), dim=1, out=out[place])
         return out
 
     @staticmethod
     def backward(ctx, grad):
         mean, scale = ctx.saved_tensors
         total = torch.zeros_like(mean)
+        rows = total.expand(len(ctx.frames), -1, -1)  # one sum for all that share it
         for place, x in _chunks(ctx.frames, mean):
-            total += x.mul_(grad[place][:, None]).sum(dim=0)
-        return (total * scale).sum(dim=1), None, None, None
+            rows[place[0]] += x.mul_(grad[place][:, None]).sum(dim=0)
+        return (total * scale).sum(dim=2).sum(dim=0), None, None, None

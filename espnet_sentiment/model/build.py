@@ -19,6 +19,7 @@ CLASS_PATHS = {
     ("specaug", "specaugment"): "espnet_sentiment.specaug.specaugment:SpecAugment",
     ("specaug", "specaug"): "espnet2.asr.specaug.specaug:SpecAug",
     ("normalize", "global_mvn"): "espnet2.layers.global_mvn:GlobalMVN",
+    ("normalize", "speaker_mvn"): "espnet_sentiment.layers.speaker_mvn:SpeakerMVN",
     ("normalize", "utterance_mvn"): "espnet2.layers.utterance_mvn:UtteranceMVN",
     **{("decoder", name): target for name, target in DECODERS.items()},
     ("decoder", "linear"): "espnet2.cls.decoder.linear_decoder:LinearDecoder",

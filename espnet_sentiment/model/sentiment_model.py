@@ -17,6 +17,7 @@ from typeguard import typechecked
 from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.layers.normalised_sum import normalised_sum
+from espnet_sentiment.layers.padding import pad_mask
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 
 FUSION_SIZE = 128
@@ -113,6 +114,7 @@ class SentimentModel(AbsESPnetModel):
         label: torch.Tensor,
         text: torch.Tensor | None = None,
         text_lengths: torch.Tensor | None = None,
+        speaker: torch.Tensor | None = None,
         **kwargs,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Compute the loss of a batch.
@@ -124,13 +126,17 @@ class SentimentModel(AbsESPnetModel):
             label: Class indices (B, 1).
             text: Token indices (B, U) of the transcripts, for a text branch.
             text_lengths: Valid tokens (B,).
+            speaker: Mean and standard deviation (B, 2, L * D) of every utterance's
+                speaker, instead of those that ``normalize`` has for all.
             kwargs: What else ESPnet's loaders pass (``utt_id``, ``label_lengths``).
 
         Returns:
             Loss (), statistics (loss, acc) and the batch size as their weight. In
             evaluation mode the confusion matrix is summed up besides.
         """
-        logits, _ = self.classify(speech, speech_lengths, False, text, text_lengths)
+        logits, _ = self.classify(
+            speech, speech_lengths, False, text, text_lengths, speaker
+        )
         target = label.squeeze(-1)
         loss = self.criterion(logits, target)
         prediction = logits.argmax(dim=-1)
@@ -153,13 +159,14 @@ class SentimentModel(AbsESPnetModel):
         with_attention: bool = False,
         text: torch.Tensor | None = None,
         text_lengths: torch.Tensor | None = None,
+        speaker: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return logits (B, n_classes) and, on request, attention (B, n_heads, T).
 
         Raises:
             ValueError: The model has a text branch, but there is no text.
         """
-        feats, lengths = self.encode(speech, speech_lengths)
+        feats, lengths = self.encode(speech, speech_lengths, speaker)
         attention = None
         if with_attention:
             logits, attention = self.decoder.forward_with_attention(feats, lengths)
@@ -176,10 +183,13 @@ class SentimentModel(AbsESPnetModel):
         self,
         speech: torch.Tensor | Sequence[torch.Tensor],
         speech_lengths: torch.Tensor,
+        speaker: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the decoder reads (B, T, D) and its lengths (B,)."""
         if not isinstance(speech, torch.Tensor):
             affine = _mean_and_std(self.normalize, speech[0])
+            if speaker is not None:
+                affine = speaker[:, 0], speaker[:, 1]
             if affine is not None:
                 weights = self.layer_sum.weights
                 return normalised_sum(speech, *affine, weights), speech_lengths
@@ -191,7 +201,11 @@ class SentimentModel(AbsESPnetModel):
             if self.specaug is not None and self.training:
                 feats, lengths = self.specaug(feats, lengths)
             feats, lengths, _ = self.encoder(feats, lengths)
-        if self.normalize is not None:
+        if speaker is not None:
+            mean, std = speaker[:, :, None].unbind(dim=1)
+            padding = pad_mask(lengths, feats.size(1))[..., None]
+            feats = ((feats - mean) / std).masked_fill(padding, 0.0)
+        elif self.normalize is not None:
             feats, lengths = self.normalize(feats, lengths)
         return self.layer_sum(feats), lengths
 

@@ -12,7 +12,9 @@ from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, read_training_conf
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 
 # What results.json says that stands for the whole experiment.
-RESULTS = ("n_utterances", "pooled", "folds", "mean", "majority", "human")
+RESULTS = (
+    *("normalisation", "n_utterances", "pooled", "folds", "mean", "majority", "human"),
+)
 
 
 def fold_dirs(experiment: Path) -> list[Path]:

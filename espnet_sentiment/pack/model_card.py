@@ -82,8 +82,10 @@ def _base_model(encoder: Mapping[str, Any]) -> str | None:
 
 
 def _protocol(description: Mapping[str, Any]) -> str:
-    n = len(description["metrics"].get("folds", []))
-    return f"pooled over {n} cross-validation folds" if n > 1 else "on the test set"
+    metrics = description["metrics"]
+    n, said = len(metrics.get("folds", [])), metrics.get("normalisation")
+    where = f"pooled over {n} cross-validation folds" if n > 1 else "on the test set"
+    return f"{where}, {said}" if said else where
 
 
 def _summary(description: Mapping[str, Any]) -> str:
@@ -143,6 +145,11 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
     corpus = markdown_text(description["corpus"])
     utterances = f"{metrics['n_utterances']} utterances of {corpus}"
     yield f"{utterances}, {_protocol(description)}; 95 % intervals in brackets.\n"
+    if said := metrics.get("normalisation"):
+        yield (
+            f"They are {said}: the features of every tested utterance were normalised "
+            "by all recordings of its speaker. Name speakers to get as much.\n"
+        )
     rows = []
     for key, (name, _) in METRICS.items():
         low, high = metrics["pooled"].get(f"{key}_ci95", (None, None))

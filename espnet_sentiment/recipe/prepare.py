@@ -20,6 +20,7 @@ from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.data.labels import check_classes
 from espnet_sentiment.data.overlap_text import lines
 from espnet_sentiment.recipe.overlap_file import OVERLAP, write_overlap
+from espnet_sentiment.recipe.speakers import speaker_warning
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
 from espnet_sentiment.recipe.stage import say as say_as
 
@@ -101,6 +102,7 @@ def prepare(
         outputs = [*_write(data_dir, complete), *_overlap(data_dir, complete, stage)]
         made = set() if recordings is None else {u.wav for u in complete.utterances}
         _check_classes(complete, stage)
+        _check_speakers(complete, stage)
         stage.finish(f"{_count(complete)} in {data_dir}", outputs, sorted(made))
 
 
@@ -197,6 +199,14 @@ def _check_classes(corpus: _Complete, stage: Stage) -> None:
         f"WARNING: {', '.join([*unknown[:5], *more])}, which no training utterance has "
         "there, so that no model can learn it: add some, or choose other folds"
     )
+
+
+def _check_speakers(corpus: _Complete, stage: Stage) -> None:
+    """Warn where knowing the speaker tells the class."""
+    utt2label = {u.utt: u.label for u in corpus.utterances if u.label is not None}
+    utt2spk = {u.utt: u.speaker for u in corpus.utterances}
+    if (warning := speaker_warning(corpus.folds, utt2spk, utt2label)) is not None:
+        stage.say(warning)
 
 
 def check_counts(found: Mapping[str, int], published: Mapping[str, int]) -> None:

@@ -87,3 +87,26 @@ def plot_asr_learning_curve(history: Mapping[str, Sequence], path: Path) -> None
         axes.grid(alpha=0.3)
         axes.legend()
     _save(figure, path)
+
+
+def plot_speaker_curve(rows: Sequence[Mapping], path: Path) -> None:
+    """Plot WA and UA by the tested speaker's utterances; bars: deviation of draws.
+
+    Args:
+        rows: ``utterances`` (0, numbers, ``all``), ``wa``, ``ua`` and their ``_std``.
+        path: A PNG file to write.
+    """
+    figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
+    for key in ("wa", "ua"):
+        axes.errorbar(
+            range(len(rows)),
+            [100 * row[key] for row in rows],
+            [100 * row[f"{key}_std"] for row in rows],
+            marker="o",
+            capsize=3,
+            label=key.upper(),
+        )
+    axes.set_xticks(range(len(rows)), [str(row["utterances"]) for row in rows])
+    axes.set(xlabel="utterances of the tested speaker, unlabelled", ylabel="%")
+    axes.legend()
+    _save(figure, path)

@@ -1,6 +1,7 @@
 """Write the report of an experiment."""
 
 import argparse
+import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def read_deletion(path: Path, folders: Mapping[str, Path]) -> dict | None:
     return {k: v for k, v in found.items() if k != "utterances"}
 
 
+def read_speaker_curve(folder: Path, folders: Mapping[str, Path]) -> dict:
+    """Return what ``bin/speaker_curve.py`` drew, if it was of these predictions."""
+    path = folder / "speaker_curve.json"
+    found = read_json(path) if path.exists() else {}
+    if found.get("predictions") != predictions_hash(folders):
+        return {}
+    plot = path.with_suffix(".png")
+    drawn = {"speaker_curve": found["rows"]}
+    if plot.exists():
+        image = base64.b64encode(plot.read_bytes()).decode()
+        drawn["speaker_plot"] = f"data:image/png;base64,{image}"
+    return drawn
+
+
 def write_report(
     experiment: Experiment,
     folders: Mapping[str, Path],
@@ -114,6 +129,7 @@ def write_report(
         **summary,
         "alignment": str(ctm) if words is not None else None,
         "deletion": read_deletion(experiment.dir / "deletion.json", folders),
+        **read_speaker_curve(experiment.dir, folders),
     }
     rows = (utterance_row(u, classes, folder, u.utt in chosen) for u in utterances)
     media = ((u.utt, utterance_media(u)) for u in utterances if u.utt in chosen)

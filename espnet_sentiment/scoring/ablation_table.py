@@ -17,7 +17,7 @@ from espnet_sentiment.scoring.cells import (
 )
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, E2E_ASR, TABLE3
-from espnet_sentiment.scoring.tables import markdown, percent
+from espnet_sentiment.scoring.tables import honest_name, markdown, percent
 
 COLUMNS = ["encoder", "tag", "description", "sentiment", "seeds", *SCORE_COLUMNS]
 COLUMNS += [
@@ -90,6 +90,7 @@ def _cells(
     return {
         "sentiment": model.sentiment,
         **cells,
+        "description": honest_name(paper.description, model.runs[0].results),
         **model_cells(model),
         **mcnemar_cells(model, base, notes),
     }

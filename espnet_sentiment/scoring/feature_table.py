@@ -55,7 +55,7 @@ def feature_records(
                 {
                     "source": "ours",
                     "features": features,
-                    "architecture": model.sentiment,
+                    "architecture": model.title,
                     "encoder": model.encoder,
                     **model_cells(model),
                     **mcnemar_cells(model, base, notes),

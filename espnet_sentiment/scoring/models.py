@@ -20,6 +20,7 @@ from espnet_sentiment.scoring.paper import (
     TABLE3,
 )
 from espnet_sentiment.scoring.predictions import read_predictions
+from espnet_sentiment.scoring.tables import honest_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Model:
     def sentiment(self) -> str:
         """Name of the sentiment config, and the tag."""
         return self.runs[0].results["sentiment"]
+
+    @property
+    def title(self) -> str:
+        """``sentiment``, and that it is normalised by speaker, where it is."""
+        return honest_name(self.sentiment, self.runs[0].results)
 
     @property
     def name(self) -> str:

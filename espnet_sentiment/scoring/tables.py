@@ -33,6 +33,12 @@ def interval(bounds: Sequence[float]) -> str:
     return f"{percent(bounds[0])} - {percent(bounds[1])}"
 
 
+def honest_name(name: str, results: Mapping) -> str:
+    """Add to a model's name that it is normalised by speaker, where it is."""
+    said = results.get("normalisation")
+    return f"{name}, {said}" if said else name
+
+
 def experiment_report(results: dict) -> str:
     """Write one experiment's ``RESULTS.md``."""
     pooled, mean = results["pooled"], results["mean"]
@@ -74,6 +80,7 @@ def experiment_report(results: dict) -> str:
     return "\n".join(
         [
             f"# {markdown_text(results['corpus'])}: {markdown_text(results['tag'])}\n",
+            *_normalisation_note(results),
             f"{results['n_utterances']} utterances, {n_folds}, "
             f"seed {results['seed']}, macro F1 {percent(pooled['macro_f1'])} %.\n",
             markdown(
@@ -89,6 +96,11 @@ def experiment_report(results: dict) -> str:
             markdown(["stage", "s"], seconds),
         ]
     )
+
+
+def _normalisation_note(results: Mapping) -> list[str]:
+    said = results.get("normalisation")
+    return [f"Features are {said}.\n"] if said else []
 
 
 def overlap_report(results: Mapping) -> str:
@@ -123,7 +135,8 @@ def corpus_table(all_results: Iterable[dict]) -> str:
     rows = []
     for (encoder, sentiment), group in groups.items():
         ua = np.mean([r["pooled"]["ua"] for r in group])
-        cells = [sentiment, encoder, ", ".join(str(r["seed"]) for r in group)]
+        name = honest_name(sentiment, group[0])
+        cells = [name, encoder, ", ".join(str(r["seed"]) for r in group)]
         for key in ("wa", "ua"):
             values = [r["pooled"][key] for r in group]
             spread = f" ± {percent(np.std(values, ddof=1))}" if len(values) > 1 else ""

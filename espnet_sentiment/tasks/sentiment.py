@@ -213,8 +213,11 @@ class SentimentTask(AbsTask):
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """Name the data that an utterance may have; a text branch needs ``text``."""
-        return ("text",)
+        """Name the data that an utterance may have.
+
+        A text branch needs ``text``; ``speaker`` is what speakers are normalised by.
+        """
+        return ("text", "speaker")
 
     @classmethod
     def classes(cls, args: argparse.Namespace) -> list[str]:

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.feature_store import FeatureViews
+from espnet_sentiment.data.speaker_statistics import SpeakerAffine
 
 
 def table_of(path: str) -> Mapping[str, str]:
@@ -31,7 +32,11 @@ def _read_once(path: str, changed: int, size: int) -> Mapping[str, str]:
     return read_table(path)
 
 
-READERS = {"feature_views": FeatureViews, "text": table_of}
+READERS = {
+    "feature_views": FeatureViews,
+    "speakers": SpeakerAffine,
+    "text": table_of,
+}
 
 
 class FoldDataset(AbsDataset):

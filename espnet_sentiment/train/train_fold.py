@@ -11,9 +11,15 @@ from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.speaker_statistics import (
+    SPEAKERS,
+    speaker_statistics,
+    write_speakers,
+)
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
+from espnet_sentiment.layers.speaker_mvn import SpeakerMVN
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
 from espnet_sentiment.tasks.divergence import check_kept
@@ -67,7 +73,10 @@ def _parts(options: Mapping) -> dict[str, Part]:
             text_encoder_choices.get_class, lambda cls, conf: cls(2, **conf)
         ),
         # Its statistics are not there yet.
-        "normalize": Part(normalize_choices.get_class, lambda cls, conf: None),
+        "normalize": Part(
+            normalize_choices.get_class,
+            lambda cls, conf: cls is SpeakerMVN and SpeakerMVN.check(**conf),
+        ),
         **optimisation(options),
     }
 
@@ -127,7 +136,7 @@ def train_fold(
         options |= _text_options(
             out / "text", table_of(str(transcripts)), fold, options
         )
-    if options["normalize"] == "global_mvn":
+    if options["normalize"] in ("global_mvn", "speaker_mvn"):
         stats = out / "feats_stats.npz"
         with atomic_path(stats) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, **feature_statistics(store, fold.train))
@@ -135,11 +144,23 @@ def train_fold(
             **options["normalize_conf"],
             "stats_file": str(stats),
         }
+    if options["normalize"] == "speaker_mvn":
+        by_speaker = SpeakerMVN(**options["normalize_conf"])
+        write_speakers(
+            out / SPEAKERS,
+            data.utt2spk,
+            speaker_statistics(store, data.utt2spk),
+            lambda moments: by_speaker.of_speaker(moments).numpy(),
+        )
+        for phase in ("train", "valid"):
+            options[f"{phase}_data_path_and_name_and_type"].append(
+                (str(out / SPEAKERS), "speaker", "speakers")
+            )
     with logging_to(out / "train.log"):
         FoldTask.main(argparse.Namespace(**options))
     _keep_result(out, reference)
     names = (CHECKPOINT, CONFIG, "history.json", "tokens.txt", "feats_stats.npz")
-    shapes = ("train_shape", "valid_shape", "text")
+    shapes = ("train_shape", "valid_shape", "text", SPEAKERS)
     return [out / name for name in (*names, *shapes) if (out / name).exists()]
 
 

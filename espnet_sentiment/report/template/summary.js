@@ -21,7 +21,8 @@ function resultsSection() {
   const seconds = Object.entries(data.seconds).filter(([, s]) => s !== null)
     .map(([stage, s]) => `${stage} ${s.toFixed(1)} s`);
   const versions = Object.entries(data.versions).map((pair) => pair.join(" "));
-  const {corpus, sentiment, encoder, seed} = data;
+  const {corpus, encoder, seed} = data;
+  const sentiment = data.normalisation ? `${data.sentiment}, ${t("results.by_speaker")}` : data.sentiment;
   section("results", t("results.title"),
     el("p", {}, t("results.summary", {corpus, sentiment, encoder, seed, utterances: data.n_utterances,
       folds: data.folds.length, f1: percent(pooled.macro_f1)})),
@@ -115,9 +116,23 @@ function deletionSection() {
       })));
 }
 
+function speakersSection() {
+  const rows = data.speaker_curve;
+  if (!rows) return;
+  const score = (mean, std) => std ? `${percent(mean)} ± ${percent(std)}` : percent(mean);
+  section("by_speaker", t("by_speaker.title"),
+    el("p", {}, t("by_speaker.what")),
+    el("div", {class: "side"},
+      ...(data.speaker_plot ? [el("img", {src: data.speaker_plot, alt: t("by_speaker.title")})] : []),
+      table("", [t("by_speaker.utterances"), t("column.wa"), t("column.ua")],
+        rows.map((row) => [row.utterances === "all" ? t("by_speaker.all") : row.utterances,
+          score(row.wa, row.wa_std), score(row.ua, row.ua_std)]))));
+}
+
 resultsSection();
 classesSection();
 curvesSection();
+speakersSection();
 calibrationSection();
 groupsSection();
 wordsSection();

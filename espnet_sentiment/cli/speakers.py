@@ -1,0 +1,99 @@
+"""Who speaks in the recordings that ``predict`` is given."""
+
+import argparse
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espnet_sentiment.cli.inputs import STDIN, Input, is_table
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.turns import Turn
+
+if TYPE_CHECKING:
+    from espnet_sentiment.data.speaker_statistics import SpeakerStatistics
+
+HOW = ("folder", "recording", "channel")
+
+
+def add_speaker_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say who speaks."""
+    parser.add_argument(
+        "--speakers",
+        choices=HOW,
+        help="who speaks, for a model that is normalised by speaker: every folder, "
+        "recording, or channel of a recording (which are answered apart) is a speaker; "
+        "the column speaker of a table needs no option",
+    )
+    parser.add_argument(
+        "--speaker_statistics",
+        metavar="FILE",
+        help="what is known of speakers, by their names: read, if it is there, and "
+        "written with what is heard now, for the next time (.npz)",
+    )
+
+
+def wants_speakers(args: argparse.Namespace, by_speaker: bool) -> bool:
+    """Tell whether answers wait for all that their speakers say.
+
+    Args:
+        args: Options of predict.
+        by_speaker: Whether the model is normalised by speaker.
+    """
+    if args.speakers or args.speaker_statistics:
+        return True
+    return by_speaker and any(map(is_table, args.inputs))
+
+
+def speaker_teller(how: str | None) -> Callable[[Input], str | None]:
+    """Return what tells who speaks in an input; None is not known."""
+
+    def tell(item: Input) -> str | None:
+        if item.turn is not None and item.turn.speaker is not None:
+            return item.turn.speaker
+        if how is None or item.name == STDIN:
+            return None
+        return str(item.path.absolute().parent) if how == "folder" else item.name
+
+    return tell
+
+
+def each_channel(inputs: Iterable[Input]) -> Iterator[Input]:
+    """Give the channels of recordings that have several, each as an input."""
+    from espnet_sentiment.data.audio import audio_info
+
+    for item in inputs:
+        channels = 1
+        has_one = item.turn is not None and item.turn.channel is not None
+        if item.error is None and not has_one:
+            # What is wrong with it, the model says in its place.
+            with contextlib.suppress(DataError, OSError):
+                channels = audio_info(item.path, "mix", at_most=0).channels
+        if channels != 2:
+            yield item
+            continue
+        turn = item.turn or Turn("", item.name, item.path)
+        for channel in "AB":
+            name = f"{item.name} (channel {channel})"
+            yield item._replace(name=name, turn=turn._replace(channel=channel))
+
+
+def read_known(path: str | None) -> "SpeakerStatistics | None":
+    """Read what is known of speakers, nothing where there is no file yet.
+
+    Raises:
+        DataError: It is something else, or cannot be written.
+    """
+    if path is None:
+        return None
+    from espnet_sentiment.data.speaker_statistics import SpeakerStatistics
+
+    if Path(path).exists():
+        return SpeakerStatistics.load(path)
+    if not os.access(Path(path).absolute().parent, os.W_OK):
+        raise DataError(
+            f"--speaker_statistics {path} cannot be written: name a file in a folder "
+            "that is there"
+        )
+    return SpeakerStatistics()

@@ -1,0 +1,125 @@
+"""Two passes over recordings: hear all, then classify each by its speaker.
+
+What a speaker is normalised by is known when his last recording has been heard, so the
+features of the first pass wait on disk.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from espnet_sentiment.asr.words import AlignedWord
+from espnet_sentiment.core.ark import Spool
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.speaker_statistics import (
+    BY_ALL,
+    SPEAKER_NORMALISED,
+    SpeakerStatistics,
+)
+
+
+class Encoded(NamedTuple):
+    """What the first pass hears of a part.
+
+    Args:
+        features: (T, L * D) in float16, as the feature store keeps them.
+        text: What was said, where that is asked for.
+        words: Its words and their times, where those are.
+        notes: What is odd about it.
+    """
+
+    features: np.ndarray
+    text: str | None
+    words: list[AlignedWord] | None
+    notes: tuple[str, ...]
+
+
+class Waiting[Plan](NamedTuple):
+    """A part whose features are on disk."""
+
+    part: Plan
+    key: str
+    frames: int
+    speaker: str | None
+    encoded: Encoded  # without its features
+
+
+@dataclasses.dataclass
+class HeardAll[Plan]:
+    """The first pass: recordings in their order, and what their speakers sound like.
+
+    Args:
+        known: Statistics from before, to which what is heard is added.
+    """
+
+    known: SpeakerStatistics
+
+    def __post_init__(self):
+        self._spool = Spool(tempfile.gettempdir())
+        self._recordings: list[list[Waiting[Plan]] | DataError] = []
+
+    def add(
+        self,
+        parts: Sequence[Plan],
+        encoded: Sequence[Encoded | DataError],
+        speaker: str | None,
+    ) -> None:
+        """Add a recording; of one that cannot be answered nothing counts."""
+        whole: list[Encoded] = []
+        for one in encoded:
+            if isinstance(one, DataError):
+                self.fail(one)
+                return
+            whole.append(one)
+        waiting: list[Waiting[Plan]] = []
+        for part, row in zip(parts, whole, strict=True):
+            key = f"{len(self._recordings)} {len(waiting)}"
+            self._spool[key] = row.features
+            if speaker is not None:
+                self.known.add(speaker, row.features)
+            light = row._replace(features=row.features[:0])
+            waiting.append(Waiting(part, key, len(row.features), speaker, light))
+        self._recordings.append(waiting)
+
+    def fail(self, error: DataError) -> None:
+        """Add a recording that cannot be answered."""
+        self._recordings.append(error)
+
+    def __iter__(self) -> Iterator[list[Waiting[Plan]] | DataError]:
+        return iter(self._recordings)
+
+    def features(self, waiting: Waiting[Plan]) -> np.ndarray:
+        """Read the features (T, L * D) of a part."""
+        return self._spool[waiting.key]
+
+
+class Affines:
+    """Mean and standard deviation (2, L * D) by speaker, each computed once.
+
+    Args:
+        known: What was heard of speakers.
+        of_speaker: As of ``SpeakerMVN``.
+    """
+
+    def __init__(self, known: SpeakerStatistics, of_speaker: Callable | None):
+        if of_speaker is None:
+            raise ValueError("the model is not normalised by speaker")
+        speakers = (None, *known)
+        self._table = {
+            name: of_speaker(None if name is None else known[name]).cpu().numpy()
+            for name in speakers
+        }
+
+    def __getitem__(self, speaker: str | None) -> np.ndarray:
+        return self._table[speaker]
+
+
+def told(speaker: str | None, known: SpeakerStatistics, frame_shift: float) -> str:
+    """Say by which statistics an answer was normalised."""
+    if speaker is None:
+        return BY_ALL
+    seconds = float(known[speaker]["count"]) * frame_shift
+    return f"{SPEAKER_NORMALISED}: {speaker}, {seconds:.1f} s"
