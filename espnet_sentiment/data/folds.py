@@ -114,7 +114,7 @@ def leave_parts_out(
         DataError: A fold has nothing of another part left to learn from, or to
             validate.
     """
-    split = []
+    split: list[Fold] = []
     for fold in folds:
         for part in sorted({utt2part[utt] for utt in fold.test}, key=_numerical):
             train, valid = (
