@@ -61,6 +61,17 @@ function curvesSection() {
     el("p", {class: "muted"}, t("curves.lines")));
 }
 
+function layersSection() {
+  const found = data.layers;
+  if (!found) return;
+  const scored = found[0].wa !== null;
+  section("layers", t("layers.title"),
+    el("p", {}, t(scored ? "layers.both" : "layers.weights")),
+    table("", ["", t("layers.layer"), t("layers.weight"), ...scored ? ["", t("layers.probe_wa"), t("layers.probe_ua")] : []],
+      found.map((l) => [bar(l.weight), l.layer, `${percent(l.weight)} ± ${percent(l.weight_std)}`,
+        ...scored ? [bar(l.wa), percent(l.wa), percent(l.ua)] : []])));
+}
+
 function calibrationSection() {
   const {bins, ece} = data.calibration;
   section("calibration", t("calibration.title"), el("div", {class: "side"},
@@ -118,6 +129,7 @@ function deletionSection() {
 resultsSection();
 classesSection();
 curvesSection();
+layersSection();
 calibrationSection();
 groupsSection();
 wordsSection();
