@@ -93,6 +93,12 @@ def emodb_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def nemo_dir() -> Path:
+    """Return the folder of nEMO, or skip."""
+    return _data("data", "nemo")
+
+
+@pytest.fixture(scope="session")
 def emobox_archive() -> Path:
     """Return EmoBox's metadata, its ``data/`` in a .tar.gz, or skip."""
     return _data("data", "emobox-metadata.tar.gz")

@@ -131,6 +131,10 @@ class Scored:
                 "seconds": {"stage4": 1.5, "stage5": None},
                 "config": {"encoder": {"encoder": None, "encoder_conf": {}}},
                 "versions": {"python": "3.12"},
+                "layers": [
+                    {"layer": n, "weight": 0.5, "weight_std": 0.1, "wa": 0.9, "ua": 0.8}
+                    for n in (2, 5)
+                ],
             },
         )
 

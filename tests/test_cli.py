@@ -239,6 +239,7 @@ def configs(tmp_path):
         "rnn_attention",
         "rnn_pooling",
         "mlp_pooling",
+        "stats_pooling",
         "cnn_pooling",
         "linear",
     ):

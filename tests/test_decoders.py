@@ -10,6 +10,7 @@ from espnet_sentiment.decoder.cnn_pooling import CNNPoolingDecoder
 from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
 from espnet_sentiment.decoder.rnn_attention import RNNAttentionDecoder
 from espnet_sentiment.decoder.rnn_pooling import RNNPoolingDecoder
+from espnet_sentiment.decoder.stats_pooling import MIN_VARIANCE, StatsPoolingDecoder
 
 D, CLASSES = 12, 4
 DECODERS = {
@@ -32,6 +33,8 @@ DECODERS = {
     "cnn and lstm": (CNNPoolingDecoder, {"rnn_layers": 1}),
     "attention": (RNNAttentionDecoder, {}),
     "attention, two layers": (RNNAttentionDecoder, {"num_layers": 2}),
+    "statistics": (StatsPoolingDecoder, {}),
+    "statistics, one head": (StatsPoolingDecoder, {"n_heads": 1, "channels": 6}),
 }
 
 
@@ -111,17 +114,55 @@ def test_rnn_attention_equals_the_papers_formulas_for_each_utterance(batch):
         torch.testing.assert_close(logits[b], expected)
 
 
-def test_attention_is_zero_on_padding_and_sums_to_one(batch):
-    decoder = RNNAttentionDecoder(CLASSES, D).double()
+@pytest.mark.parametrize(
+    "cls, n_heads", [(RNNAttentionDecoder, 8), (StatsPoolingDecoder, 4)]
+)
+def test_attention_is_zero_on_padding_and_sums_to_one(batch, cls, n_heads):
+    decoder = cls(CLASSES, D).double()
     x, lengths = batch
     _, attention = decoder.forward_with_attention(x, lengths)
-    assert attention.shape == (4, 8, 13)
+    assert decoder.has_attention and attention.shape == (4, n_heads, 13)
     torch.testing.assert_close(
-        attention.sum(dim=2), torch.ones(4, 8, dtype=torch.float64)
+        attention.sum(dim=2), torch.ones(4, n_heads, dtype=torch.float64)
     )
     for i, length in enumerate(lengths):
         assert (attention[i, :, length:] == 0).all()
         assert (attention[i, :, :length] > 0).all()
+
+
+def test_statistics_are_the_weighted_means_and_deviations_of_each_utterance(batch):
+    torch.manual_seed(SEED + 3)
+    decoder = StatsPoolingDecoder(CLASSES, D, channels=10, n_heads=3).double().eval()
+    logits, attention = decoder.forward_with_attention(*batch)
+    hidden, _, scores = decoder.pooling.score
+    for b, length in enumerate(batch[1].tolist()):
+        h = batch[0][b, :length] @ decoder.project.weight.T + decoder.project.bias
+        e = torch.tanh(h @ hidden.weight.T + hidden.bias) @ scores.weight.T  # (T, 3)
+        means, deviations = [], []
+        for i in range(3):
+            a = torch.softmax(e[:, i], dim=0)
+            torch.testing.assert_close(attention[b, i, :length], a)
+            means.append(a @ h)
+            variance = a @ (h - means[-1]) ** 2
+            deviations.append(variance.clamp(min=MIN_VARIANCE).sqrt())
+        statistics = torch.cat([*means, *deviations])
+        expected = decoder.output.weight @ statistics + decoder.output.bias
+        torch.testing.assert_close(logits[b], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_deviation_of_frames_that_are_alike_is_safe_in_every_type(dtype):
+    torch.manual_seed(SEED + 3)
+    decoder = StatsPoolingDecoder(CLASSES, D).to(dtype)
+    # One frame; frames that are the same; large ones, whose squares float16 lacks.
+    x = torch.zeros(3, 6, D, dtype=dtype)
+    x[0, 0], x[1], x[2] = 3.0, 300.0, 400 * torch.randn(6, D)
+    logits = decoder(x.requires_grad_(), torch.tensor([1, 6, 6]))
+    logits.float().sum().backward()
+    assert logits.dtype == dtype and logits.isfinite().all()
+    assert x.grad.isfinite().all() and (x.grad[0, 1:] == 0).all()
+    for name, parameter in decoder.named_parameters():
+        assert parameter.grad.isfinite().all(), name
 
 
 def test_last_pooling_reads_the_last_valid_state_of_both_directions(batch):

@@ -11,9 +11,11 @@ from recipe_fixtures import Recipe
 from seed import SEED
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.feature_store import FeatureStore
+from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.model.checkpoint import load_sentiment_model, read_checkpoint
+from espnet_sentiment.scoring.layer_probe import probe_layers
 
 pytestmark = pytest.mark.recipe
 
@@ -48,10 +50,29 @@ def test_results_hold_what_the_design_promises(finished, an4_wavs):
     assert results["seconds"]["stage1"] >= 0 and results["seconds"]["stage4"] > 0
     assert {"espnet", "torch", "transformers"} <= set(results["versions"])
     assert results["config"]["resolved"]["optim_conf"]["lr"] == 1e-4
-    for name in ("RESULTS.md", "confusion.png", "learning_curves.png"):
+    for name in ("RESULTS.md", "confusion.png", "learning_curves.png", "layers.png"):
         assert (finished.exp / name).stat().st_size > 0
     table = (finished.root / "exp" / "RESULTS_an4.md").read_text()
     assert f"| small | small | {SEED} |" in table
+
+
+def test_results_say_of_every_layer_its_weight_and_what_a_probe_finds(finished):
+    layers = read_json(finished.exp / "results.json")["layers"]
+    assert [layer["layer"] for layer in layers] == [0, 1, 2, 3]
+    assert sum(layer["weight"] for layer in layers) == pytest.approx(1)
+    assert any(layer["weight_std"] for layer in layers)
+    labels = read_table(finished.data_dir / "utt2label")
+    store = FeatureStore(finished.store / "clean")
+    for layer, scores in zip(
+        layers,
+        probe_layers(store, read_folds(finished.data_dir), labels, 4),
+        strict=True,
+    ):
+        assert {key: layer[key] for key in ("wa", "ua")} == scores
+    report = (finished.exp / "RESULTS.md").read_text()
+    assert "## Layers of the encoder" in report and "layers.png" in report
+    # Other decoders and seeds need not probe it again.
+    assert read_json(finished.store / "layers.json")["layers"][0].keys() == {"wa", "ua"}
 
 
 def test_predictions_and_attention_stand_in_one_line_an_utterance(finished):

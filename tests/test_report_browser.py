@@ -5,7 +5,7 @@ import json
 import pytest
 from report_experiment import EVIL_TEXT, Scored
 
-from espnet_sentiment.core.files import write_json
+from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.recipe.experiment import predictions_hash
 from espnet_sentiment.report.page import embed
 
@@ -64,6 +64,23 @@ def test_word_is_heard_and_marked_while_it_is_spoken(scored, open_page):
         float(page.evaluate("parseFloat(document.querySelector('.cursor').style.left)"))
         > 0
     )
+
+
+def test_layers_are_shown_where_there_are_several(scored, open_page):
+    page = open_page(scored.write_report())
+    assert "50.0 ± 10.0" in page.inner_text("#layers tbody tr >> nth=1")
+    assert page.locator("#layers tbody .bar").count() == 4
+    results = scored.dir / "results.json"
+    kept = read_json(results)
+    try:
+        unknown = {**kept["layers"][0], "wa": None, "ua": None}
+        write_json(results, {**kept, "layers": [unknown]})
+        page = open_page(scored.write_report())
+        assert page.locator("#layers tbody .bar").count() == 1
+        write_json(results, {**kept, "layers": None})
+        assert open_page(scored.write_report()).locator("#layers").count() == 0
+    finally:
+        write_json(results, kept)
 
 
 def test_single_heads_can_be_looked_at(scored, open_page):

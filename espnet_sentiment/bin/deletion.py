@@ -87,7 +87,7 @@ def measure_experiment(
     if not all(path.exists() for path in files):
         raise DataError(
             f"{experiment.dir}: the model has no attention to test: name one that "
-            "has, whose decoder is rnn_attention"
+            "has, whose decoder is rnn_attention or stats_pooling"
         )
     stage = Stage(
         f"deletion test of {experiment.name}",

@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from espnet_sentiment.recipe.overlap_file import find_overlap, overlap_inputs
 from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 
-ALGORITHM = 2
+ALGORITHM = 3
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -66,7 +66,9 @@ def main(argv=None) -> None:
                     stage.start()
                     set_aside_others(experiment, folds, stage)
                     facts = {**stage.inputs, "overlap": overlap()}
-                    outputs = score_experiment(experiment, data, folds, facts)
+                    outputs = score_experiment(
+                        experiment, data, folds, facts, stage.say
+                    )
                     stage.finish(f"results in {experiment.dir}", outputs)
         write_corpus_table(Path(args.exp), data.path.name, tested_set(data, folds))
 
@@ -137,7 +139,11 @@ def gather(
 
 
 def score_experiment(
-    experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], facts: Mapping
+    experiment: Experiment,
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    facts: Mapping,
+    say: Callable[[str], None],
 ) -> list[Path]:
     """Write an experiment's ``results.json``, ``RESULTS.md`` and plots; return them.
 
@@ -146,8 +152,14 @@ def score_experiment(
         data: Labels and votes.
         folds: The set's folds.
         facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``.
+        say: Takes a line of progress.
     """
-    from espnet_sentiment.report.plots import plot_confusion, plot_learning_curves
+    from espnet_sentiment.report.layers import layers
+    from espnet_sentiment.report.plots import (
+        plot_confusion,
+        plot_layers,
+        plot_learning_curves,
+    )
     from espnet_sentiment.scoring.predictions import read_predictions
     from espnet_sentiment.scoring.results import (
         check_predictions,
@@ -181,6 +193,7 @@ def score_experiment(
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
         "overlap": facts["overlap"],
+        "layers": layers(experiment, data, folds, say),
     }
     out = experiment.dir
     plot_confusion(results["confusion"], results["classes"], out / "confusion.png")
@@ -188,7 +201,12 @@ def score_experiment(
     plot_learning_curves(histories, out / "learning_curves.png")
     write_text(out / "RESULTS.md", experiment_report(results))
     write_json(out / "results.json", results)
-    names = ("results.json", "RESULTS.md", "confusion.png", "learning_curves.png")
+    names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
+    if results["layers"]:
+        plot_layers(results["layers"], out / "layers.png")
+        names.append("layers.png")
+    else:  # that of an earlier encoder
+        (out / "layers.png").unlink(missing_ok=True)
     return [out / name for name in names]
 
 

@@ -9,5 +9,6 @@ DECODERS = {
     "rnn_attention": "espnet_sentiment.decoder.rnn_attention:RNNAttentionDecoder",
     "rnn_pooling": "espnet_sentiment.decoder.rnn_pooling:RNNPoolingDecoder",
     "mlp_pooling": "espnet_sentiment.decoder.mlp_pooling:MLPPoolingDecoder",
+    "stats_pooling": "espnet_sentiment.decoder.stats_pooling:StatsPoolingDecoder",
     "cnn_pooling": "espnet_sentiment.decoder.cnn_pooling:CNNPoolingDecoder",
 }

@@ -19,6 +19,7 @@ from espnet_sentiment.core.files import PathLike, atomic_path
 from espnet_sentiment.core.untrusted import parse_json
 from espnet_sentiment.encoder.kinds import check_reference, kind_of
 from espnet_sentiment.layers.finite import find_nonfinite
+from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
 from espnet_sentiment.model.layout import (
     CONFIG,
@@ -85,6 +86,20 @@ def read_checkpoint(path: PathLike) -> dict:
             '"--optim_conf lr=..."), or ask for a sound copy'
         )
     return checkpoint
+
+
+def layer_weights(path: PathLike) -> list[float] | None:
+    """Return the weights by which a model mixes layers; None if it reads one.
+
+    Raises:
+        DataError: As :func:`read_checkpoint`.
+    """
+    logits = read_checkpoint(path)["state_dict"].get("layer_sum.logits")
+    if logits is None:
+        return None
+    mix = WeightedLayerSum(len(logits))
+    mix.load_state_dict({"logits": logits})
+    return mix.weights.tolist()
 
 
 def _read_pth(path: PathLike) -> dict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -68,6 +69,29 @@ def plot_learning_curves(histories: Mapping[str, dict[str, list]], path: Path) -
         axes.set(xlabel="epoch", ylabel=title)
         axes.grid(alpha=0.3)
     all_axes[1].legend()
+    _save(figure, path)
+
+
+def plot_layers(layers: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Plot a bar for each layer's weight, and the probe's WA and UA as lines.
+
+    Args:
+        layers: As ``report.layers.layers`` returns them.
+        path: The file to write.
+    """
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    places = range(len(layers))
+    weights, errors = ([100 * x[k] for x in layers] for k in ("weight", "weight_std"))
+    axes.bar(places, weights, yerr=errors, color="tab:gray", alpha=0.5, capsize=3)
+    axes.set(xlabel="layer", ylabel="weight (%)", ylim=(0, None))
+    axes.set_xticks(places, [str(x["layer"]) for x in layers])
+    if layers[0]["wa"] is not None:
+        scores = axes.twinx()
+        for key, color in (("wa", "tab:blue"), ("ua", "tab:orange")):
+            values = [100 * x[key] for x in layers]
+            scores.plot(places, values, "o-", color=color, label=key.upper())
+        scores.set(ylabel="probe (%)")
+        scores.legend()
     _save(figure, path)
 
 

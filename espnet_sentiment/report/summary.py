@@ -36,6 +36,7 @@ def summarize_experiment(
     return {
         **{key: results[key] for key in (*kept, *measured, "seconds", "versions")},
         **{key: results[key] for key in ("normalisation",) if key in results},
+        "layers": results.get("layers"),
         "overlap": (results.get("overlap") or {}).get("all"),
         "per_class": per_class(utterances, results["classes"]),
         "curves": {name: _curves(history) for name, history in histories.items()},

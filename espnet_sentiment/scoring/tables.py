@@ -11,6 +11,12 @@ from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import update_text
 from espnet_sentiment.data.overlap_text import NOTE, TITLE, cell, lines
 
+LAYERS_NOTE = (
+    "Weight: by which the decoder's input mixes the layers, each normalised; mean and "
+    "standard deviation over folds. Probe: a logistic regression on mean and standard "
+    "deviation over time of one layer, folds as in training."
+)
+
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a Markdown table; every column but the first is right-aligned.
@@ -90,6 +96,7 @@ def experiment_report(results: dict) -> str:
             "## Confusion matrix (rows: truth)\n",
             markdown(["", *classes, "recall (%)"], matrix),
             "![](confusion.png)\n\n![](learning_curves.png)\n",
+            *layers_report(results.get("layers")),
             "## Folds\n",
             markdown(["fold", "test utterances", "WA (%)", "UA (%)"], folds),
             "## Seconds\n",
@@ -101,6 +108,25 @@ def experiment_report(results: dict) -> str:
 def _normalisation_note(results: Mapping) -> list[str]:
     said = results.get("normalisation")
     return [f"Features are {said}.\n"] if said else []
+
+
+def layers_report(layers: Sequence[Mapping] | None) -> list[str]:
+    """Say what each layer is weighed by and what a probe finds in it, if there are."""
+    if not layers:
+        return []
+    rows = [
+        [
+            layer["layer"],
+            f"{percent(layer['weight'])} ± {percent(layer['weight_std'])}",
+            *("" if x is None else percent(x) for x in (layer["wa"], layer["ua"])),
+        ]
+        for layer in layers
+    ]
+    return [
+        "## Layers of the encoder\n",
+        markdown(["layer", "weight (%)", "probe WA (%)", "probe UA (%)"], rows),
+        f"{LAYERS_NOTE}\n\n![](layers.png)\n",
+    ]
 
 
 def overlap_report(results: Mapping) -> str:

@@ -62,6 +62,17 @@ function curvesSection() {
     el("p", {class: "muted"}, t("curves.lines")));
 }
 
+function layersSection() {
+  const found = data.layers;
+  if (!found) return;
+  const scored = found[0].wa !== null;
+  section("layers", t("layers.title"),
+    el("p", {}, t(scored ? "layers.both" : "layers.weights")),
+    table("", ["", t("layers.layer"), t("layers.weight"), ...scored ? ["", t("layers.probe_wa"), t("layers.probe_ua")] : []],
+      found.map((l) => [bar(l.weight), l.layer, `${percent(l.weight)} ± ${percent(l.weight_std)}`,
+        ...scored ? [bar(l.wa), percent(l.wa), percent(l.ua)] : []])));
+}
+
 function calibrationSection() {
   const {bins, ece} = data.calibration;
   section("calibration", t("calibration.title"), el("div", {class: "side"},
@@ -133,6 +144,7 @@ resultsSection();
 classesSection();
 curvesSection();
 speakersSection();
+layersSection();
 calibrationSection();
 groupsSection();
 wordsSection();

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# nEMO (Christop, 2024): 6 classes, 9 Polish speakers, leave one speaker out.
+[ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh run.sh`
+set -euo pipefail
+unset CDPATH # by which cd goes elsewhere
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+corpus=nemo
+corpus_help="nEMO
+  --nemo DIR            the corpus, the folder that holds data.tsv and samples/
+                        (default: download it)
+  --folds SCHEME        speaker: leave one speaker out, 9 folds (default);
+                        speaker+sentence: the tested sentences are left out, too, 27 folds
+"
+nemo=
+folds=speaker
+# As for EmoDB, on whose validation speakers they were chosen: nothing is tuned on nEMO.
+recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
+
+# Experiments on other folds get other names.
+settle_options() {
+  check folds 'speaker(\+sentence)?' "speaker or speaker+sentence"
+  data_options="--folds $folds"
+  if [[ $folds != speaker ]]; then tag+=${tag:+_}${folds//+/_}; fi
+}
+
+prepare_data() {
+  python local/prepare.py --nemo "$nemo" --folds "$folds" --data_dir "data/$corpus"
+}
+
+. ../../local/recipe.sh
