@@ -75,7 +75,9 @@ def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> N
         for fold in folds:
             folder = experiment.fold_dir(fold.name)
             training = trained(experiment, fold.name)
-            training.expect({**model, **training_inputs(data, fold, texts)})
+            training.expect(
+                {**model, **training_inputs(data, fold, texts, model["config"])}
+            )
             inputs = {
                 "training": training.sums(),
                 "store": store.meta,
