@@ -21,6 +21,7 @@ from espnet_sentiment.core.stamp import ASIDE, free_name
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.votes import check_votes
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.data_set import read_data
@@ -37,8 +38,10 @@ from espnet_sentiment.recipe.experiment import (
 from espnet_sentiment.recipe.fold_inputs import decoding_inputs, tested_set
 from espnet_sentiment.recipe.overlap_file import find_overlap, overlap_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
+from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 
 ALGORITHM = 2
+ENTROPIES = "entropies.png"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -146,7 +149,11 @@ def score_experiment(
         folds: The set's folds.
         facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``.
     """
-    from espnet_sentiment.report.plots import plot_confusion, plot_learning_curves
+    from espnet_sentiment.report.plots import (
+        plot_confusion,
+        plot_entropies,
+        plot_learning_curves,
+    )
     from espnet_sentiment.scoring.predictions import read_predictions
     from espnet_sentiment.scoring.results import (
         check_predictions,
@@ -168,6 +175,7 @@ def score_experiment(
         "encoder": experiment.encoder.stem,
         "sentiment": experiment.label,
         **score(by_fold, data.classes, data.utt2votes),
+        **votes_part(by_fold, data, folds, facts["config"]["sentiment"]),
         "seconds": stages_seconds(experiment, folders.values(), kind),
         "config": {
             **facts["config"],
@@ -185,8 +193,42 @@ def score_experiment(
     plot_learning_curves(histories, out / "learning_curves.png")
     write_text(out / "RESULTS.md", experiment_report(results))
     write_json(out / "results.json", results)
-    names = ("results.json", "RESULTS.md", "confusion.png", "learning_curves.png")
+    names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
+    if "votes" in results:
+        plot_entropies(results["votes"]["by_entropy"], out / ENTROPIES)
+        names.append(ENTROPIES)
+    else:  # that of another config
+        (out / ENTROPIES).unlink(missing_ok=True)
     return [out / name for name in names]
+
+
+def votes_part(
+    by_fold: Mapping[str, Sequence[dict]],
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return ``votes`` of ``results.json``, where the sentiment config asks for it.
+
+    Raises:
+        DataError: Votes for tested utterances cannot be used.
+    """
+    if not scores_votes(config, data):
+        return {}
+    from espnet_sentiment.scoring.distribution import score_votes
+
+    shares = vote_shares(config, data.classes)
+    check_votes(data, [utt for fold in folds for utt in fold.test], shares)
+    rows = [row for predictions in by_fold.values() for row in predictions]
+    extra = {utt for fold in folds for utt in fold.no_majority}
+    return {
+        "votes": {
+            "target": config["target"],
+            "no_majority_trained": len(extra) if learns_votes(config) else 0,
+            "no_majority": len(extra),
+            **score_votes(rows, data.utt2votes, shares),
+        }
+    }
 
 
 def asr_rates(encoder: dict) -> dict | None:

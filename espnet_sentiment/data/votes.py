@@ -8,12 +8,15 @@ no class is called so.
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from espnet_sentiment.core.errors import DataError, refuse
-from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.kaldi_table import read_kaldi_table
+
+if TYPE_CHECKING:
+    from espnet_sentiment.data.kaldi_dir import KaldiDir
 
 REFUSE, LEAVE_OUT = "refuse", "leave_out"
 TABLE = "utt2votes"
@@ -108,7 +111,7 @@ class VoteShares:
         return dict(sorted(counts.items()))
 
 
-def check_votes(data: KaldiDir, utts: Iterable[str], shares: VoteShares) -> None:
+def check_votes(data: "KaldiDir", utts: Iterable[str], shares: VoteShares) -> None:
     """Check that votes of utterances are distributions over the classes.
 
     Args:
@@ -123,9 +126,9 @@ def check_votes(data: KaldiDir, utts: Iterable[str], shares: VoteShares) -> None
     path, wanted = data.path / TABLE, dict.fromkeys(utts)
     if not data.utt2votes:
         raise DataError(
-            f"{path} is missing, and target: votes is for annotators' votes: write a "
-            "line for each utterance, 'UTTERANCE VOTE VOTE ...', or take another "
-            "sentiment config, without target"
+            f"{path} is missing, and the sentiment config has target: votes: write a "
+            "line for each utterance, 'UTTERANCE VOTE VOTE ...', or take a config "
+            "without target"
         )
     bad: dict[str, str] = {}
     for utt in wanted.keys() & data.utt2votes.keys():

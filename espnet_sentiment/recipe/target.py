@@ -21,6 +21,16 @@ def learns_votes(config: Mapping[str, Any]) -> bool:
     return config.get("target") == "votes"
 
 
+def scores_votes(config: Mapping[str, Any], data: KaldiDir) -> bool:
+    """Tell whether predictions are compared with votes, too.
+
+    So they are where votes are the target, and where ``target: label`` is written out
+    and there are votes: for a row beside it.
+    """
+    target = config.get("target")
+    return target == "votes" or (target == "label" and bool(data.utt2votes))
+
+
 def training_fold(fold: Fold, config: Mapping[str, Any]) -> Fold:
     """Return what is learned: with votes, from utterances without a majority, too."""
     if not (fold.no_majority and learns_votes(config)):
@@ -41,27 +51,30 @@ def check_target(path: Path, data: KaldiDir, folds: Sequence[Fold]) -> list[str]
         What is to be said, a line each.
 
     Raises:
-        DataError: Votes are the target, and utterances have none that can be used.
+        DataError: Votes are to be learned or scored by, and utterances have none that
+            can be used.
     """
     config = read_config(path)
-    extra = {utt for fold in folds for utt in fold.no_majority}
-    if not learns_votes(config):
-        if not extra:
-            return []
-        return [
-            f"{path}: {len(extra)} training utterances without a majority are left "
-            "out, since labels are the target"
-        ]
-    shares = vote_shares(config, data.classes)
-    parts = (getattr(fold, part) for fold in folds for part in PARTS)
-    used = sorted(extra.union(*parts))
-    check_votes(data, used, shares)
-    said = []
-    if extra:
+    said, extra = [], {utt for fold in folds for utt in fold.no_majority}
+    if extra and not learns_votes(config):
+        said.append(
+            f"{path}: {len(extra)} utterances without a majority are left out, since "
+            "labels are the target"
+        )
+    elif extra:
         said.append(
             f"{path}: {len(extra)} utterances without a majority train as well; they "
             "are not scored"
         )
+    if not scores_votes(config, data):
+        return said
+    parts = PARTS if learns_votes(config) else ("test",)
+    lists = [getattr(fold, part) for fold in folds for part in parts]
+    if learns_votes(config):
+        lists += [fold.no_majority for fold in folds]
+    used = sorted(set().union(*lists))
+    shares = vote_shares(config, data.classes)
+    check_votes(data, used, shares)
     if others := shares.left_out(data.utt2votes[utt] for utt in used):
         named = ", ".join(f"{name} {count:g}" for name, count in others.items())
         said.append(f"{path}: votes for what is no class are left out: {named}")
