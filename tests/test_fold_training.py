@@ -1,6 +1,7 @@
 """How folds train: on stored features as they lie there, equal to the plain way."""
 
 import argparse
+import itertools
 
 import lazy
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from seed import SEED
 
 from espnet_sentiment.core import files
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.feature_store import (
     FeatureStore,
     StoreWriter,
@@ -109,6 +111,9 @@ def config(tmp_path):
     shapes = [f"{utt} {store.n_frames(utt)},{store.dim}\n" for utt in UTTS]
     (tmp_path / "utt2label").write_text(labels)
     (tmp_path / "shape").write_text("".join(shapes))
+    votes = itertools.cycle(["a", "b b", "a a b", "a:1 b:3", "a+b a"])
+    lines = "".join(f"{utt} {vote}\n" for utt, vote in zip(UTTS, votes, strict=False))
+    (tmp_path / "utt2votes").write_text(lines)
     (tmp_path / "tokens").write_text("a\nb\n")
     views = f"{tmp_path / 'clean'},{tmp_path / 'view1'}"
     parser = lazy.SentimentTask.get_parser()
@@ -171,8 +176,34 @@ def _same(one, other):
         torch.testing.assert_close(value, other[0][key], rtol=0, atol=0, msg=key)
 
 
+def _votes(tmp_path, **more):
+    """Return the options by which the votes beside the labels are learned."""
+    views = f"{tmp_path / 'clean'},{tmp_path / 'view1'}"
+    label = (str(tmp_path / "utt2label"), "label", "text")
+    votes = (str(tmp_path / "utt2votes"), "votes", "text")
+    return {
+        "target": "votes",
+        "train_data_path_and_name_and_type": [
+            (views, "speech", "feature_views"),
+            votes,
+        ],
+        "valid_data_path_and_name_and_type": [
+            (str(tmp_path / "clean"), "speech", "feature_views"),
+            label,
+            votes,
+        ],
+        "model_conf": {
+            "n_layers": N_LAYERS,
+            "class_weights": [0.5, 2.0],
+            "label_smoothing": 0.1,
+        },
+        **more,
+    }
+
+
 OPTIONS = {
     "plain": {},
+    "votes": _votes,
     "a scheduler of epochs": {
         "scheduler": "reducelronplateau",
         "scheduler_conf": {"patience": 0},
@@ -200,18 +231,21 @@ def test_a_fold_has_the_numbers_of_espnets_trainer(config, tmp_path, options):
     class ByTrainer(lazy.FoldTask):
         trainer = lazy.SentimentTask.trainer
 
+    options = options(tmp_path) if callable(options) else options
     ours = _train(config, lazy.FoldTask, tmp_path / "ours", **options)
     _same(ours, _train(config, ByTrainer, tmp_path / "theirs", **options))
 
 
 @pytest.mark.espnet
+@pytest.mark.parametrize("target", [lambda path: {}, _votes], ids=["labels", "votes"])
 def test_padded_batches_of_espnets_data_loader_give_the_same_to_rounding(
-    config, tmp_path
+    config, tmp_path, target
 ):
     # Dropout draws other numbers for padded batches.
-    conf = {**config.decoder_conf, "dropout": 0.0}
-    ours = _train(config, lazy.FoldTask, tmp_path / "a", decoder_conf=conf)
-    padded = _train(config, lazy.SentimentTask, tmp_path / "b", decoder_conf=conf)
+    options = {"decoder_conf": {**config.decoder_conf, "dropout": 0.0}}
+    options |= target(tmp_path)
+    ours = _train(config, lazy.FoldTask, tmp_path / "a", **options)
+    padded = _train(config, lazy.SentimentTask, tmp_path / "b", **options)
     for key, value in ours[0].items():
         torch.testing.assert_close(value, padded[0][key], rtol=1e-3, atol=1e-4)
     losses = [k for k in ours[1] if k[2] == "loss"]
@@ -221,11 +255,11 @@ def test_padded_batches_of_espnets_data_loader_give_the_same_to_rounding(
 
 
 @pytest.mark.espnet
-@pytest.mark.parametrize("scheduler", [None, "warmuplr"])
-def test_a_killed_fold_goes_on_to_the_same_bits(
-    config, tmp_path, monkeypatch, scheduler
-):
-    options = {"scheduler": scheduler, "max_epoch": 6}
+@pytest.mark.parametrize("options", ["plain", "a scheduler of steps", "votes"])
+def test_a_killed_fold_goes_on_to_the_same_bits(config, tmp_path, monkeypatch, options):
+    options = OPTIONS[options]
+    options = options(tmp_path) if callable(options) else dict(options)
+    options["max_epoch"] = 6
     whole = _train(config, lazy.FoldTask, tmp_path / "whole", **options)
     trainer, epochs = lazy.FoldTask.trainer, []
 
@@ -330,6 +364,47 @@ def test_an_epoch_leaves_no_file(config, tmp_path):
         "config.yaml",
         "kept.pth",
     }
+
+
+@pytest.mark.espnet
+def test_votes_on_which_all_agree_are_learned_as_labels_are(config, tmp_path):
+    labels = (tmp_path / "utt2label").read_text()
+    (tmp_path / "utt2votes").write_text(labels)
+    options = _votes(tmp_path, decoder_conf={**config.decoder_conf, "dropout": 0.0})
+    by_votes = _train(config, lazy.FoldTask, tmp_path / "votes", **options)
+    options["target"] = None
+    for part in ("train", "valid"):
+        key = f"{part}_data_path_and_name_and_type"
+        options[key] = vars(config)[key]
+    by_label = _train(config, lazy.FoldTask, tmp_path / "labels", **options)
+    for key, value in by_label[0].items():
+        torch.testing.assert_close(by_votes[0][key], value, rtol=1e-3, atol=1e-4)
+    for key, value in by_label[1].items():
+        assert by_votes[1][key] == pytest.approx(value, rel=1e-3), key
+
+
+@pytest.mark.espnet
+def test_votes_that_are_no_target_are_refused_and_a_target_without_votes(
+    config, tmp_path
+):
+    options = _votes(tmp_path)
+    with pytest.raises(DataError, match="has votes, but labels are"):
+        _train(config, lazy.FoldTask, tmp_path / "a", **{**options, "target": "label"})
+    with pytest.raises(DataError, match="has no votes, which target"):
+        _train(config, lazy.FoldTask, tmp_path / "b", target="votes")
+
+
+@pytest.mark.espnet
+def test_votes_are_read_once_for_all_folds_of_a_process(config, tmp_path, monkeypatch):
+    read, read_lines = [], files.read_lines
+    monkeypatch.setattr(
+        files, "read_lines", lambda path: read.append(str(path)) or read_lines(path)
+    )
+    for fold in ("fold1", "fold2"):
+        options = _votes(tmp_path, max_epoch=1)
+        _train(config, lazy.FoldTask, tmp_path / fold, **options)
+    for table in ("utt2label", "utt2votes"):
+        assert read.count(str(tmp_path / table)) == 1
 
 
 @pytest.mark.espnet

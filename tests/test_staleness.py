@@ -106,6 +106,7 @@ CASES = {
         {"0", "4.2", *DECODING},
     ),
     "votes": (change_utterance("votes", ["an", "an", "an"]), {"0", *TOLD}),
+    "target": (edit("sentiment", "target", "votes"), TRAINING | DECODING),
     "text": (change_utterance("text", "he is"), {"0", *TOLD}),
     "conversation": (change_utterance("conversation", "call"), {"0", *TOLD}),
     "speaker": (change_utterance("speaker", "other"), {"0", *TOLD}),

@@ -21,6 +21,7 @@ from espnet_sentiment.core.stamp import ASIDE, free_name
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.votes import check_votes
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.data_set import read_data
@@ -38,8 +39,10 @@ from espnet_sentiment.recipe.fold_inputs import decoding_inputs, tested_set
 from espnet_sentiment.recipe.overlap_file import find_overlap, overlap_inputs
 from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
+from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 
 ALGORITHM = 3
+ENTROPIES = "entropies.png"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -157,6 +160,7 @@ def score_experiment(
     from espnet_sentiment.report.layers import layers
     from espnet_sentiment.report.plots import (
         plot_confusion,
+        plot_entropies,
         plot_layers,
         plot_learning_curves,
     )
@@ -183,6 +187,7 @@ def score_experiment(
         "sentiment": experiment.label,
         **normalisation_of(resolved),
         **score(by_fold, data.classes, data.utt2votes),
+        **votes_part(by_fold, data, folds, facts["config"]["sentiment"]),
         "seconds": stages_seconds(experiment, folders.values(), kind),
         "config": {
             **facts["config"],
@@ -207,7 +212,41 @@ def score_experiment(
         names.append("layers.png")
     else:  # that of an earlier encoder
         (out / "layers.png").unlink(missing_ok=True)
+    if "votes" in results:
+        plot_entropies(results["votes"]["by_entropy"], out / ENTROPIES)
+        names.append(ENTROPIES)
+    else:  # that of another config
+        (out / ENTROPIES).unlink(missing_ok=True)
     return [out / name for name in names]
+
+
+def votes_part(
+    by_fold: Mapping[str, Sequence[dict]],
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return ``votes`` of ``results.json``, where the sentiment config asks for it.
+
+    Raises:
+        DataError: Votes for tested utterances cannot be used.
+    """
+    if not scores_votes(config, data):
+        return {}
+    from espnet_sentiment.scoring.distribution import score_votes
+
+    shares = vote_shares(config, data.classes)
+    check_votes(data, [utt for fold in folds for utt in fold.test], shares)
+    rows = [row for predictions in by_fold.values() for row in predictions]
+    extra = {utt for fold in folds for utt in fold.no_majority}
+    return {
+        "votes": {
+            "target": config["target"],
+            "no_majority_trained": len(extra) if learns_votes(config) else 0,
+            "no_majority": len(extra),
+            **score_votes(rows, data.utt2votes, shares),
+        }
+    }
 
 
 def asr_rates(encoder: dict) -> dict | None:

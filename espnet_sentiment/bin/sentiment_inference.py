@@ -79,7 +79,7 @@ def decode_all(all_experiments: list[Experiment], args: argparse.Namespace) -> N
             training.expect(
                 {
                     **model,
-                    **training_inputs(data, fold, texts),
+                    **training_inputs(data, fold, texts, model["config"]),
                     **expected_speakers(training, data),
                 }
             )

@@ -32,7 +32,8 @@ from espnet_sentiment.recipe.fold_inputs import training_inputs
 from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
-from espnet_sentiment.recipe.stage import DONE, Stage
+from espnet_sentiment.recipe.stage import DONE, Stage, say
+from espnet_sentiment.recipe.target import check_target, training_fold
 
 ALGORITHM = 2
 
@@ -72,18 +73,19 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     todo: list[tuple[Experiment, Fold, Stage]] = []
     for experiment in all_experiments:
         texts = read_transcripts(experiment, data.utts)
+        model = model_inputs(experiment, encoder, data.classes)
         inputs: dict[str, Any] = {
-            **model_inputs(experiment, encoder, data.classes),
+            **model,
             "sentiment_args": extra,
             "stores": store_inputs(experiment),
-            **init_inputs(read_config(experiment.sentiment), extra),
-            **speaker_inputs(read_config(experiment.sentiment), extra, data),
+            **init_inputs(model["config"], extra),
+            **speaker_inputs(model["config"], extra, data),
         }
         for fold in folds:
             stage = Stage(
                 f"stage 4: {experiment.name} fold {fold.name}",
                 experiment.fold_dir(fold.name) / DONE,
-                {**inputs, **training_inputs(data, fold, texts)},
+                {**inputs, **training_inputs(data, fold, texts, model["config"])},
                 ALGORITHM,
             )
             if not stage.is_done():
@@ -92,6 +94,9 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
         with writing(*(experiment.dir for experiment, _, _ in todo)):
             # Another run may have trained some of them while this one waited.
             todo = [item for item in todo if not item[2].is_done()]
+            for config in dict.fromkeys(item[0].sentiment for item in todo):
+                for line in check_target(config, data, folds):
+                    say("stage 4", line)
             _train(todo, data, encoder, extra, args)
 
 
@@ -125,7 +130,7 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         stage.start(out)
         outputs = train_fold(
             out=out,
-            fold=fold,
+            fold=training_fold(fold, options[experiment]),
             data=data,
             store=FeatureStore(experiment.store / CLEAN),
             views=list(view_dirs(experiment)),

@@ -13,6 +13,8 @@ from espnet_sentiment.core.names import name_fault, nfc, short
 from espnet_sentiment.data.kaldi_table import Table, read_kaldi_table
 
 PARTS = ("train", "valid", "test")
+# A further list of a fold, which may lack.
+NO_MAJORITY = "train_no_majority"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +26,19 @@ class Fold:
         train: Ids of the utterances to learn from.
         valid: Ids of the utterances that select epochs.
         test: Ids of the utterances that are scored.
+        no_majority: Ids of utterances without a label, whose annotators do not agree:
+            what learns from votes learns from them, too.
     """
 
     name: str
     train: list[str]
     valid: list[str]
     test: list[str]
+    no_majority: list[str] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", nfc(self.name))
-        for part in PARTS:
+        for part in (*PARTS, "no_majority"):
             if not "".join(utts := getattr(self, part)).isascii():
                 object.__setattr__(self, part, list(map(nfc, utts)))
 
@@ -231,8 +236,10 @@ def write_folds(data_dir: PathLike, folds: Sequence[Fold]) -> None:
             raise DataError(f"{root}: {count} folds are called {name!r}: rename them")
     shutil.rmtree(root, ignore_errors=True)
     for fold in folds:
-        for part in PARTS:
-            utts = getattr(fold, part)
+        lists = {part: getattr(fold, part) for part in PARTS}
+        if fold.no_majority:
+            lists[NO_MAJORITY] = fold.no_majority
+        for part, utts in lists.items():
             write_text(root / fold.name / part, "".join(f"{u}\n" for u in utts))
 
 
@@ -271,8 +278,12 @@ def read_folds(data_dir: PathLike) -> list[Fold]:
                 faults.append(str(error))
         if len(tables) < len(PARTS):
             continue
+        parts: tuple[str, ...] = PARTS
+        if (root / name / NO_MAJORITY).exists():
+            tables[NO_MAJORITY] = read_kaldi_table(root / name / NO_MAJORITY)
+            parts = (*PARTS, NO_MAJORITY)
         faults += _part_faults(list(tables.values()), known)
-        folds[nfc(name)] = Fold(name, *(list(tables[part].values) for part in PARTS))
+        folds[nfc(name)] = Fold(name, *(list(tables[part].values) for part in parts))
     if faults:
         refuse(f"{root}: {len(faults)} faults", faults)
     return list(folds.values())
@@ -284,7 +295,7 @@ def _known(utt2spk: Path) -> Container[str] | None:
 
 
 def _part_faults(parts: Sequence[Table], known: Container[str] | None) -> Iterator[str]:
-    """Say what is wrong with the three lists of a fold."""
+    """Say what is wrong with the lists of a fold."""
     for table in parts:
         if not table.n:
             yield f"{table.path} is empty: rerun stage 0, or write ids into it"

@@ -14,6 +14,7 @@ from espnet_sentiment.core.names import is_name, name_fault, nfc, short
 from espnet_sentiment.data.kaldi_table import Table
 from espnet_sentiment.data.mono import SIDES
 from espnet_sentiment.data.times import number
+from espnet_sentiment.data.votes import VoteError, counted_votes
 
 TO_THE_END = -1  # Kaldi's end of a segment that ends with its recording
 # What Kaldi's extract-segments calls the channels, and we the sides.
@@ -48,7 +49,7 @@ def faults_of(tables: Mapping[str, Table], classes: Collection[str]) -> list[str
     faults += _word_faults(tables["utt2label"], "label")
     faults += _label_faults(tables["utt2label"], tables["classes"].path, classes)
     faults += _class_faults(tables["classes"])
-    return faults + _vote_faults(tables["utt2votes"])
+    return faults + _vote_faults(tables["utt2votes"], set(classes))
 
 
 # What the first column of each table names.
@@ -299,18 +300,24 @@ def _class_faults(classes: Table) -> list[str]:
     )
 
 
-def _vote_faults(utt2votes: Table) -> list[str]:
+def _vote_faults(utt2votes: Table, classes: Container[str]) -> list[str]:
     votes = {v for votes in set(utt2votes.values.values()) for v in votes.split()}
-    bad = {vote for vote in votes if not is_name(vote)}
+    bad = {v: fault for v in votes if (fault := _vote_fault(v, classes)) is not None}
     if not bad:
         return []
 
     def tell(key: str, value: str) -> str | None:
         found = [vote for vote in value.split() if vote in bad]
-        return (
-            f"utterance {key} has the vote {name_fault(found[0])}: {RENAME}"
-            if found
-            else None
-        )
+        return f"utterance {key} {bad[found[0]]}" if found else None
 
     return utt2votes.faults(tell)
+
+
+def _vote_fault(vote: str, classes: Container[str]) -> str | None:
+    if not is_name(vote):
+        return f"has the vote {name_fault(vote)}: {RENAME}"
+    try:
+        list(counted_votes(nfc(vote), classes))
+    except VoteError as error:
+        return str(error)
+    return None

@@ -18,6 +18,7 @@ from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.layers.normalised_sum import normalised_sum
 from espnet_sentiment.layers.padding import pad_mask
+from espnet_sentiment.layers.soft_cross_entropy import soft_cross_entropy
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 
 FUSION_SIZE = 128
@@ -111,10 +112,11 @@ class SentimentModel(AbsESPnetModel):
         self,
         speech: torch.Tensor | Sequence[torch.Tensor],
         speech_lengths: torch.Tensor,
-        label: torch.Tensor,
+        label: torch.Tensor | None = None,
         text: torch.Tensor | None = None,
         text_lengths: torch.Tensor | None = None,
         speaker: torch.Tensor | None = None,
+        votes: torch.Tensor | None = None,
         **kwargs,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Compute the loss of a batch.
@@ -123,34 +125,45 @@ class SentimentModel(AbsESPnetModel):
             speech: Audio (B, N), or features when there is no encoder: (B, T, L * D),
                 or (T, L * D) of each utterance, as they lie in a store.
             speech_lengths: Valid samples or frames (B,).
-            label: Class indices (B, 1).
+            label: Class indices (B, 1); where votes train, there may be none.
             text: Token indices (B, U) of the transcripts, for a text branch.
             text_lengths: Valid tokens (B,).
             speaker: Mean and standard deviation (B, 2, L * D) of every utterance's
                 speaker, instead of those that ``normalize`` has for all.
+            votes: Shares of the classes (B, C), which then are the target of the loss.
             kwargs: What else ESPnet's loaders pass (``utt_id``, ``label_lengths``).
 
         Returns:
-            Loss (), statistics (loss, acc) and the batch size as their weight. In
+            Loss (), statistics (loss, acc) and the batch size as their weight. Without
+            labels, a prediction is right that no class has more votes than. In
             evaluation mode the confusion matrix is summed up besides.
+
+        Raises:
+            ValueError: There are neither labels nor votes.
         """
         logits, _ = self.classify(
             speech, speech_lengths, False, text, text_lengths, speaker
         )
-        target = label.squeeze(-1)
-        loss = self.criterion(logits, target)
         prediction = logits.argmax(dim=-1)
-        if not self.training:
+        target = None if label is None else label.squeeze(-1)
+        if votes is not None:
+            loss = soft_cross_entropy(logits, votes, self.criterion)
+        elif target is not None:
+            loss = self.criterion(logits, target)
+        else:
+            raise ValueError("there is nothing to learn from: give labels, or votes")
+        if target is not None:
+            right = prediction == target
+        else:
+            right = votes.take_along_dim(prediction[:, None], 1)[:, 0] == votes.amax(1)
+        if target is not None and not self.training:
             self.confusion.index_put_(
                 (target, prediction),
                 torch.ones_like(target),
                 accumulate=True,
             )
-        stats = {
-            "loss": loss.detach(),
-            "acc": (prediction == target).float().mean(),
-        }
-        return force_gatherable((loss, stats, len(target)), loss.device)
+        stats = {"loss": loss.detach(), "acc": right.float().mean()}
+        return force_gatherable((loss, stats, len(logits)), loss.device)
 
     def classify(
         self,

@@ -1,11 +1,13 @@
 """What a fold's training and decoding read of a set, for their stamps."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from espnet_sentiment.core.errors import refuse
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.folds import PARTS, Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.recipe.target import learns_votes, training_fold
 
 
 def tested_set(data: KaldiDir, folds: Sequence[Fold]) -> str:
@@ -19,7 +21,10 @@ def tested_set(data: KaldiDir, folds: Sequence[Fold]) -> str:
 
 
 def training_inputs(
-    data: KaldiDir, fold: Fold, texts: Mapping[str, str] | None
+    data: KaldiDir,
+    fold: Fold,
+    texts: Mapping[str, str] | None,
+    config: Mapping[str, Any],
 ) -> dict[str, str]:
     """Hash what a fold trains and validates on: utterances in order, labels, texts.
 
@@ -27,6 +32,7 @@ def training_inputs(
         data: The set.
         fold: A fold of it.
         texts: Transcripts, for a model with a text branch.
+        config: The sentiment config, which may take votes as the target.
 
     Raises:
         DataError: Utterances of the fold have no label.
@@ -40,10 +46,14 @@ def training_inputs(
     if faults:
         table = data.path / "utt2label"
         refuse(f"{table} lacks labels: add them, or rerun stage 0", faults)
+    fold = training_fold(fold, config)
     inputs = {}
     for part in ("train", "valid"):
         utts = getattr(fold, part)
-        inputs[part] = sha256_of([(utt, data.utt2label[utt]) for utt in utts])
+        inputs[part] = sha256_of([(utt, data.utt2label.get(utt)) for utt in utts])
+    if learns_votes(config):
+        utts = fold.train + fold.valid
+        inputs["votes"] = sha256_of({u: data.utt2votes.get(u) for u in utts})
     if texts is not None:
         inputs["text"] = sha256_of({u: texts[u] for u in fold.train + fold.valid})
     return inputs

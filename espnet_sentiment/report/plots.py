@@ -95,6 +95,27 @@ def plot_layers(layers: Sequence[Mapping[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_entropies(bins: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Plot the model's entropy by the annotators': means, and the middle halves.
+
+    Args:
+        bins: As ``scoring.distribution.entropy_bins`` returns them.
+        path: File to write.
+    """
+    votes, model, low, high, count = (
+        np.array([part[key] for part in bins])
+        for key in ("votes", "model", "low", "high", "count")
+    )
+    figure, axes = plt.subplots(figsize=(4.4, 3.8), layout="constrained")
+    axes.vlines(votes, low, high, color="tab:blue", alpha=0.4, lw=3)
+    axes.scatter(votes, model, s=20 + 80 * np.sqrt(count / count.max()), zorder=2)
+    most = max(votes.max(), high.max(), 0.1)
+    axes.plot([0, most], [0, most], color="gray", ls="--", lw=1)
+    axes.set(xlabel="entropy of the votes (nats)", ylabel="the model's entropy (nats)")
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
 def plot_asr_learning_curve(history: Mapping[str, Sequence], path: Path) -> None:
     """Plot an RNN-T's loss, and its validation's CER and WER where known, by epoch."""
     panels = {

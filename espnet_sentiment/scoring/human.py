@@ -1,9 +1,11 @@
 """Reference points: the majority class, and how far annotators agree."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
+
+from espnet_sentiment.data.votes import counted_votes
 
 
 def majority_reference(labels: Sequence[str]) -> dict[str, float]:
@@ -15,6 +17,11 @@ def majority_reference(labels: Sequence[str]) -> dict[str, float]:
     }
 
 
+def _votes(text: str, labels: Container[str]) -> list[tuple[str, float]]:
+    """Return single votes and how often each was given; those for nobody are none."""
+    return [(vote, count) for vote, count in counted_votes(text, labels) if count]
+
+
 def human_reference(
     utt2label: Mapping[str, str], utt2votes: Mapping[str, str]
 ) -> dict[str, float] | None:
@@ -22,20 +29,22 @@ def human_reference(
 
     Args:
         utt2label: The majority label of every utterance.
-        utt2votes: The annotators' votes, separated by spaces. One that names several
-            categories joins them by ``+``, and agrees with the label if it is among
-            them.
+        utt2votes: The annotators' votes, separated by spaces, see
+            :mod:`espnet_sentiment.data.votes`. One that names several categories joins
+            them by ``+``, and agrees with the label if it is among them.
 
     Returns:
         WA over utterances and UA over classes (paper, Table 2), or None when the
         corpus gives no votes.
     """
     agreement: dict[str, list] = {}
+    labels = set(utt2label.values())
     for utt, label in utt2label.items():
-        votes = utt2votes.get(utt, "").split()
+        votes = _votes(utt2votes.get(utt, ""), labels)
         if votes:
-            agree = [label in {vote, *vote.split("+")} for vote in votes]
-            agreement.setdefault(label, []).append(np.mean(agree))
+            agree = [label in {vote, *vote.split("+")} for vote, _ in votes]
+            counts = [count for _, count in votes]
+            agreement.setdefault(label, []).append(np.average(agree, weights=counts))
     if not agreement:
         return None
     return {

@@ -93,6 +93,7 @@ def experiment_report(results: dict) -> str:
                 ["", "WA (%)", "95 % interval", "UA (%)", "95 % interval"], summary
             ),
             overlap_report(results),
+            *votes_report(results),
             "## Confusion matrix (rows: truth)\n",
             markdown(["", *classes, "recall (%)"], matrix),
             "![](confusion.png)\n\n![](learning_curves.png)\n",
@@ -136,6 +137,65 @@ def overlap_report(results: Mapping) -> str:
     return "".join(f"- {markdown_text(line)}\n" for line in lines(results["overlap"]))
 
 
+# What is measured of votes, by its key in results.json, as tables call it.
+VOTES_COLUMNS = {
+    "kl": "KL (nats)",
+    "js": "JS (nats)",
+    "entropy_correlation": "entropies",
+}
+VOTES_NOTE = (
+    "KL: Kullback-Leibler divergence of the model's posteriors from the annotators' "
+    "votes, KL(votes || model), in nats; JS: Jensen-Shannon divergence of the two, in "
+    "nats, at most 0.69; means over utterances. Entropies: Spearman's correlation of "
+    "the entropy of the posteriors and that of the votes. 95 %: bootstrap interval "
+    "over utterances.\n"
+)
+
+
+def votes_report(results: Mapping) -> list[str]:
+    """Say how far predictions are from the votes, where that was scored."""
+    votes = results.get("votes")
+    if votes is None:
+        return []
+    rows = [
+        [name, *measure_cells(votes[key], votes[f"{key}_ci95"])]
+        for key, name in VOTES_COLUMNS.items()
+    ]
+    said = f"Target: {votes['target']}. Scored: {votes['n_utterances']} utterances."
+    if votes["no_majority"]:
+        said += (
+            f" Without a majority, and not scored: {votes['no_majority']} utterances, "
+            f"of which {votes['no_majority_trained']} train."
+        )
+    return [
+        "## Distribution of the votes\n",
+        said + "\n",
+        markdown(["", "", "95 % interval"], rows),
+        VOTES_NOTE,
+        "![](entropies.png)\n",
+    ]
+
+
+def measure_cells(value: float | None, bounds: Sequence[float] | None) -> list[str]:
+    """Format a measure and its interval; a dash where nothing can be measured."""
+    return [
+        "-" if value is None else f"{value:.3f}",
+        "-" if bounds is None else f"{bounds[0]:.3f} - {bounds[1]:.3f}",
+    ]
+
+
+def _mean_measure(group: Iterable[Mapping], key: str) -> list[str]:
+    """Return the cells of a measure, mean over seeds; none without votes."""
+    found = [r["votes"] for r in group if r.get("votes")]
+    values = [votes[key] for votes in found]
+    bounds = [votes[f"{key}_ci95"] for votes in found]
+    if not values:
+        return ["", ""]
+    if None in values or None in bounds:
+        return ["-", "-"]
+    return measure_cells(float(np.mean(values)), np.mean(bounds, axis=0).tolist())
+
+
 def asr_note(all_results: Iterable[dict]) -> str:
     """Say how well the RNN-Ts recognise whose encoders a table's rows read."""
     notes = {
@@ -155,6 +215,7 @@ def corpus_table(all_results: Iterable[dict]) -> str:
     The last row always answers with the largest class, by which UA is at chance.
     """
     all_results = list(all_results)
+    has_votes = any(results.get("votes") for results in all_results)
     groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for results in all_results:
         groups[results["encoder"], results["sentiment"]].append(results)
@@ -170,14 +231,23 @@ def corpus_table(all_results: Iterable[dict]) -> str:
         bounds = np.mean([r["pooled"]["ua_ci95"] for r in group], axis=0)
         cells.append(interval(bounds.tolist()))
         cells.append(overlap_cell(group))
+        if has_votes:
+            for key in VOTES_COLUMNS:
+                cells += _mean_measure(group, key)
         rows.append((encoder, -ua, cells))
     ordered = [cells for _, _, cells in sorted(rows)]
     if all_results:
         chance = all_results[0]["majority"]
         wa, ua = percent(chance["wa"]), percent(chance["ua"])
-        ordered.append(["chance: the largest class", "", "", wa, ua, "", ""])
+        empty = [""] * 2 * len(VOTES_COLUMNS) if has_votes else []
+        chance_row = ["chance: the largest class", "", "", wa, ua, "", ""]
+        ordered.append([*chance_row, *empty])
     header = ["sentiment model", "encoder", "seeds", "WA (%)", "UA (%)", "UA 95 %"]
-    return "\n".join([markdown([*header, TITLE], ordered), NOTE])
+    header.append(TITLE)
+    if has_votes:
+        header += [text for name in VOTES_COLUMNS.values() for text in (name, "95 %")]
+    notes = [NOTE, VOTES_NOTE] if has_votes else [NOTE]
+    return "\n".join([markdown(header, ordered), *notes])
 
 
 def overlap_cell(group: Iterable[Mapping]) -> str:

@@ -20,6 +20,7 @@ from typeguard import typechecked
 from espnet_sentiment.data.feature_store import register_data_type
 from espnet_sentiment.data.text_tokens import TextToTokens
 from espnet_sentiment.data.token_list import TOKEN_TYPES
+from espnet_sentiment.data.votes import LEAVE_OUT, REFUSE, VoteShares
 from espnet_sentiment.encoder.choices import encoder_choices
 from espnet_sentiment.model.build import (
     build_model,
@@ -121,6 +122,21 @@ class SentimentTask(AbsTask):
             help="SpecAugment views of each utterance in the feature store (stage 3)",
         )
         group.add_argument(
+            "--target",
+            type=str_or_none,
+            choices=("label", "votes"),
+            default=None,
+            help="What is learned: labels (also where it is not said), or the "
+            "distribution of the annotators' votes",
+        )
+        group.add_argument(
+            "--other_votes",
+            type=str,
+            choices=(REFUSE, LEAVE_OUT),
+            default=REFUSE,
+            help="What becomes of votes for what is no class",
+        )
+        group.add_argument(
             "--encoder_reference",
             action=NestedDictAction,
             default={},
@@ -188,11 +204,14 @@ class SentimentTask(AbsTask):
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable | None:
-        """Turn labels and transcripts into indices."""
+        """Turn labels and transcripts into indices, votes into shares."""
         if not args.use_preprocessor:
             return None
+        classes, shares = cls.classes(args), None
+        if args.target == "votes":
+            shares = VoteShares(classes, args.other_votes)
         return SentimentPreprocessor(
-            LabelToIndex(cls.classes(args)), cls.text_to_tokens(args)
+            LabelToIndex(classes), cls.text_to_tokens(args), shares
         )
 
     @classmethod
@@ -206,8 +225,11 @@ class SentimentTask(AbsTask):
     def required_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """Name the data that an utterance must have."""
-        return ("speech",) if inference else ("speech", "label")
+        """Name the data that an utterance must have.
+
+        One that votes train on may have no label; the model asks for one of the two.
+        """
+        return ("speech",) if inference or train else ("speech", "label")
 
     @classmethod
     def optional_data_names(
@@ -215,9 +237,12 @@ class SentimentTask(AbsTask):
     ) -> tuple[str, ...]:
         """Name the data that an utterance may have.
 
-        A text branch needs ``text``; ``speaker`` is what speakers are normalised by.
+        A text branch needs ``text``, what learns from votes ``votes``; ``speaker`` is
+        what speakers are normalised by.
         """
-        return ("text", "speaker")
+        if inference:
+            return ("text", "speaker")
+        return ("label", "text", "votes", "speaker")
 
     @classmethod
     def classes(cls, args: argparse.Namespace) -> list[str]:

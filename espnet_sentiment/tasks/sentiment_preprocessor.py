@@ -1,4 +1,4 @@
-"""Labels and transcripts as indices."""
+"""Labels and transcripts as indices, votes as shares."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.text_tokens import TextToTokens
+from espnet_sentiment.data.votes import VoteError, VoteShares
 
 
 class LabelToIndex:
@@ -41,13 +42,42 @@ class SentimentPreprocessor:
     Args:
         labels: Turns labels.
         tokens: Turns transcripts; None without a text branch.
+        shares: Turns votes; None where labels are the target.
     """
 
-    def __init__(self, labels: LabelToIndex, tokens: TextToTokens | None):
-        self.labels, self.tokens = labels, tokens
+    def __init__(
+        self,
+        labels: LabelToIndex,
+        tokens: TextToTokens | None,
+        shares: VoteShares | None = None,
+    ):
+        self.labels, self.tokens, self.shares = labels, tokens, shares
 
     def __call__(self, utt: str, data: dict) -> dict[str, np.ndarray]:
-        """Replace ``data["label"]`` and ``data["text"]``."""
+        """Replace ``data["label"]``, ``data["text"]`` and ``data["votes"]``.
+
+        Raises:
+            DataError: As :class:`LabelToIndex`, or votes cannot be used, are there and
+                not the target, or the target and not there.
+        """
+        if "votes" in data:
+            data["votes"] = self._shares(utt, data["votes"])
+        elif self.shares is not None and "label" in data:  # not for inference
+            raise DataError(
+                f"utterance {utt} has no votes, which target: votes learns from: name "
+                "utt2votes as the data 'votes'"
+            )
         if self.tokens is not None and "text" in data:
             data["text"] = self.tokens(data["text"])
         return self.labels(utt, data)
+
+    def _shares(self, utt: str, votes: str) -> np.ndarray:
+        if self.shares is None:
+            raise DataError(
+                f"utterance {utt} has votes, but labels are the target: set target: "
+                "votes, or do not name the data 'votes'"
+            )
+        try:
+            return self.shares(votes).astype(np.float32)
+        except VoteError as error:
+            raise DataError(f"utterance {utt} {error}") from None

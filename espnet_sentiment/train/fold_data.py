@@ -15,7 +15,7 @@ from espnet_sentiment.data.speaker_statistics import SpeakerAffine
 
 
 def table_of(path: str) -> Mapping[str, str]:
-    """Read labels or transcripts, which all folds of a process share.
+    """Read labels, votes or transcripts, which all folds of a process share.
 
     Raises:
         DataError: As ``read_table``.
@@ -27,7 +27,7 @@ def table_of(path: str) -> Mapping[str, str]:
     return _read_once(path, status.st_mtime_ns, status.st_size)
 
 
-@functools.lru_cache(maxsize=2)  # labels and transcripts
+@functools.lru_cache(maxsize=3)  # labels, votes and transcripts
 def _read_once(path: str, changed: int, size: int) -> Mapping[str, str]:
     return read_table(path)
 
@@ -40,14 +40,14 @@ READERS = {
 
 
 class FoldDataset(AbsDataset):
-    """Utterances of a fold; labels and transcripts are made indices once.
+    """Utterances of a fold; labels, votes and transcripts are made numbers once.
 
     ESPnet's dataset copies features to float32 and looks at types at every access.
 
     Args:
         sources: Path, name and type of what there is, as ESPnet's tasks take them.
         utts: The utterances.
-        preprocess: Turns an utterance's label and text into indices.
+        preprocess: Turns an utterance's label, votes and text into numbers.
     """
 
     def __init__(

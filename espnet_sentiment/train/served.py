@@ -275,10 +275,12 @@ SENTIMENT = Served(
             ("specaug", "specaug_conf", "views"), "stage 3 makes the views"
         ),
         "text_encoder": "it needs transcripts, which stage 3 writes",
+        **dict.fromkeys(("target", "other_votes"), "stage 6 scores by it"),
     },
     needs={
         **_NEEDS,
         "views": "specaug",
+        "other_votes": "target",
         "normalize_conf": "normalize",
         **dict.fromkeys(
             ("text_encoder_conf", "text_token_type", "text_nbpe"), "text_encoder"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path, write_json, write_text
 from espnet_sentiment.core.log_file import logging_to
 from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
@@ -17,6 +18,7 @@ from espnet_sentiment.data.speaker_statistics import (
     write_speakers,
 )
 from espnet_sentiment.data.token_list import write_token_list
+from espnet_sentiment.data.votes import VoteShares
 from espnet_sentiment.data.words import plain_words
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.layers.speaker_mvn import SpeakerMVN
@@ -97,8 +99,9 @@ def train_fold(
 
     Args:
         out: Folder of the fold; ``sentiment.pth`` appears in it at the end.
-        fold: Utterances to learn from and to validate on; ``test`` is not looked at.
-        data: Labels.
+        fold: Utterances to learn from and to validate on; ``test`` and ``no_majority``
+            are not looked at.
+        data: Labels and votes.
         store: Clean features.
         views: Stores to train on, one of which every utterance draws an epoch.
         encoder: The encoder's config, ``{"encoder": ..., "encoder_conf": ...}``.
@@ -113,6 +116,8 @@ def train_fold(
     out.mkdir(parents=True, exist_ok=True)
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
     options = {**options, **SENTIMENT.fixed}
+    # One without a majority has no label.
+    learned = {"votes"} if options["target"] == "votes" else {"label"}
     options.update(
         output_dir=str(out),
         token_list=_write_classes(out, data.classes),
@@ -124,9 +129,11 @@ def train_fold(
         # What the store holds is already augmented.
         specaug=None,
         specaug_conf={},
-        model_conf=_model_conf(options["model_conf"], fold, data, store),
-        train_data_path_and_name_and_type=_sources(views, data, transcripts),
-        valid_data_path_and_name_and_type=_sources([store.root], data, transcripts),
+        model_conf=_model_conf(options, fold, data, store),
+        train_data_path_and_name_and_type=_sources(views, data, transcripts, learned),
+        valid_data_path_and_name_and_type=_sources(
+            [store.root], data, transcripts, {"label", *learned}
+        ),
         train_shape_file=[_write_shapes(out / "train_shape", fold.train, store)],
         valid_shape_file=[_write_shapes(out / "valid_shape", fold.valid, store)],
         seed=seed,
@@ -177,12 +184,11 @@ def _write_shapes(path: Path, utts: Sequence[str], store: FeatureStore) -> str:
 
 
 def _sources(
-    views: Sequence[Path], data: KaldiDir, transcripts: Path | None
+    views: Sequence[Path], data: KaldiDir, transcripts: Path | None, names: set[str]
 ) -> list[tuple]:
-    sources = [
-        (",".join(map(str, views)), "speech", "feature_views"),
-        (str(data.path / "utt2label"), "label", "text"),
-    ]
+    sources = [(",".join(map(str, views)), "speech", "feature_views")]
+    for name in sorted(names):
+        sources.append((str(data.path / f"utt2{name}"), name, "text"))
     if transcripts is not None:
         sources.append((str(transcripts), "text", "text"))
     return sources
@@ -202,14 +208,20 @@ def _text_options(
     return {f"text_{key}": value for key, value in made.items()}
 
 
-def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) -> dict:
+def _model_conf(
+    options: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore
+) -> dict:
     """Add the store's layers; ``class_weights: balanced`` becomes numbers.
 
     Balanced weights are those of scikit-learn's ``compute_class_weight``, from the
-    fold's training utterances.
+    fold's training utterances; of votes, from how much of them a class has.
     """
-    conf = {**conf, "n_layers": store.meta["n_layers"]}
-    if conf.get("class_weights") == "balanced":
+    conf = {**options["model_conf"], "n_layers": store.meta["n_layers"]}
+    if conf.get("class_weights") == "balanced" and options["target"] == "votes":
+        shares = VoteShares(data.classes, options["other_votes"])
+        found = [shares(data.utt2votes[utt]) for utt in fold.train]
+        conf["class_weights"] = balanced_weights(np.sum(found, axis=0), data.classes)
+    elif conf.get("class_weights") == "balanced":
         from sklearn.utils.class_weight import compute_class_weight
 
         labels = [data.utt2label[utt] for utt in fold.train]
@@ -218,6 +230,25 @@ def _model_conf(conf: Mapping, fold: Fold, data: KaldiDir, store: FeatureStore) 
         )
         conf["class_weights"] = weights.tolist()
     return conf
+
+
+def balanced_weights(amounts: np.ndarray, classes: Sequence[str]) -> list[float]:
+    """Return what weights classes (C,) so that each counts the same.
+
+    Args:
+        amounts: Of how many utterances each is, (C,), which may be fractions.
+        classes: Their names, for messages.
+
+    Raises:
+        DataError: A class has none.
+    """
+    if none := [name for name, n in zip(classes, amounts, strict=True) if not n]:
+        raise DataError(
+            f"class_weights: balanced has no weight for {', '.join(none)}, for which "
+            "no training utterance of a fold has a vote: give weights as numbers, or "
+            "choose other folds"
+        )
+    return (amounts.sum() / (len(amounts) * amounts)).tolist()
 
 
 def _keep_result(out: Path, reference: dict[str, str]) -> None:

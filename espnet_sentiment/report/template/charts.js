@@ -69,6 +69,19 @@ function reliabilityDiagram(bins) {
   ]);
 }
 
+// The model's entropy by the annotators': means, and the middle halves.
+function entropyChart(bins) {
+  const most = Math.max(0.1, ...bins.flatMap((bin) => [bin.votes, bin.high]));
+  const end = Math.ceil(10 * most) / 10;
+  const largest = Math.max(...bins.map((bin) => bin.count));
+  return chart(t("votes.chart"), [0, end], [0, end], t("votes.of_votes"), t("votes.of_model"), (x, y) => [
+    svg("line", {class: "dash", x1: x(0), y1: y(0), x2: x(end), y2: y(end)}),
+    ...bins.map((bin) => svg("line", {class: "axis", x1: x(bin.votes), x2: x(bin.votes), y1: y(bin.low), y2: y(bin.high)})),
+    ...bins.map((bin) => svg("circle", {class: "dot", cx: x(bin.votes), cy: y(bin.model),
+      r: 2 + 4 * Math.sqrt(bin.count / largest)})),
+  ]);
+}
+
 // One bar a row; low and high, where given, are an interval.
 function bar(share, low = null, high = null) {
   const interval = low === null ? null :

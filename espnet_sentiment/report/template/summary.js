@@ -82,6 +82,22 @@ function calibrationSection() {
     el("p", {}, t("calibration.error", {ece: percent(ece)})));
 }
 
+// How far predictions are from the annotators' votes, where that was scored.
+function votesSection() {
+  const found = data.votes;
+  if (!found) return;
+  const shown = (value) => value === null ? "–" : value.toFixed(3);
+  const rows = [["kl", t("votes.kl")], ["js", t("votes.js")], ["entropy_correlation", t("votes.correlation")]]
+    .map(([key, name]) => [name, shown(found[key]), found[`${key}_ci95`]?.map(shown).join(" – ") ?? "–"]);
+  section("votes", t("votes.title"),
+    el("p", {}, t("votes.summary", {target: found.target, utterances: found.n_utterances,
+      without: found.no_majority, trained: found.no_majority_trained})),
+    el("div", {class: "side"},
+      entropyChart(found.by_entropy),
+      table("", ["", "", t("results.interval")], rows)),
+    el("p", {class: "muted"}, t("votes.note")));
+}
+
 function groupsSection() {
   const groups = (title, rows) => table(title, ["", t("groups.interval"), t("column.wa"), t("column.utterances")],
     rows, {}, (r) => [r.name, bar(r.accuracy, r.low, r.high), percent(r.accuracy), r.count]);
@@ -146,6 +162,7 @@ curvesSection();
 speakersSection();
 layersSection();
 calibrationSection();
+votesSection();
 groupsSection();
 wordsSection();
 deletionSection();
