@@ -2,8 +2,15 @@
 
 import pytest
 import torch
-from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
-from transformers import WavLMConfig, WavLMModel, WhisperConfig
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+    WavLMConfig,
+    WavLMModel,
+    WhisperConfig,
+)
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from espnet_sentiment.encoder.fused_attention import FusedAttention, fuse_attention

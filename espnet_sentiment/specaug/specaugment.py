@@ -130,7 +130,8 @@ def _resample(x: Tensor, position: Tensor) -> Tensor:
     rows = x.new_empty((batch, frames, 2), dtype=torch.int32)
     rows[..., 0] = position
     rows[..., 1] = position.ceil()
-    rows += frames * torch.arange(batch, device=x.device, dtype=rows.dtype).view(-1, 1, 1)
+    first_row = frames * torch.arange(batch, device=x.device, dtype=rows.dtype)
+    rows += first_row[:, None, None]
     weights = x.new_empty((batch, frames, 2))
     weights[..., 1] = position.frac()
     torch.sub(1, weights[..., 1], out=weights[..., 0])
