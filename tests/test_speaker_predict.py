@@ -258,6 +258,12 @@ def test_all_rows_that_cannot_be_used_are_named(tmp_path):
     )
     with pytest.raises(DataError, match=r"2 of 3 rows(.|\n)*t\.csv:2(.|\n)*t\.csv:3"):
         read_turns(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("clip,who\na.wav,anna\n")
+    with pytest.raises(DataError, match="--map path=COLUMN"):
+        read_turns(tmp_path / "t.csv")
+    found, said = read_turns(tmp_path / "t.csv", {"path": "clip", "speaker": "who"})
+    assert (found[0].name, found[0].speaker) == ("a.wav", "anna")
+    assert "columns are taken: clip as path, who as speaker" in said
 
 
 def test_every_table_says_that_a_row_is_normalised_by_speaker(world):

@@ -127,6 +127,8 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"WA {100 * scores['wa']:.2f} %, UA {100 * scores['ua']:.2f} % "
             f"({count} utterances, all {folds} pooled)",
         )
+        if said := metrics.get("normalisation"):
+            yield "features", said
         yield "overlap", f"{TITLE}: {cell(metrics.get('overlap'))}"
 
 

@@ -7,7 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from espnet_sentiment.cli.lists import (
     LONGEST_LINE,
@@ -21,7 +21,9 @@ from espnet_sentiment.data.listing import Search, defect_of
 from espnet_sentiment.data.records import TABLE_SUFFIXES
 from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
-from espnet_sentiment.data.turns import Turn, read_turns
+
+if TYPE_CHECKING:
+    from espnet_sentiment.data.turns import Turn
 
 STDIN = "-"
 # What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE, MP3 with tags,
@@ -55,7 +57,7 @@ class Input(NamedTuple):
     name: str
     path: Path
     error: DataError | None = None
-    turn: Turn | None = None
+    turn: "Turn | None" = None
 
 
 def list_inputs(
@@ -63,6 +65,7 @@ def list_inputs(
     stdin: BinaryIO,
     spool: Path,
     say: Callable[[str], object],
+    read: "Callable[[Path], tuple[list[Turn], list[str]]] | None" = None,
 ) -> Iterator[Input]:
     """Give the recordings of files, of folders and of their subfolders, sorted.
 
@@ -74,9 +77,10 @@ def list_inputs(
         stdin: Paths, one a line, and comments (``# ...``); or a recording.
         spool: Folder that a recording from ``stdin`` is written to.
         say: Is told what is passed over in a folder.
+        read: Reads a table, as ``read_turns`` does, which is the default.
 
     Raises:
-        DataError: A list cannot be read.
+        DataError: A list cannot be read, or a table.
     """
     for argument in arguments:
         path = Path(argument)
@@ -85,7 +89,7 @@ def list_inputs(
         elif path.suffix.lower() in SUFFIXES and _is_text(path):
             yield from _from_list(path, say)
         elif is_table(argument) and path.is_file():
-            yield from _from_table(path, say)
+            yield from _from_table(path, say, read)
         else:
             yield from _expand(argument, say)
 
@@ -95,8 +99,15 @@ def is_table(argument: str) -> bool:
     return Path(argument).suffix.lower() in TABLE_SUFFIXES
 
 
-def _from_table(path: Path, say: Callable[[str], object]) -> Iterator[Input]:
-    turns, said = read_turns(path)
+def _from_table(
+    path: Path,
+    say: Callable[[str], object],
+    read: "Callable[[Path], tuple[list[Turn], list[str]]] | None",
+) -> Iterator[Input]:
+    # It takes a while to import.
+    from espnet_sentiment.data.turns import read_turns
+
+    turns, said = (read or read_turns)(path)
     for line in said:
         say(f"{path}: {line}")
     if not turns:
@@ -109,7 +120,7 @@ def _from_table(path: Path, say: Callable[[str], object]) -> Iterator[Input]:
         yield Input(_part_name(turn), turn.path, error, turn)
 
 
-def _part_name(turn: Turn) -> str:
+def _part_name(turn: "Turn") -> str:
     """Return the recording's name, and which part of it is meant."""
     part = [] if turn.end is None else [f"{turn.start:g} to {turn.end:g} s"]
     part += [] if turn.channel is None else [f"channel {turn.channel}"]

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import io
 import itertools
 import sys
@@ -34,6 +35,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.channels import CHANNELS
+from espnet_sentiment.data.pairs import read_pairs
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
@@ -116,6 +118,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model: a Whisper or an RNN-T",
     )
     add_speaker_options(parser)
+    parser.add_argument(
+        "--map",
+        default="",
+        metavar="OURS=THEIRS,...",
+        help="columns of tables by our names, such as path=file,speaker=caller",
+    )
+    parser.add_argument("--sheet", help="of a spreadsheet that has several")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a JSON object a line")
     form.add_argument(
@@ -193,11 +202,15 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
 
     from espnet_sentiment.cli.scoring import answer_inputs
     from espnet_sentiment.data.speaker_statistics import BY_ALL, SPEAKER_NORMALISED
+    from espnet_sentiment.data.turns import read_turns
 
     def say(line: str) -> None:
         tqdm.write(one_line(line), file=sys.stderr)
 
-    named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool, say)
+    read = functools.partial(
+        read_turns, columns=read_pairs("--map", args.map), sheet=args.sheet
+    )
+    named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool, say, read)
     # Others than standard input name at least one.
     if (first := next(named, None)) is None:
         raise DataError(

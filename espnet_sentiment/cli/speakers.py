@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from espnet_sentiment.cli.inputs import STDIN, Input, is_table
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.turns import Turn
 
 if TYPE_CHECKING:
     from espnet_sentiment.data.speaker_statistics import SpeakerStatistics
@@ -62,6 +61,7 @@ def speaker_teller(how: str | None) -> Callable[[Input], str | None]:
 def each_channel(inputs: Iterable[Input]) -> Iterator[Input]:
     """Give the channels of recordings that have several, each as an input."""
     from espnet_sentiment.data.audio import audio_info
+    from espnet_sentiment.data.turns import Turn
 
     for item in inputs:
         channels = 1

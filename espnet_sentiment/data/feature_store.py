@@ -171,6 +171,9 @@ class FeatureStore(Mapping):
     def __iter__(self) -> Iterator[str]:
         return iter(self._index)
 
+    def __contains__(self, utt: object) -> bool:
+        return utt in self._index  # without reading it
+
     def n_frames(self, utt: str) -> int:
         """Return the frames T of an utterance without reading them."""
         return self._index[utt][1]

@@ -5,6 +5,7 @@ table's folder; ``speaker``, empty for nobody who is known; ``start`` and ``end`
 ``duration``, in seconds; ``channel``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +42,15 @@ class Turn(NamedTuple):
     channel: str | None = None
 
 
-def read_turns(path: Path) -> tuple[list[Turn], list[str]]:
+def read_turns(
+    path: Path, columns: Mapping[str, str] | None = None, sheet: str | None = None
+) -> tuple[list[Turn], list[str]]:
     """Read a table.
 
     Args:
         path: What ``read_table_file`` reads.
+        columns: Its columns by our names, where they are others (``--map``).
+        sheet: Of a spreadsheet; None for the only one that is not empty.
 
     Returns:
         Its rows, and what its owner should know of how they were read.
@@ -54,8 +59,8 @@ def read_turns(path: Path) -> tuple[list[Turn], list[str]]:
         DataError: As ``read_table_file``, or columns or rows cannot be used; the
             message names all of them, up to 20.
     """
-    read = read_table_file(path)
-    table, taken, said = name_rows(read, {}, required=("path",))
+    read = read_table_file(path, sheet=sheet)
+    table, taken, said = name_rows(read, columns or {}, required=("path",))
     reader = _TurnReader(table, Recordings(path.parent), {})
     turns, faults = [], []
     for number, row in table.rows:
@@ -68,7 +73,7 @@ def read_turns(path: Path) -> tuple[list[Turn], list[str]]:
         head = f"{path}: {len(faults)} of {len(table.rows)} rows cannot be used"
         refuse(head, faults)
     used = [theirs for ours, theirs in taken.items() if ours in COLUMNS]
-    said = [*read.said, *said]
+    said = [*read.said, *said, *reader.said()]
     if ignored := [column for column in read.columns if column not in used]:
         said.append(f"columns without a meaning here: {', '.join(ignored)}")
     return turns, said

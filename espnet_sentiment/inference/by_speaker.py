@@ -107,13 +107,13 @@ class Affines:
     def __init__(self, known: SpeakerStatistics, of_speaker: Callable | None):
         if of_speaker is None:
             raise ValueError("the model is not normalised by speaker")
-        speakers = (None, *known)
-        self._table = {
-            name: of_speaker(None if name is None else known[name]).cpu().numpy()
-            for name in speakers
-        }
+        self._known, self._of_speaker = known, of_speaker
+        self._table: dict[str | None, np.ndarray] = {}
 
     def __getitem__(self, speaker: str | None) -> np.ndarray:
+        if speaker not in self._table:
+            sums = None if speaker is None else self._known[speaker]
+            self._table[speaker] = self._of_speaker(sums).cpu().numpy()
         return self._table[speaker]
 
 
