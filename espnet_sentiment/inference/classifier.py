@@ -1,6 +1,7 @@
 """From waveforms, frames or stored features to posteriors and attention."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,12 +9,18 @@ import torch
 
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.data.store_layers import layer_channels
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder, check_device
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import (
     load_decoder,
     load_sentiment_model,
     text_to_tokens,
+)
+from espnet_sentiment.model.layout import (
+    CONFIG,
+    chosen_layer,
+    read_training_config,
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
 
@@ -37,6 +44,7 @@ class Classifier:
         encoder: Frozen encoder; None classifies stored features only.
         device: Where the decoder computes, as its encoder does.
         name: What messages call the model.
+        layer: What the decoder reads of the features; None is all.
     """
 
     def __init__(
@@ -46,7 +54,9 @@ class Classifier:
         encoder: SpeechEncoder | None = None,
         device: str = "cpu",
         name: PathLike = "the model",
+        layer: slice | None = None,
     ):
+        self._layer = layer
         self.device, self.name = torch.device(device), name
         self.decoder, self.tokens = decoder.to(self.device), tokens
         self._encoder = encoder
@@ -88,8 +98,8 @@ class Classifier:
 
         Args:
             model_file: Checkpoint; its ``config.yaml`` lies beside it.
-            features: What the features come from: ``sha256`` of the encoder, and
-                what messages call it.
+            features: What ``describe_encoder`` says of the encoder that they come
+                from.
             remedy: What to do where the decoder learned on another encoder.
             encoder: That encoder, where recordings are to be classified, too.
             device: Where to compute.
@@ -103,7 +113,14 @@ class Classifier:
                 f"{model_file} learned on the encoder {reference}, not on {features}: "
                 f"{remedy}"
             )
-        return cls(decoder, text_to_tokens(model_file), encoder, device, model_file)
+        config = read_training_config(Path(model_file).with_name(CONFIG))
+        layer, read = chosen_layer(config), features["encoder_conf"].get("layer")
+        channels = None
+        if layer is not None and layer != read:
+            n = layer + 1 if isinstance(read, str) else len(read)
+            channels = layer_channels(layer, read, n, n * config["input_size"])
+        tokens = text_to_tokens(model_file)
+        return cls(decoder, tokens, encoder, device, model_file, channels)
 
     @property
     def classes(self) -> list[str]:
@@ -187,6 +204,8 @@ class Classifier:
                 raise ValueError("the model has a text branch: give it transcripts")
             text = pad([self.tokens(line) for line in given], self.device)
         has_attention = getattr(self.decoder.decoder, "has_attention", False)
+        if self._layer is not None:
+            feats = feats[..., self._layer]
         feats = feats.half().float()
         logits, attention = self.decoder.classify(feats, lengths, has_attention, *text)
         probabilities = logits.double().softmax(dim=-1)

@@ -36,6 +36,7 @@ def summarize_experiment(
     return {
         **{key: results[key] for key in (*kept, *measured, "seconds", "versions")},
         "layers": results.get("layers"),
+        "regression": results.get("regression"),
         "overlap": (results.get("overlap") or {}).get("all"),
         "per_class": per_class(utterances, results["classes"]),
         "curves": {name: _curves(history) for name, history in histories.items()},

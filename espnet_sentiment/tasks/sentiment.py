@@ -121,6 +121,13 @@ class SentimentTask(AbsTask):
             help="SpecAugment views of each utterance in the feature store (stage 3)",
         )
         group.add_argument(
+            "--layer",
+            type=str_or_none,
+            default=None,
+            help="best: each fold reads the layer alone by which a logistic regression "
+            "knows its training and validating speakers best (stage 4)",
+        )
+        group.add_argument(
             "--encoder_reference",
             action=NestedDictAction,
             default={},

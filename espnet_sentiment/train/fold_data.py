@@ -31,9 +31,6 @@ def _read_once(path: str, changed: int, size: int) -> Mapping[str, str]:
     return read_table(path)
 
 
-READERS = {"feature_views": FeatureViews, "text": table_of}
-
-
 class FoldDataset(AbsDataset):
     """Utterances of a fold; labels and transcripts are made indices once.
 
@@ -43,6 +40,7 @@ class FoldDataset(AbsDataset):
         sources: Path, name and type of what there is, as ESPnet's tasks take them.
         utts: The utterances.
         preprocess: Turns an utterance's label and text into indices.
+        layer: Number of the layer that is read alone; None reads all.
     """
 
     def __init__(
@@ -50,9 +48,11 @@ class FoldDataset(AbsDataset):
         sources: Iterable[tuple[str, str, str]],
         utts: Iterable[str],
         preprocess: Callable[[str, dict], dict],
+        layer: int | None = None,
     ):
-        tables = {name: READERS[kind](path) for path, name, kind in sources}
-        self._views: Mapping[str, np.ndarray] = tables.pop("speech")
+        paths = {name: path for path, name, _ in sources}
+        self._views = FeatureViews(paths.pop("speech"), layer)
+        tables = {name: table_of(path) for name, path in paths.items()}
         self._names = ("speech", *tables)
         self._rest = {
             utt: preprocess(utt, {name: table[utt] for name, table in tables.items()})
