@@ -6,18 +6,49 @@ import numpy as np
 import pytest
 from seed import SEED
 
+from espnet_sentiment.data.feature_store import (
+    FeatureStore,
+    FeatureViews,
+    StoreWriter,
+)
 from espnet_sentiment.data.folds import leave_one_speaker_out
 from espnet_sentiment.report import layers as report_layers
-from espnet_sentiment.scoring.layer_probe import probe_layers
+from espnet_sentiment.report.probed import probed
+from espnet_sentiment.scoring import pooled as pooling
+from espnet_sentiment.scoring.layer_probe import best_layer, probe_layers, regress
+from espnet_sentiment.scoring.pooled import pool
+from espnet_sentiment.scoring.tables import (
+    SPEAKER,
+    corpus_table,
+    experiment_report,
+)
 
 D, FRAMES = 6, 20
-LABELS = {f"{s}-{c}{i}": c for s in "abc" for c in ("joy", "rage") for i in range(8)}
-FOLDS = leave_one_speaker_out({utt: utt[0] for utt in LABELS})
+NUMBERS = [2, 5, 6]
+LABELS = {f"{s}-{c}{i}": c for s in "abcd" for c in ("joy", "rage") for i in range(8)}
+SPEAKERS = {utt: utt[0] for utt in LABELS}
+FOLDS = leave_one_speaker_out(SPEAKERS)
 
 
-@pytest.fixture
-def store():
-    """Features of three layers: the class moves the mean of 1 and the spread of 2."""
+def write_store(root, features, dtype=None):
+    """Write features of layers 2, 5 and 6; return the store."""
+    meta = {"encoder": {"encoder_conf": {"layer": NUMBERS}}, "n_layers": 3}
+    utts = sorted(features)
+    writer = StoreWriter(
+        root, [utts[:5], utts[5:]], meta | ({"store_dtype": dtype} if dtype else {})
+    )
+    for number, shard in enumerate(writer.shards):
+        writer.write(number, {utt: features[utt] for utt in shard})
+    writer.finish()
+    return FeatureStore(root)
+
+
+@pytest.fixture(scope="module")
+def features():
+    """Three layers: the class moves the mean of the second, the spread of the third.
+
+    Every speaker moves and stretches all of them more than any class does.
+    """
     rng = np.random.default_rng(SEED)
     found = {}
     for utt, label in LABELS.items():
@@ -25,44 +56,220 @@ def store():
         if label == "rage":
             x[:, 1] += 2.0
             x[:, 2] *= 4.0
-        found[utt] = x.reshape(FRAMES, 3 * D).astype(np.float16)
+        found[utt] = x.reshape(FRAMES, 3 * D)
     return found
 
 
-def test_a_probe_finds_classes_in_means_and_in_deviations_of_single_layers(store):
-    noise, mean, deviation = probe_layers(store, FOLDS, LABELS, 3)
+@pytest.fixture(scope="module")
+def store(features, tmp_path_factory):
+    return write_store(tmp_path_factory.mktemp("store") / "clean", features)
+
+
+@pytest.fixture(scope="module")
+def pooled(store):
+    return pool(store)
+
+
+def swap(utts):
+    """Give some utterances the other class."""
+    other = {"joy": "rage", "rage": "joy"}
+    return {**LABELS, **{utt: other[LABELS[utt]] for utt in utts}}
+
+
+def test_statistics_are_means_and_deviations_of_frames(store, pooled, features):
+    assert pooled.utts == sorted(LABELS) and set(pooled.n_frames) == {FRAMES}
+    x = features[pooled.utts[7]].reshape(FRAMES, 3, D)
+    np.testing.assert_allclose(pooled.values[7, 0], x.mean(0), atol=2e-3)
+    np.testing.assert_allclose(pooled.values[7, 1], x.std(0), atol=2e-3)
+
+
+def test_a_store_is_pooled_once_and_again_when_it_is_another(
+    features, tmp_path, monkeypatch
+):
+    first = pool(write_store(tmp_path / "clean", features))
+    with monkeypatch.context() as patch:
+        patch.setattr(pooling, "_statistics", None)  # is not called
+        again = pool(FeatureStore(tmp_path / "clean"))
+    np.testing.assert_array_equal(again.values, first.values)
+    kept = tmp_path / pooling.NAME
+    kept.write_bytes(kept.read_bytes()[:-1])
+    damaged = pool(FeatureStore(tmp_path / "clean"))
+    np.testing.assert_array_equal(damaged.values, first.values)
+    louder = {utt: 2 * x for utt, x in features.items()}
+    other = pool(write_store(tmp_path / "clean", louder))
+    np.testing.assert_allclose(other.values, 2 * first.values, rtol=1e-2, atol=1e-2)
+
+
+def test_statistics_that_cannot_be_kept_are_there_and_it_is_said(
+    features, tmp_path, monkeypatch
+):
+    store = write_store(tmp_path / "clean", features)
+    (tmp_path / pooling.NAME).mkdir()
+    said = []
+    assert len(pool(store, said.append).values) == len(LABELS)
+    assert len(said) == 1 and "is not kept" in said[0]
+
+
+def test_a_speakers_statistics_are_those_of_normalised_frames(features, pooled):
+    of = [utt for utt in pooled.utts if utt[0] == "b"]
+    frames = np.concatenate([features[utt] for utt in of])
+    x = (features[of[3]] - frames.mean(0)) / frames.std(0)
+    found = pooled.by_speaker(SPEAKERS).values[pooled.rows([of[3]])[0]]
+    np.testing.assert_allclose(found[0].ravel(), x.mean(0), atol=5e-3)
+    np.testing.assert_allclose(found[1].ravel(), x.std(0), atol=5e-3)
+
+
+def test_a_probe_finds_classes_in_means_and_in_deviations_of_single_layers(pooled):
+    noise, mean, deviation = probe_layers(pooled, FOLDS, LABELS)
     assert mean == deviation == {"wa": 1.0, "ua": 1.0}
     assert noise["wa"] < 0.8
 
 
-def test_a_probe_learns_nothing_of_validating_and_tested_utterances(store):
-    swapped = {utt: "rage" if c == "joy" else "joy" for utt, c in LABELS.items()}
+def test_a_probe_learns_nothing_of_validating_and_tested_utterances(pooled):
     fold = FOLDS[0]
-    labels = {**LABELS, **{utt: swapped[utt] for utt in (*fold.test, *fold.valid)}}
-    assert probe_layers(store, [fold], labels, 3)[1] == {"wa": 0.0, "ua": 0.0}
+    labels = swap([*fold.test, *fold.valid])
+    assert probe_layers(pooled, [fold], labels)[1] == {"wa": 0.0, "ua": 0.0}
 
 
-def test_a_fold_that_learns_one_class_predicts_it(store):
+def test_a_fold_that_learns_one_class_predicts_it(pooled):
     labels = {**LABELS, **dict.fromkeys(FOLDS[0].train, "joy")}
-    assert probe_layers(store, FOLDS[:1], labels, 3)[1] == {"wa": 0.5, "ua": 0.5}
+    assert probe_layers(pooled, FOLDS[:1], labels)[1] == {"wa": 0.5, "ua": 0.5}
 
 
-def test_without_a_store_the_weights_stand_alone_and_it_is_said(tmp_path, monkeypatch):
-    weights = iter([[0.5, 0.5], [0.7, 0.3]])
-    monkeypatch.setattr(report_layers, "layer_weights", lambda path: next(weights))
+def test_a_regression_on_all_layers_gains_by_speakers_where_they_differ(
+    features, tmp_path
+):
+    rng = np.random.default_rng(SEED)
+    moved = {s: rng.normal(0, 9, 3 * D) for s in "abcd"}
+    scales = {s: rng.uniform(0.3, 3, 3 * D) for s in "abcd"}
+    told = {u: x * scales[u[0]] + moved[u[0]] for u, x in features.items()}
+    found = regress(
+        pool(write_store(tmp_path / "clean", told)), FOLDS, LABELS, SPEAKERS
+    )
+    assert found["speaker"] == {"wa": 1.0, "ua": 1.0}
+    assert found["plain"]["wa"] < 1.0
+
+
+def test_a_regression_is_not_normalised_by_speakers_who_are_not_known(pooled):
+    unknown = {**SPEAKERS, "a-joy0": "a-joy0"}
+    found = regress(pooled, FOLDS[:1], LABELS, unknown)
+    assert found["plain"] is not None and found["speaker"] is None
+
+
+def test_the_best_layer_is_chosen_without_tested_utterances(pooled):
+    fold = FOLDS[0]
+    assert best_layer(pooled, fold, LABELS, SPEAKERS) in (1, 2)
+    values = pooled.values.copy()
+    # What is tested lies elsewhere, under other labels: nothing changes.
+    values[pooled.rows(fold.test)] = 1e3
+    chosen = best_layer(pooled, fold, LABELS, SPEAKERS)
+    other = pooled._replace(values=values)
+    assert best_layer(other, fold, swap(fold.test), SPEAKERS) == chosen
+    # What trains decides.
+    noisy = pooled.values.copy()
+    noisy[:, :, chosen] = noisy[:, :, 0]
+    worse = pooled._replace(values=noisy)
+    assert best_layer(worse, fold, LABELS, SPEAKERS) == 3 - chosen
+
+
+def test_a_layer_is_chosen_where_there_is_one_speaker_or_one_class(pooled):
+    fold = FOLDS[0]
+    assert best_layer(pooled, fold, LABELS, dict.fromkeys(LABELS, "x")) in (1, 2)
+    one = dict.fromkeys(LABELS, "joy")
+    assert best_layer(pooled, fold, one, SPEAKERS) in (0, 1, 2)
+
+
+@pytest.mark.parametrize("dtype", [None, "int8"])
+def test_one_layer_of_a_store_is_read_alone(features, tmp_path, dtype):
+    whole = write_store(tmp_path / "clean", features, dtype)
+    one = FeatureStore(tmp_path / "clean", 5)
+    assert (one.dim, one.n_layers) == (D, 1)
+    views = FeatureViews(f"{tmp_path / 'clean'},{tmp_path / 'clean'}", 5)
+    for utt in list(whole)[:3]:
+        np.testing.assert_array_equal(one[utt], whole[utt][:, D : 2 * D])
+        np.testing.assert_array_equal(views[utt], one[utt])
+
+
+def results(**more):
+    """Return what an experiment says of itself."""
+    pooled = {"wa": 0.9, "ua": 0.8, "macro_f1": 0.8}
+    pooled |= {"wa_ci95": [0.8, 1], "ua_ci95": [0.7, 0.9]}
+    return {
+        **{"corpus": "c", "tag": "t", "encoder": "e", "sentiment": "s", "seed": 0},
+        **{
+            "n_utterances": 2,
+            "classes": ["joy", "rage"],
+            "confusion": [[1, 0], [0, 1]],
+        },
+        **{"pooled": pooled, "majority": {"wa": 0.5, "ua": 0.5}, "human": None},
+        "mean": {"wa": 0.9, "wa_std": 0.1, "ua": 0.8, "ua_std": 0.1},
+        "folds": [{"fold": "1", "n_test": 2, "wa": 0.9, "ua": 0.8}],
+        "seconds": {},
+        "regression": {
+            "plain": {"wa": 0.7, "ua": 0.6},
+            "speaker": {"wa": 0.95, "ua": 0.94},
+        },
+        **more,
+    }
+
+
+def test_tables_have_rows_of_the_regression_under_their_honest_names():
+    table = corpus_table([results()])
+    rows = [line for line in table.splitlines() if "logistic" in line]
+    assert len(rows) == 2 and "95.00 | 94.00" in rows[0] and SPEAKER in rows[0]
+    assert "70.00 | 60.00" in rows[1] and SPEAKER not in rows[1]
+    # An experiment of before, and speakers who are not known.
+    assert "logistic" not in corpus_table([results(regression=None)])
+    unknown = {"plain": {"wa": 0.7, "ua": 0.6}, "speaker": None}
+    assert SPEAKER not in corpus_table([results(regression=unknown)])
+    assert SPEAKER in experiment_report(results())
+
+
+def test_results_say_which_layer_each_fold_chose():
+    folds = [{"fold": "1", "n_test": 2, "wa": 0.9, "ua": 0.8, "layer": 5}]
+    assert "| 1 | 2 | 90.00 | 80.00 | 5 |" in experiment_report(results(folds=folds))
+    assert "| layer |" not in experiment_report(results())
+
+
+def test_without_a_store_nothing_is_probed_and_it_is_said(tmp_path):
+    said: list[str] = []
+    experiment = SimpleNamespace(store=tmp_path)
+    assert probed(experiment, None, FOLDS, said.append) is None
+    assert said == [
+        f"layers are not probed: {tmp_path / 'clean'} is gone; stage 3 makes it again"
+    ]
+
+
+@pytest.fixture
+def experiment(tmp_path):
     encoder = tmp_path / "encoder.yaml"
     encoder.write_text(
         "encoder: huggingface\nencoder_conf: {model: m, layer: [2, 5]}\n"
     )
-    experiment = SimpleNamespace(
+    for fold in FOLDS[:2]:
+        (tmp_path / fold.name).mkdir()
+        (tmp_path / fold.name / "config.yaml").write_text("decoder: mlp_pooling\n")
+    return SimpleNamespace(
         store=tmp_path, encoder=encoder, fold_dir=lambda name: tmp_path / name
     )
-    said: list[str] = []
-    first, second = report_layers.layers(experiment, None, FOLDS[:2], said.append)
+
+
+def test_weights_stand_alone_where_layers_were_not_probed(experiment, monkeypatch):
+    weights = iter([[0.5, 0.5], [0.7, 0.3]])
+    monkeypatch.setattr(report_layers, "layer_weights", lambda path: next(weights))
+    first, second = report_layers.layers(experiment, FOLDS[:2], None)
     assert (first["layer"], second["layer"]) == (2, 5)
     assert first["weight"] == pytest.approx(0.6)
     assert second["weight_std"] == pytest.approx(0.1)
     assert first["wa"] is second["ua"] is None
-    assert said == [
-        f"layers are not probed: {tmp_path / 'clean'} is gone; stage 3 makes it again"
-    ]
+
+
+def test_a_chosen_layer_has_the_weight_of_the_folds_that_chose_it(experiment):
+    for fold, layer in zip(FOLDS[:2], (2, 2), strict=True):
+        (experiment.fold_dir(fold.name) / "config.yaml").write_text(
+            f"layer: best\nencoder_conf: {{layer: {layer}}}\n"
+        )
+    scores = [{"wa": 0.9, "ua": 0.8}, {"wa": 0.7, "ua": 0.6}]
+    first, second = report_layers.layers(experiment, FOLDS[:2], scores)
+    assert (first["weight"], second["weight"]) == (1.0, 0.0)
+    assert (first["wa"], second["ua"]) == (0.9, 0.6)

@@ -16,6 +16,8 @@ from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.model.checkpoint import load_sentiment_model, read_checkpoint
 from espnet_sentiment.scoring.layer_probe import probe_layers
+from espnet_sentiment.scoring.pooled import pool
+from espnet_sentiment.scoring.tables import SPEAKER
 
 pytestmark = pytest.mark.recipe
 
@@ -65,14 +67,18 @@ def test_results_say_of_every_layer_its_weight_and_what_a_probe_finds(finished):
     store = FeatureStore(finished.store / "clean")
     for layer, scores in zip(
         layers,
-        probe_layers(store, read_folds(finished.data_dir), labels, 4),
+        probe_layers(pool(store), read_folds(finished.data_dir), labels),
         strict=True,
     ):
         assert {key: layer[key] for key in ("wa", "ua")} == scores
     report = (finished.exp / "RESULTS.md").read_text()
     assert "## Layers of the encoder" in report and "layers.png" in report
     # Other decoders and seeds need not probe it again.
-    assert read_json(finished.store / "layers.json")["layers"][0].keys() == {"wa", "ua"}
+    kept = read_json(finished.store / "probed.json")["probed"]
+    assert kept["layers"][0].keys() == {"wa", "ua"}
+    assert kept["regression"]["speaker"] is not None
+    table = (finished.exp.parent / f"RESULTS_{finished.data_dir.name}.md").read_text()
+    assert SPEAKER in table and SPEAKER in report
 
 
 def test_predictions_and_attention_stand_in_one_line_an_utterance(finished):

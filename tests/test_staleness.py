@@ -99,6 +99,7 @@ def change_decoder(world):
 
 
 CASES = {
+    "choice of a layer": (edit("sentiment", "layer", "best"), TRAINING | DECODING),
     "nothing": (lambda world: None, set()),
     # Stage 0.
     "label of a tested utterance": (

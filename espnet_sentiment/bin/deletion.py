@@ -214,13 +214,13 @@ def load_classifiers(
     """
     from espnet_sentiment.encoder.build import build_encoder
     from espnet_sentiment.encoder.freezing import FrozenEncoder
-    from espnet_sentiment.encoder.reference import encoder_reference
+    from espnet_sentiment.encoder.reference import describe_encoder
     from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
     from espnet_sentiment.inference.classifier import Classifier
 
     built = build_encoder(config["encoder"], config["encoder_conf"])
     encoder = SpeechEncoder(FrozenEncoder(built).encoder, device)
-    found = encoder_reference(config["encoder"], config["encoder_conf"])
+    found = describe_encoder(config)
     return {
         name: Classifier.of_features(
             folder / CHECKPOINT,

@@ -132,6 +132,7 @@ def gather(
         "overlap": overlap_inputs(data.path),
         "classes": data.classes,
         "votes": sha256_of(data.utt2votes),
+        "speakers": sha256_of(data.utt2spk),
         "config": {
             "encoder": encoder,
             "sentiment": model["config"],
@@ -157,13 +158,14 @@ def score_experiment(
         facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``.
         say: Takes a line of progress.
     """
-    from espnet_sentiment.report.layers import layers
+    from espnet_sentiment.report.layers import chosen_layers, layers
     from espnet_sentiment.report.plots import (
         plot_confusion,
         plot_entropies,
         plot_layers,
         plot_learning_curves,
     )
+    from espnet_sentiment.report.probed import probed
     from espnet_sentiment.scoring.predictions import read_predictions
     from espnet_sentiment.scoring.results import (
         check_predictions,
@@ -180,6 +182,7 @@ def score_experiment(
         by_fold[fold.name] = read_predictions(path)
         check_predictions(path, by_fold[fold.name], fold.test, data.utt2label)
     resolved = read_config(experiment.fold_dir(folds[0].name) / "config.yaml")
+    found = probed(experiment, data, folds, say)
     results = {
         "corpus": experiment.corpus,
         "tag": experiment.name,
@@ -198,8 +201,13 @@ def score_experiment(
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
         "overlap": facts["overlap"],
-        "layers": layers(experiment, data, folds, say),
+        "layers": layers(experiment, folds, found and found["layers"]),
+        "regression": found and found["regression"],
     }
+    chosen = chosen_layers(experiment, folds)
+    for row in results["folds"]:
+        if row["fold"] in chosen:
+            row["layer"] = chosen[row["fold"]]
     out = experiment.dir
     plot_confusion(results["confusion"], results["classes"], out / "confusion.png")
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}

@@ -11,9 +11,11 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
+from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.recipe.data_set import read_data
@@ -34,6 +36,7 @@ from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
 from espnet_sentiment.recipe.target import check_target, training_fold
+from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
 
 ALGORITHM = 2
 
@@ -85,7 +88,11 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             stage = Stage(
                 f"stage 4: {experiment.name} fold {fold.name}",
                 experiment.fold_dir(fold.name) / DONE,
-                {**inputs, **training_inputs(data, fold, texts, model["config"])},
+                {
+                    **inputs,
+                    **training_inputs(data, fold, texts, model["config"]),
+                    **_layer_inputs(experiment, extra, data, fold),
+                },
                 ALGORITHM,
             )
             if not stage.is_done():
@@ -100,8 +107,25 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             _train(todo, data, encoder, extra, args)
 
 
+def _layer_inputs(
+    experiment: Experiment, extra: list[str], data: KaldiDir, fold: Fold
+) -> dict[str, Any]:
+    """Return what a fold's choice of a layer is made from, besides its training."""
+    if not _chooses_layer(experiment, extra):
+        return {}
+    speakers = [data.utt2spk[utt] for utt in (*fold.train, *fold.valid)]
+    return {"layer": {"probe": PROBE, "speakers": sha256_of(speakers)}}
+
+
+def _chooses_layer(experiment: Experiment, extra: list[str]) -> bool:
+    """Tell whether the folds choose a layer by the probe."""
+    asked = read_config(experiment.sentiment).get("layer")
+    return asked == "best" or bool({"best", "--layer=best"} & {*extra})
+
+
 def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
+    from espnet_sentiment.scoring.pooled import pool
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
     from espnet_sentiment.train.train_fold import task_defaults, train_fold
 
@@ -114,6 +138,9 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
                 f"{root} is not of the encoder that there is now: run stage 3 again"
             )
         store.check()
+    # Kept for the folds, which choose their layers by it.
+    for root in {e.store / CLEAN for e, _, _ in todo if _chooses_layer(e, extra)}:
+        pool(FeatureStore(root), functools.partial(print, file=sys.stderr))
     options = {
         experiment: task_defaults(
             read_config(experiment.sentiment), experiment.sentiment, extra

@@ -29,6 +29,7 @@ from espnet_sentiment.core.files import (
 from espnet_sentiment.core.seal import break_seal, seal, sealed
 from espnet_sentiment.data.int8 import from_int8, to_int8
 from espnet_sentiment.data.store_dtype import store_dtype
+from espnet_sentiment.data.store_layers import layer_channels
 
 INDEX = "index.json"
 PLAN = "plan.json"
@@ -142,16 +143,18 @@ class FeatureStore(Mapping):
 
     Args:
         root: Folder of the store.
+        layer: Number of the layer that is read alone, where there are several.
 
     Attributes:
         meta: What defines the features.
         dim: Channels D.
+        n_layers: Layers in them.
 
     Raises:
         DataError: The store is missing or not complete.
     """
 
-    def __init__(self, root: PathLike):
+    def __init__(self, root: PathLike, layer: int | None = None):
         self.root = Path(root)
         index = find_json(self.root / INDEX)
         try:
@@ -164,6 +167,12 @@ class FeatureStore(Mapping):
                 f"{self.root} is not a complete feature store: run stage 3"
             ) from None
         self._shards: dict = {}
+        self.n_layers: int = self.meta.get("n_layers", 1)
+        self._channels = slice(None)
+        if layer is not None and self.n_layers > 1:
+            read = self.meta["encoder"]["encoder_conf"]["layer"]
+            self._channels = layer_channels(layer, read, self.n_layers, self.dim)
+            self.dim, self.n_layers = self.dim // self.n_layers, 1
 
     def __len__(self) -> int:
         return len(self._index)
@@ -183,10 +192,15 @@ class FeatureStore(Mapping):
         if number not in self._shards:
             self._shards[number] = self._open(number)
         shard = self._shards[number]
-        values = shard.get_tensor(utt)
+        values = self._read(shard, utt)
         if store_dtype(self.meta) == "int8":
-            return from_int8(values, shard.get_tensor(utt + AFFINE))
+            return from_int8(values, self._read(shard, utt + AFFINE))
         return values
+
+    def _read(self, shard, name: str) -> np.ndarray:
+        if self._channels == slice(None):
+            return shard.get_tensor(name)
+        return shard.get_slice(name)[:, self._channels]
 
     def check(self) -> None:
         """Check all shards, which a process that is forked later need not do again.
@@ -225,10 +239,11 @@ class FeatureViews(Mapping):
 
     Args:
         roots: Folders of the stores, separated by commas.
+        layer: As of ``FeatureStore``.
     """
 
-    def __init__(self, roots: str):
-        self.stores: list[FeatureStore] = [FeatureStore(r) for r in roots.split(",")]
+    def __init__(self, roots: str, layer: int | None = None):
+        self.stores = [FeatureStore(root, layer) for root in roots.split(",")]
 
     def __len__(self) -> int:
         return len(self.stores[0])

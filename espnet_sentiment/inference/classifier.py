@@ -1,6 +1,7 @@
 """From waveforms, frames or stored features to posteriors and attention."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,12 +9,18 @@ import torch
 
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike
+from espnet_sentiment.data.store_layers import layer_channels
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder, check_device
 from espnet_sentiment.layers.padding import pad
 from espnet_sentiment.model.checkpoint import (
     load_decoder,
     load_sentiment_model,
     text_to_tokens,
+)
+from espnet_sentiment.model.layout import (
+    CONFIG,
+    chosen_layer,
+    read_training_config,
 )
 from espnet_sentiment.model.sentiment_model import SentimentModel
 
@@ -41,6 +48,7 @@ class Classifier:
         encoder: Frozen encoder; None classifies stored features only.
         device: Where the decoder computes, as its encoder does.
         name: What messages call the model.
+        layer: What the decoder reads of the features; None is all.
     """
 
     def __init__(
@@ -50,7 +58,9 @@ class Classifier:
         encoder: SpeechEncoder | None = None,
         device: str = "cpu",
         name: PathLike = "the model",
+        layer: slice | None = None,
     ):
+        self._layer = layer
         self.device, self.name = torch.device(device), name
         self.decoder, self.tokens = decoder.to(self.device), tokens
         self._encoder = encoder
@@ -92,8 +102,8 @@ class Classifier:
 
         Args:
             model_file: Checkpoint; its ``config.yaml`` lies beside it.
-            features: What the features come from: ``sha256`` of the encoder, and
-                what messages call it.
+            features: What ``describe_encoder`` says of the encoder that they come
+                from.
             remedy: What to do where the decoder learned on another encoder.
             encoder: That encoder, where recordings are to be classified, too.
             device: Where to compute.
@@ -107,7 +117,14 @@ class Classifier:
                 f"{model_file} learned on the encoder {reference}, not on {features}: "
                 f"{remedy}"
             )
-        return cls(decoder, text_to_tokens(model_file), encoder, device, model_file)
+        config = read_training_config(Path(model_file).with_name(CONFIG))
+        layer, read = chosen_layer(config), features["encoder_conf"].get("layer")
+        channels = None
+        if layer is not None and layer != read:
+            n = layer + 1 if isinstance(read, str) else len(read)
+            channels = layer_channels(layer, read, n, n * config["input_size"])
+        tokens = text_to_tokens(model_file)
+        return cls(decoder, tokens, encoder, device, model_file, channels)
 
     @property
     def classes(self) -> list[str]:
@@ -134,6 +151,12 @@ class Classifier:
     def of_speaker(self) -> Callable | None:
         """``SpeakerMVN.of_speaker``, of a model that is normalised by speaker."""
         return getattr(self.decoder.normalize, "of_speaker", None)
+
+    def read[Features: (np.ndarray, torch.Tensor)](
+        self, features: Features
+    ) -> Features:
+        """Return what the decoder reads of features (..., L * D): a layer, or all."""
+        return features if self._layer is None else features[..., self._layer]
 
     @property
     def has_attention(self) -> bool:
@@ -209,7 +232,7 @@ class Classifier:
             if len(given) < len(lengths):
                 raise ValueError("the model has a text branch: give it transcripts")
             text = pad([self.tokens(line) for line in given], self.device)
-        feats = feats.half().float()
+        feats = self.read(feats).half().float()
         by_speaker = None
         if speakers is not None:
             by_speaker = torch.from_numpy(np.stack(speakers)).to(self.device)

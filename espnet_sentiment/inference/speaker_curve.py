@@ -91,7 +91,8 @@ def decode_by_few(
         moments = {}
         for utt in pool:
             array = features[utt] if utt in features else store[utt]
-            moments[utt] = frame_sums([array], store.dim)
+            read = classifier.read(array)
+            moments[utt] = frame_sums([read], read.shape[1])
         for n, draw, few in _draws(utts, pool, numbers, draws, rng):
             sums = {u: add_up([moments[x] for x in few[u]]) for u in utts if few[u]}
             affines = {utt: of_speaker(sums.get(utt)) for utt in utts}

@@ -83,6 +83,15 @@ def _check_list(path: Path, key: str, tokens: Any) -> None:
         raise DataError(f"{path}: {key} is no list of texts: {ANEW}")
 
 
+def chosen_layer(config: Mapping) -> int | None:
+    """Return the layer that a training chose by ``layer: best``, which is read alone.
+
+    None of any other training, and where the encoder gives a single layer.
+    """
+    layer = (config.get("encoder_conf") or {}).get("layer")
+    return layer if config.get("layer") == "best" and type(layer) is int else None
+
+
 def stats_name(config: Mapping) -> str | None:
     """Return what the statistics that a config normalises by are called in its folder.
 

@@ -38,6 +38,7 @@ def summarize_experiment(
         **{key: results[key] for key in ("normalisation",) if key in results},
         "layers": results.get("layers"),
         "votes": results.get("votes"),
+        "regression": results.get("regression"),
         "overlap": (results.get("overlap") or {}).get("all"),
         "per_class": per_class(utterances, results["classes"]),
         "curves": {name: _curves(history) for name, history in histories.items()},

@@ -19,7 +19,12 @@ from espnet_sentiment.scoring.cells import (
 )
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, FEATURES, HUMAN, MAJORITY, TABLE2
-from espnet_sentiment.scoring.tables import markdown, percent
+from espnet_sentiment.scoring.tables import (
+    markdown,
+    overlap_cell,
+    percent,
+    regressions,
+)
 
 COLUMNS = ["source", "features", "architecture", "encoder", "seeds"]
 COLUMNS += [*SCORE_COLUMNS, OVERLAP, *TEST_COLUMNS]
@@ -61,6 +66,7 @@ def feature_records(
                     **mcnemar_cells(model, base, notes),
                 }
             )
+        records += _regression_records(features, group)
         records += _paper_records(features)
     # How people and chance do depends on the utterances: the base model's.
     results = (base or models[0]).runs[0].results
@@ -70,6 +76,22 @@ def feature_records(
             records.append({"source": "ours", "architecture": name, **cells})
         records += _paper_records(name)
     return records, notes
+
+
+def _regression_records(features: str, group: Sequence[Model]) -> list[Record]:
+    """Return a row for every encoder and logistic regression on what it says."""
+    records: dict[tuple[str, str], Record] = {}
+    for model in group:
+        for name, scores in regressions(model.runs[0].results):
+            records[model.encoder, name] = {
+                "source": "ours",
+                "features": features,
+                "architecture": name,
+                "encoder": model.encoder,
+                **{key: percent(scores[key]) for key in KEYS},
+                OVERLAP: overlap_cell([model.runs[0].results]),
+            }
+    return [records[key] for key in sorted(records)]
 
 
 def _paper_records(features: str) -> list[Record]:

@@ -1,77 +1,158 @@
-"""What each layer of an encoder knows: a logistic regression for every layer.
+"""Logistic regressions on plain statistics of what an encoder says.
 
-It reads the mean and the standard deviation over time of one layer's stored features,
-without SpecAugment, learns from a fold's training utterances and is scored on those
-that the fold tests. So it says where the classes can be read off linearly, and what a
-decoder has to beat.
+They read means and standard deviations over time of stored features, without
+SpecAugment, of one layer (a probe: where can the classes be read off linearly?) or of
+all (a reference: what has a decoder to beat?). They learn from a fold's training
+utterances.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accuracy
+from espnet_sentiment.scoring.pooled import Pooled
 
-ALGORITHM = 1
-# Utterances of a set; of more, statistics and regressions take gigabytes and hours.
-MAX_UTTERANCES = 10_000
+ALGORITHM = 2
+# Numbers of a set's statistics; of more, regressions take gigabytes and hours.
+MAX_VALUES = 1 << 28
+PARTS = 5  # of a fold's training and validating speakers, to choose a layer by
+TINY = 1e-12
 
 
 def probe_layers(
-    store: FeatureStore,
-    folds: Sequence[Fold],
-    utt2label: Mapping[str, str],
-    n_layers: int,
+    pooled: Pooled, folds: Sequence[Fold], utt2label: Mapping[str, str]
 ) -> list[dict[str, float]]:
     """Score a logistic regression on each layer.
 
     Args:
-        store: Clean features (T, L * D) of all utterances.
+        pooled: Statistics of all utterances.
         folds: What to train on and to test; validation is not used.
         utt2label: Class of every utterance.
-        n_layers: Layers L of the store.
 
     Returns:
         ``wa`` and ``ua`` of every layer, the folds' tested utterances pooled.
     """
-    utts = sorted({utt for fold in folds for utt in (*fold.train, *fold.test)})
-    rows = {utt: row for row, utt in enumerate(utts)}
-    labels = np.array([utt2label[utt] for utt in utts])
-    parts = [
-        [[rows[utt] for utt in part] for part in (fold.train, fold.test)]
-        for fold in folds
-    ]
-    truth = [label for _, test in parts for label in labels[test]]
-    layers = np.stack([_statistics(store[utt], n_layers) for utt in utts], axis=1)
-    scores = []
-    for x in layers:
-        found = [p for part in parts for p in _predict(x, labels, *part)]
-        scores.append(
-            {
-                "wa": weighted_accuracy(truth, found),
-                "ua": unweighted_accuracy(truth, found),
-            }
+    layers = range(pooled.values.shape[2])
+    return [_score(pooled, folds, utt2label, slice(n, n + 1)) for n in layers]
+
+
+def regress(
+    pooled: Pooled,
+    folds: Sequence[Fold],
+    utt2label: Mapping[str, str],
+    utt2spk: Mapping[str, str],
+) -> dict[str, dict[str, float] | None]:
+    """Score a logistic regression on all layers.
+
+    Args:
+        pooled: Statistics of all utterances.
+        folds: What to train on and to test; validation is not used.
+        utt2label: Class of every utterance.
+        utt2spk: Speaker of every utterance; one who is called as it is, is not known.
+
+    Returns:
+        ``wa`` and ``ua`` as they are (``plain``), and normalised over each speaker's
+        own utterances (``speaker``), None where a speaker is not known.
+    """
+    everything = slice(None)
+    found: dict[str, dict[str, float] | None] = {
+        "plain": _score(pooled, folds, utt2label, everything),
+        "speaker": None,
+    }
+    if all(utt2spk[utt] != utt for utt in pooled.utts):
+        found["speaker"] = _score(
+            pooled.by_speaker(utt2spk), folds, utt2label, everything
         )
-    return scores
+    return found
 
 
-def _statistics(frames: np.ndarray, n_layers: int) -> np.ndarray:
-    """Return means and standard deviations (L, 2 * D) of frames (T, L * D)."""
-    x = frames.astype(np.float32).reshape(len(frames), n_layers, -1)
-    return np.concatenate([x.mean(axis=0), x.std(axis=0)], axis=1)
+def best_layer(
+    pooled: Pooled,
+    fold: Fold,
+    utt2label: Mapping[str, str],
+    utt2spk: Mapping[str, str],
+) -> int:
+    """Choose the layer that tells most of the classes of speakers held out.
+
+    The utterances that a fold trains and validates on are cut into parts by speakers; a
+    probe is asked of each part that has learned on the others. Tested utterances are
+    not looked at.
+
+    Args:
+        pooled: Statistics of all utterances.
+        fold: A fold of the set.
+        utt2label: Classes; an utterance without one, where votes train, is left out.
+        utt2spk: Speaker of every utterance.
+
+    Returns:
+        The place of the layer with the best UA; of several, of the one that is the
+        surest of the true classes (least cross-entropy).
+    """
+    from sklearn.model_selection import GroupKFold
+
+    utts = [utt for utt in (*fold.train, *fold.valid) if utt in utt2label]
+    rows, labels = pooled.rows(utts), np.array([utt2label[utt] for utt in utts])
+    groups = [utt2spk[utt] for utt in utts]
+    if len(set(groups)) == 1:  # nobody to hold out
+        groups = utts
+    parts = GroupKFold(min(PARTS, len(set(groups))))
+    scores = []
+    for layer in range(pooled.values.shape[2]):
+        x = _inputs(pooled, slice(layer, layer + 1))[rows]
+        found, sureness = labels.copy(), np.zeros(len(utts))
+        for train, held in parts.split(x, labels, groups):
+            model = _learn(x[train], labels[train])
+            posteriors = model.predict_proba(x[held])
+            found[held] = model.classes_[posteriors.argmax(axis=1)]
+            true = labels[held, None] == model.classes_
+            sureness[held] = np.log(np.maximum((posteriors * true).sum(axis=1), TINY))
+        ua = unweighted_accuracy(labels.tolist(), found.tolist())
+        scores.append((ua, sureness.mean()))
+    return max(range(len(scores)), key=scores.__getitem__)
 
 
-def _predict(
-    x: np.ndarray, labels: np.ndarray, train: list[int], test: list[int]
-) -> list[str]:
-    """Learn from some rows (N, 2 * D) and return the classes of others."""
+def _score(
+    pooled: Pooled,
+    folds: Sequence[Fold],
+    utt2label: Mapping[str, str],
+    layers: slice,
+) -> dict[str, float]:
+    x = _inputs(pooled, layers)
+    truth: list[str] = []
+    found: list[str] = []
+    for fold in folds:
+        known = np.array([utt2label[utt] for utt in fold.train])
+        model = _learn(x[pooled.rows(fold.train)], known)
+        truth += [utt2label[utt] for utt in fold.test]
+        found += model.predict(x[pooled.rows(fold.test)]).tolist()
+    return {
+        "wa": weighted_accuracy(truth, found),
+        "ua": unweighted_accuracy(truth, found),
+    }
+
+
+def _inputs(pooled: Pooled, layers: slice) -> np.ndarray:
+    """Return the statistics of some layers as they are learned from, (N, 2 * L * D)."""
+    return pooled.values[:, :, layers].reshape(len(pooled.utts), -1)
+
+
+def _learn(x: np.ndarray, labels: np.ndarray) -> Any:
+    """Learn the classes of rows (N, P)."""
+    from sklearn.decomposition import KernelPCA
+    from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if len(set(labels[train])) == 1:  # nothing to tell apart
-        return [labels[train[0]]] * len(test)
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return model.fit(x[train], labels[train]).predict(x[test]).tolist()
+    if len(set(labels)) == 1:  # nothing to tell apart
+        return DummyClassifier(strategy="most_frequent").fit(x, labels)
+    parts = [StandardScaler()]
+    if 2 * len(x) < x.shape[1]:
+        # The same regression in as many numbers as there are utterances: its weights
+        # are a sum of theirs.
+        parts.append(KernelPCA())
+    model = make_pipeline(*parts, LogisticRegression(max_iter=1000))
+    return model.fit(x.astype(np.float64), labels)

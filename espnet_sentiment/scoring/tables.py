@@ -11,10 +11,14 @@ from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import update_text
 from espnet_sentiment.data.overlap_text import NOTE, TITLE, cell, lines
 
+REGRESSION = "logistic regression on mean and standard deviation over time"
+# It sees the tested speakers' other recordings, and no label of theirs.
+SPEAKER = "speaker-normalised (unlabelled test speakers)"
 LAYERS_NOTE = (
     "Weight: by which the decoder's input mixes the layers, each normalised; mean and "
-    "standard deviation over folds. Probe: a logistic regression on mean and standard "
-    "deviation over time of one layer, folds as in training."
+    "standard deviation over folds (of layer: best, the share of folds that chose it). "
+    "Probe: a logistic regression on mean and standard deviation over time "
+    "of one layer, folds as in training."
 )
 
 
@@ -51,6 +55,7 @@ def experiment_report(results: dict) -> str:
     references = [("majority class", results["majority"])]
     if results["human"] is not None:
         references.append(("human", results["human"]))
+    references += regressions(results)
     summary = [
         [
             "pooled over folds",
@@ -70,8 +75,13 @@ def experiment_report(results: dict) -> str:
     summary += [
         [name, percent(r["wa"]), "", percent(r["ua"]), ""] for name, r in references
     ]
+    # Where each fold chose one.
+    layer = ["layer"] if any("layer" in fold for fold in results["folds"]) else []
     folds = [
-        [fold["fold"], fold["n_test"], percent(fold["wa"]), percent(fold["ua"])]
+        [
+            *(fold["fold"], fold["n_test"], percent(fold["wa"]), percent(fold["ua"])),
+            *(fold.get(key, "") for key in layer),
+        ]
         for fold in results["folds"]
     ]
     n_folds = counted(len(folds), "fold")
@@ -99,7 +109,7 @@ def experiment_report(results: dict) -> str:
             "![](confusion.png)\n\n![](learning_curves.png)\n",
             *layers_report(results.get("layers")),
             "## Folds\n",
-            markdown(["fold", "test utterances", "WA (%)", "UA (%)"], folds),
+            markdown(["fold", "test utterances", "WA (%)", "UA (%)", *layer], folds),
             "## Seconds\n",
             markdown(["stage", "s"], seconds),
         ]
@@ -109,6 +119,13 @@ def experiment_report(results: dict) -> str:
 def _normalisation_note(results: Mapping) -> list[str]:
     said = results.get("normalisation")
     return [f"Features are {said}.\n"] if said else []
+
+
+def regressions(results: Mapping) -> list[tuple[str, Mapping]]:
+    """Return the rows of the logistic regressions on the store, where there are any."""
+    found = results.get("regression") or {}
+    names = {"plain": REGRESSION, "speaker": f"{REGRESSION}, {SPEAKER}"}
+    return [(name, found[key]) for key, name in names.items() if found.get(key)]
 
 
 def layers_report(layers: Sequence[Mapping] | None) -> list[str]:
@@ -235,6 +252,13 @@ def corpus_table(all_results: Iterable[dict]) -> str:
             for key in VOTES_COLUMNS:
                 cells += _mean_measure(group, key)
         rows.append((encoder, -ua, cells))
+    for encoder in {encoder for encoder, _ in groups}:
+        # Of decoders on other encoders, it says nothing.
+        for name, scores in _regressions_of(encoder, groups):
+            wa, ua = percent(scores["wa"]), percent(scores["ua"])
+            cells = [name, encoder, "", wa, ua, ""]
+            cells.append(overlap_cell(all_results[:1]))
+            rows.append((encoder, -scores["ua"], cells))
     ordered = [cells for _, _, cells in sorted(rows)]
     if all_results:
         chance = all_results[0]["majority"]
@@ -248,6 +272,16 @@ def corpus_table(all_results: Iterable[dict]) -> str:
         header += [text for name in VOTES_COLUMNS.values() for text in (name, "95 %")]
     notes = [NOTE, VOTES_NOTE] if has_votes else [NOTE]
     return "\n".join([markdown(header, ordered), *notes])
+
+
+def _regressions_of(
+    encoder: str, groups: Mapping[tuple[str, str], list[dict]]
+) -> list[tuple[str, Mapping]]:
+    for (name, _), group in groups.items():
+        for results in group:
+            if name == encoder and (found := regressions(results)):
+                return found
+    return []
 
 
 def overlap_cell(group: Iterable[Mapping]) -> str:

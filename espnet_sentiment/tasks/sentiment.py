@@ -137,6 +137,13 @@ class SentimentTask(AbsTask):
             help="What becomes of votes for what is no class",
         )
         group.add_argument(
+            "--layer",
+            type=str_or_none,
+            default=None,
+            help="best: each fold reads the layer alone by which a logistic regression "
+            "knows its training and validating speakers best (stage 4)",
+        )
+        group.add_argument(
             "--encoder_reference",
             action=NestedDictAction,
             default={},

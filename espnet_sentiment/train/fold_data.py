@@ -32,11 +32,7 @@ def _read_once(path: str, changed: int, size: int) -> Mapping[str, str]:
     return read_table(path)
 
 
-READERS = {
-    "feature_views": FeatureViews,
-    "speakers": SpeakerAffine,
-    "text": table_of,
-}
+READERS = {"speakers": SpeakerAffine, "text": table_of}
 
 
 class FoldDataset(AbsDataset):
@@ -48,6 +44,7 @@ class FoldDataset(AbsDataset):
         sources: Path, name and type of what there is, as ESPnet's tasks take them.
         utts: The utterances.
         preprocess: Turns an utterance's label, votes and text into numbers.
+        layer: Number of the layer that is read alone; None reads all.
     """
 
     def __init__(
@@ -55,9 +52,14 @@ class FoldDataset(AbsDataset):
         sources: Iterable[tuple[str, str, str]],
         utts: Iterable[str],
         preprocess: Callable[[str, dict], dict],
+        layer: int | None = None,
     ):
-        tables = {name: READERS[kind](path) for path, name, kind in sources}
-        self._views: Mapping[str, np.ndarray] = tables.pop("speech")
+        tables: dict[str, Mapping] = {}
+        for path, name, kind in sources:
+            if name == "speech":
+                self._views = FeatureViews(path, layer)
+            else:
+                tables[name] = READERS[kind](path)
         self._names = ("speech", *tables)
         self._rest = {
             utt: preprocess(utt, {name: table[utt] for name, table in tables.items()})

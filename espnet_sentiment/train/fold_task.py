@@ -1,5 +1,6 @@
 """SentimentTask as the recipe trains folds: on stored features, with few files."""
 
+from espnet_sentiment.model.layout import chosen_layer
 from espnet_sentiment.tasks.sentiment import SentimentTask
 from espnet_sentiment.train.fold_data import FoldDataset, collate_fold
 from espnet_sentiment.train.fold_trainer import FoldTrainer
@@ -17,6 +18,7 @@ class FoldTask(SentimentTask):
             iter_options.data_path_and_name_and_type,
             keys_to_load,
             iter_options.preprocess_fn,
+            chosen_layer(vars(args)),
         )
 
     @classmethod

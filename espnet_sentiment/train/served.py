@@ -288,6 +288,11 @@ SENTIMENT = Served(
     },
     rules={
         **_RULES,
+        "layer": Rule(
+            (None, "best").__contains__,
+            "choose best, or leave it out; a layer's number belongs into the encoder's "
+            "config",
+        ),
         "specaug": Rule(
             (None, "specaugment").__contains__,
             "the feature store keeps specaugment alone: name it, or leave it out",

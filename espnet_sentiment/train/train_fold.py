@@ -17,6 +17,7 @@ from espnet_sentiment.data.speaker_statistics import (
     speaker_statistics,
     write_speakers,
 )
+from espnet_sentiment.data.store_layers import layer_numbers
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.votes import VoteShares
 from espnet_sentiment.data.words import plain_words
@@ -24,6 +25,8 @@ from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.layers.speaker_mvn import SpeakerMVN
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
+from espnet_sentiment.scoring.layer_probe import best_layer
+from espnet_sentiment.scoring.pooled import pool
 from espnet_sentiment.tasks.divergence import check_kept
 from espnet_sentiment.tasks.resume import load_state
 from espnet_sentiment.tasks.sentiment import (
@@ -114,6 +117,16 @@ def train_fold(
         All files that are kept; ``train.log`` is none of them.
     """
     out.mkdir(parents=True, exist_ok=True)
+    if options["layer"] == "best" and store.n_layers > 1:
+        place = best_layer(pool(store), fold, data.utt2label, data.utt2spk)
+        read = encoder["encoder_conf"]["layer"]
+        layer = layer_numbers(read, store.n_layers)[place]
+        # As if the encoder gave this one alone: so it does from now on in use.
+        conf = {**encoder["encoder_conf"], "layer": layer}
+        encoder, store = (
+            {**encoder, "encoder_conf": conf},
+            FeatureStore(store.root, layer),
+        )
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
     options = {**options, **SENTIMENT.fixed}
     # One without a majority has no label.
@@ -216,7 +229,7 @@ def _model_conf(
     Balanced weights are those of scikit-learn's ``compute_class_weight``, from the
     fold's training utterances; of votes, from how much of them a class has.
     """
-    conf = {**options["model_conf"], "n_layers": store.meta["n_layers"]}
+    conf = {**options["model_conf"], "n_layers": store.n_layers}
     if conf.get("class_weights") == "balanced" and options["target"] == "votes":
         shares = VoteShares(data.classes, options["other_votes"])
         found = [shares(data.utt2votes[utt]) for utt in fold.train]

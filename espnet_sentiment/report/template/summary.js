@@ -18,6 +18,10 @@ function resultsSection() {
     [t("results.majority"), percent(data.majority.wa), "", percent(data.majority.ua), ""],
   ];
   if (data.human) rows.push([t("results.human"), percent(data.human.wa), "", percent(data.human.ua), ""]);
+  for (const [key, scores] of Object.entries(data.regression ?? {})) {
+    const name = key === "speaker" ? t("results.regression_speaker") : t("results.regression");
+    if (scores) rows.push([name, percent(scores.wa), "", percent(scores.ua), ""]);
+  }
   const seconds = Object.entries(data.seconds).filter(([, s]) => s !== null)
     .map(([stage, s]) => `${stage} ${s.toFixed(1)} s`);
   const versions = Object.entries(data.versions).map((pair) => pair.join(" "));

@@ -1,0 +1,80 @@
+"""What logistic regressions find in a store: once for all decoders and seeds."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.files import find_json, sha256_of, write_json
+from espnet_sentiment.core.lock import reading
+from espnet_sentiment.data.feature_store import INDEX, FeatureStore
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.recipe.experiment import CLEAN, Experiment, open_store
+from espnet_sentiment.scoring.layer_probe import (
+    ALGORITHM,
+    MAX_VALUES,
+    probe_layers,
+    regress,
+)
+from espnet_sentiment.scoring.pooled import pool
+
+
+def probed(
+    experiment: Experiment,
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    say: Callable[[str], None],
+) -> dict[str, Any] | None:
+    """Probe the store of an experiment, unless that is done.
+
+    Args:
+        experiment: Encoded.
+        data: Labels and speakers.
+        folds: The set's folds.
+        say: Takes a line, where there is nothing to probe.
+
+    Returns:
+        ``layers``, what ``probe_layers`` does, None of a single one; ``regression``,
+        what ``regress`` does. None where no store is there, or it is too large.
+    """
+    root = experiment.store / CLEAN
+    if not (root / INDEX).is_file():
+        say(f"layers are not probed: {root} is gone; stage 3 makes it again")
+        return None
+    with reading(experiment.store, root):
+        store = open_store(experiment, root)
+        if 2 * len(store) * store.dim > MAX_VALUES:
+            say(f"layers are not probed: {len(store)} utterances are too many for it")
+            return None
+        of = [store.meta, [dataclasses.asdict(fold) for fold in folds]]
+        path = experiment.store / "probed.json"
+        key = sha256_of([*of, data.utt2label, data.utt2spk, ALGORITHM])
+        found = _kept(path, key)
+        if found is None:
+            found = _probe(store, data, folds, say)
+            write_json(path, {"sha256": sha256_of([key, found]), "probed": found})
+    return found
+
+
+def _probe(
+    store: FeatureStore,
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    pooled, labels = pool(store, say), data.utt2label
+    several = store.n_layers > 1
+    return {
+        "layers": probe_layers(pooled, folds, labels) if several else None,
+        "regression": regress(pooled, folds, labels, data.utt2spk),
+    }
+
+
+def _kept(path: Path, key: str) -> dict[str, Any] | None:
+    """Return what was found before, if it is as it was written, from the same data."""
+    kept = find_json(path)
+    found = kept.get("probed") if isinstance(kept, dict) else None
+    if found and kept.get("sha256") == sha256_of([key, found]):
+        return found
+    return None
