@@ -183,8 +183,8 @@ def _count(corpus: _Complete) -> str:
         said += f", {len(corpus.folds)} folds"
     if extra := {utt for fold in corpus.folds for utt in fold.no_majority}:
         said += (
-            f", of {len(extra)} without a majority, which train where votes are the "
-            "target and are never scored"
+            f", {len(extra)} of the utterances without a majority: they train where "
+            "votes are the target, and are never scored"
         )
     return said
 
