@@ -14,7 +14,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-from espnet_sentiment.data.manifest import make_folds, read_manifest
+from espnet_sentiment.data.manifest import Reading, make_folds, read_manifest
 from espnet_sentiment.data.records import read_records
 from espnet_sentiment.recipe.prepare import Corpus, prepare
 
@@ -79,6 +79,70 @@ def test_json_lines_may_hold_numbers_and_lists(tmp_path, rows):
         ("1", "0"),
     )
     assert (utterance.start, utterance.end, utterance.text) == (0.1, 1.0, "")
+
+
+def test_votes_may_be_counted_and_are_mapped_as_labels_are(tmp_path, rows):
+    for row in rows:
+        row |= {"votes": "joy:3; anger:1"}
+    path = write(tmp_path / "m.csv", rows)
+    reading = Reading(labels={"joy": "happiness"})
+    first = read_manifest(path, reading=reading).utterances[0]
+    assert first.votes == ("happiness:3", "anger:1")
+
+
+def _without_majority(rows, *numbers):
+    for i, row in enumerate(rows):
+        row |= {"votes": f"{row['label']} {row['label']} joy"}
+        if i in numbers:
+            row |= {"label": "", "votes": "joy anger"}
+    return [rows[i]["utt"] for i in numbers]
+
+
+def test_a_row_with_votes_and_no_label_is_refused_with_what_lets_it_train(
+    tmp_path, rows
+):
+    _without_majority(rows, 5)
+    path = write(tmp_path / "m.csv", rows)
+    said = error_of(path)
+    assert "m.csv:7: column label is empty" in said
+    assert "or let its votes train, --no_majority train" in said
+    manifest = read_manifest(path, reading=Reading(no_majority=True))
+    assert manifest.utterances[5].label is None
+    rows[5] |= {"votes": ""}
+    path = write(tmp_path / "m.csv", rows)
+    with pytest.raises(DataError, match="column label is empty") as refused:
+        read_manifest(path, reading=Reading(no_majority=True))
+    assert "--no_majority" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["speaker", "4", "fold", "split", "split, no valid"])
+def test_rows_without_a_label_train_where_nothing_of_theirs_is_scored(
+    tmp_path, rows, scheme
+):
+    undecided = _without_majority(rows, 1, 6, 11)
+    for i, row in enumerate(rows):
+        part = ["train", "valid", "test", "train"][i // 4]
+        if scheme == "fold":
+            row["fold"] = f"f{i // 4}"
+        if scheme.startswith("split"):
+            row["split"] = part if scheme == "split" or i // 4 == 2 else "train"
+    path = write(tmp_path / "m.csv", rows)
+    manifest = read_manifest(path, reading=Reading(no_majority=True))
+    said = []
+    option = scheme if scheme in ("speaker", "4") else ""
+    folds = make_folds(manifest, option, said.append)
+    speaker = {u.utt: u.speaker for u in manifest.utterances}
+    for fold in folds:
+        assert not {*undecided} & {*fold.train, *fold.valid, *fold.test}
+        scored = {speaker[utt] for utt in (*fold.valid, *fold.test)}
+        expected = [utt for utt in undecided if speaker[utt] not in scored]
+        assert fold.no_majority == expected
+    trained = {utt for fold in folds for utt in fold.no_majority}
+    assert said[-1] == (
+        f"3 rows have no label: {len(trained)} train where votes are the target, "
+        f"{3 - len(trained)} never; none is scored"
+    )
+    assert trained or scheme == "split, no valid"
 
 
 def test_a_byte_order_mark_crlf_and_empty_lines_are_tolerated(tmp_path, rows):

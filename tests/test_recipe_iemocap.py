@@ -69,6 +69,53 @@ def run(prepare, tmp_path):
     assert not data_dir.exists() or (data_dir / ".done.json").exists()
 
 
+def test_turns_without_a_majority_train_alone_where_they_are_asked_for(
+    run, release, turns, capsys
+):
+    plain = read_folds(run(release))
+    data_dir = run(release, "--no_majority", "train")
+    said = capsys.readouterr().err
+    undecided = {turn.utt for turn in turns if turn.code == "xxx"}
+    assert f"{len(undecided)} of {len(undecided)} turns without a majority" in said
+    data, folds = read_kaldi_dir(data_dir), read_folds(data_dir)
+    assert undecided == data.utt2spk.keys() - data.utt2label.keys()
+    assert all(data.utt2votes[utt] == "anger sadness fear" for utt in undecided)
+    for fold, before in zip(folds, plain, strict=True):
+        assert dataclasses.replace(fold, no_majority=[]) == before
+        scored = {data.utt2spk[utt] for utt in fold.valid + fold.test}
+        expected = {utt for utt in undecided if data.utt2spk[utt] not in scored}
+        assert set(fold.no_majority) == expected and expected
+
+
+@pytest.mark.parametrize(
+    ("folds", "scored"), [("session", "Ses05"), ("espnet", ("Ses05", "Ses04M"))]
+)
+def test_turns_without_a_majority_stay_out_of_what_is_scored(
+    run, release, folds, scored
+):
+    data_dir = run(release, "--folds", folds, "--no_majority", "train")
+    fold = read_folds(data_dir)[-1]
+    assert fold.no_majority
+    parts = {utt[:6] if folds == "espnet" else utt[:5] for utt in fold.no_majority}
+    assert not any(part.startswith(scored) for part in parts)
+    assert not parts & {utt[: len(next(iter(parts)))] for utt in fold.test + fold.valid}
+
+
+def test_a_turn_without_a_vote_for_a_class_is_left_out_and_counted(
+    run, tmp_path, turns, capsys
+):
+    votes = ("Fear;", "Surprise;", "Other;")
+    turns = [
+        dataclasses.replace(turn, votes=votes) if turn.code == "xxx" else turn
+        for turn in turns
+    ]
+    release = write_iemocap(tmp_path / "other", turns)
+    data = read_kaldi_dir(run(release, "--no_majority", "train"))
+    assert data.utt2spk.keys() == data.utt2label.keys()
+    n = sum(turn.code == "xxx" for turn in turns)
+    assert f"0 of {n} turns without a majority" in capsys.readouterr().err
+
+
 def labels_of(release, utt):
     dialog = utt.rpartition("_")[0]
     folder = release / f"Session{int(utt[3:5])}" / "dialog" / "EmoEvaluation"

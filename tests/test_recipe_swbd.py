@@ -240,6 +240,40 @@ def test_rows_are_split_in_the_releases_order(recipe, whole):
         assert {labels[utt] for utt in part} == {"negative", "neutral", "positive"}
 
 
+@pytest.mark.parametrize("split", ["espnet", "speaker"])
+def test_rows_without_a_majority_train_alone_where_they_are_asked_for(
+    recipe, tree, capsys, split
+):
+    lines = tree.tsv.read_text().splitlines()
+    undecided = "Negative-{Scared}#Neutral-{None}#Positive-{Laughter}"
+    changed = (4, 5, 55, 58)  # of training, validation and test, by row
+    for number in changed:
+        *fields, _ = lines[number].split("\t")
+        lines[number] = "\t".join([*fields, undecided])
+    tree.tsv.write_text("".join(f"{line}\n" for line in lines))
+    options = ("--split", split)
+    (before,) = read_folds(run(recipe, tree, *options))
+    data_dir = run(recipe, tree, *options, "--no_majority", "train")
+    assert "4 without a majority, to train where votes" in capsys.readouterr().err
+    (fold,), data = read_folds(data_dir), read_kaldi_dir(data_dir)
+    assert (fold.train, fold.valid, fold.test) == (
+        before.train,
+        before.valid,
+        before.test,
+    )
+    extra = data.utt2spk.keys() - data.utt2label.keys()
+    assert len(extra) == 4 and {data.utt2votes[utt] for utt in extra} == {
+        "negative neutral positive"
+    }
+    if split == "espnet":
+        names = {utt.partition("-")[2] for utt in fold.no_majority}
+        assert names == {"sw02001_4", "sw02001_5"}
+    else:
+        scored = {data.utt2spk[utt] for utt in fold.valid + fold.test}
+        expected = {utt for utt in extra if data.utt2spk[utt] not in scored}
+        assert set(fold.no_majority) == expected
+
+
 def test_the_release_is_split_as_espnet_splits_it(recipe):
     # Rows that are no utterances count, too.
     numbers = {str(n): n for n in (0, 47055, 47056, 49672, 49673, 52292)}

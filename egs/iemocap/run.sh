@@ -11,26 +11,32 @@ corpus_help="IEMOCAP (licensed: https://sail.usc.edu/iemocap/)
   --folds SCHEME        speaker: leave one speaker out, 10 folds (default, the paper's);
                         session: leave one session out, 5 folds; espnet: ESPnet's split
   --improvised_only     the improvised dialogs alone
+  --no_majority CHOICE  leave_out (default), or train: turns on which evaluators do not agree
+                        train where votes are the target, and are not scored
   --all_categories      every category of the release instead of the paper's four classes
 "
 iemocap=
 folds=speaker
 improvised_only=false
 all_categories=false
+no_majority=leave_out
 compare_with=conf/encoder/fbank.yaml
 
 # Experiments on other utterances or folds get other names.
 settle_options() {
   check folds 'speaker|session|espnet' "speaker, session or espnet"
+  check no_majority 'leave_out|train' "leave_out or train"
   if wanted 0; then check iemocap '.+' "the folder IEMOCAP_full_release"; fi
   data_options="--folds $folds"
   if [[ $all_categories == true ]]; then corpus+=_all; fi
   if [[ $improvised_only == true ]]; then corpus+=_improvised; fi
+  if [[ $no_majority == train ]]; then corpus+=_no_majority; fi
   if [[ $folds != speaker ]]; then tag+=${tag:+_}$folds; fi
 }
 
 prepare_data() {
   local -a options=(--iemocap "$iemocap" --data_dir "data/$corpus" --folds "$folds")
+  options+=(--no_majority "$no_majority")
   if [[ $improvised_only == true ]]; then options+=(--improvised_only); fi
   if [[ $all_categories == true ]]; then options+=(--all_categories); fi
   python local/prepare.py "${options[@]}"

@@ -19,6 +19,8 @@ corpus_help="Any corpus, from a table (columns: README.md)
   --map_label PAIRS     labels of the table and classes: exc=happiness,neu=neutral; nothing
                         behind = leaves rows out; or a file of such lines
   --skip_missing N      leave out up to N rows whose recordings are not there (default 0)
+  --no_majority CHOICE  refuse (default), or train: rows with votes and no label train where
+                        votes are the target, and are not scored
   --encoding NAME       of text that is not UTF-8: cp1252, latin-1, gb18030, ...
   --sheet NAME          of a spreadsheet with several
 "
@@ -29,6 +31,7 @@ folds=
 map=
 map_label=
 skip_missing=0
+no_majority=refuse
 encoding=
 sheet=
 
@@ -38,14 +41,17 @@ settle_options() {
   check name '[A-Za-z0-9][A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
   check folds '|given|speaker|[1-9][0-9]*' "given, speaker or a number"
   check skip_missing '[0-9]{1,9}' "a whole number"
+  check no_majority 'refuse|train' "refuse or train"
   corpus=$name
   data_options="--folds ${folds:-''}"
+  if [[ $no_majority == train ]]; then data_options+=" --no_majority train"; fi
   if [[ $folds ]]; then tag+=${tag:+_}folds_$folds; fi
 }
 
 prepare_data() {
   python local/prepare.py --manifest "$manifest" --folds "$folds" \
     --map "$map" --map_label "$map_label" --skip_missing "$skip_missing" \
+    --no_majority "$no_majority" \
     ${encoding:+--encoding "$encoding"} ${sheet:+--sheet "$sheet"} \
     ${audio_dir:+--audio_dir "$audio_dir"} --data_dir "data/$corpus"
 }

@@ -15,11 +15,14 @@ corpus_help="SWBD-sentiment (licensed: LDC97S62 and LDC2020T14)
                         (default: below --swbd); or --transcripts DIR
   --split SPLIT         espnet: by row, as in ESPnet's recipe (default);
                         speaker: no speaker in two parts
+  --no_majority CHOICE  leave_out (default), or train: rows of which no class has the most
+                        votes train where votes are the target, and are not scored
 "
 swbd=
 sentiment_labels=
 ms98=
 split=espnet
+no_majority=leave_out
 # 140 h on a laptop's disk: one layer in 8 bits, and no second encoder unless it is named.
 encoder=conf/encoder/whisper_base_one_layer.yaml
 
@@ -27,6 +30,8 @@ encoder=conf/encoder/whisper_base_one_layer.yaml
 # names.
 settle_options() {
   check split 'espnet|speaker' "espnet or speaker"
+  check no_majority 'leave_out|train' "leave_out or train"
+  if [[ $no_majority == train ]]; then corpus+=_no_majority; fi
   if [[ -d $sentiment ]]; then
     sentiment_labels=$sentiment
     sentiment=conf/sentiment/rnn_attention.yaml
@@ -45,7 +50,7 @@ settle_options() {
 
 prepare_data() {
   python local/prepare.py --swbd "$swbd" --sentiment_labels "$sentiment_labels" \
-    --ms98 "$ms98" --split "$split" --data_dir "data/$corpus"
+    --ms98 "$ms98" --split "$split" --no_majority "$no_majority" --data_dir "data/$corpus"
 }
 
 . ../../local/recipe.sh

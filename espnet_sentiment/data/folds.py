@@ -82,6 +82,28 @@ def leave_one_group_out(
     return folds
 
 
+def let_train(folds: Sequence[Fold], utt2group: Mapping[str, str]) -> list[Fold]:
+    """Let utterances without a majority train where nobody of their group is scored.
+
+    Args:
+        folds: Folds of utterances with labels.
+        utt2group: Group of every utterance, for example its speaker. Those that no
+            fold has are the ones without a majority.
+
+    Returns:
+        The folds, which have them in ``no_majority``; a group that validates or is
+        tested in a fold has none there.
+    """
+    known = {u for f in folds for part in PARTS for u in getattr(f, part)}
+    extra = sorted(utt2group.keys() - known)
+    made = []
+    for fold in folds:
+        scored = {utt2group[utt] for utt in (*fold.valid, *fold.test)}
+        free = [utt for utt in extra if utt2group[utt] not in scored]
+        made.append(dataclasses.replace(fold, no_majority=free))
+    return made
+
+
 def leave_one_speaker_out(
     utt2spk: Mapping[str, str], valid_speaker: Mapping[str, str] | None = None
 ) -> list[Fold]:

@@ -25,6 +25,7 @@ from espnet_sentiment.data.folds import (
     k_fold,
     leave_one_group_out,
     leave_one_speaker_out,
+    let_train,
 )
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.labels import check_classes
@@ -49,6 +50,8 @@ class Reading:
         skip_missing: So many rows may lack their recordings, and are left out.
         encoding: Of text; None for UTF-8, or what a byte order mark says.
         sheet: Of a spreadsheet; None for the only one that is not empty.
+        no_majority: Whether rows may have votes and no label: they train where votes
+            are the target, and are not scored.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -56,6 +59,7 @@ class Reading:
     skip_missing: int = 0
     encoding: str | None = None
     sheet: str | None = None
+    no_majority: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +164,7 @@ class _Rows:
         # As names are read.
         labels = {nfc(name): nfc(label) for name, label in reading.labels.items()}
         self.reading = dataclasses.replace(reading, labels=labels)
-        self.reader = RowReader(table, Recordings(folder), labels)
+        self.reader = RowReader(table, Recordings(folder), labels, reading.no_majority)
         self.utterances: dict[str, Utterance] = {}
         self.given: dict[str, dict[str, str]] = {"split": {}, "fold": {}}
         self.unwanted: Counter[str] = Counter()
@@ -297,6 +301,8 @@ def make_folds(
         manifest.utt2label,
         ", by --map label=COLUMN, or --map_label 0=anger,1=joy (or a file of that)",
     )
+    if undecided := [u for u in manifest.utterances if u.label is None]:
+        return _with_undecided(manifest, undecided, scheme, say)
     has_given = bool(manifest.utt2split or manifest.utt2fold)
     utt2spk = manifest.utt2spk
     if not scheme and not has_given and utt2spk is None:
@@ -329,6 +335,50 @@ def make_folds(
         raise DataError(
             f"{manifest.path}: --folds {scheme}: {error}, or give a column split"
         ) from None
+
+
+def _with_undecided(
+    manifest: Manifest,
+    undecided: Sequence[Utterance],
+    scheme: str,
+    say: Callable[[str], None],
+) -> list[Fold]:
+    """Make the folds of what has a label; let the rest train as it is kept apart."""
+    extra = {u.utt for u in undecided}
+
+    def decided(named: Mapping[str, str]) -> dict[str, str]:
+        return {utt: name for utt, name in named.items() if utt not in extra}
+
+    labelled = dataclasses.replace(
+        manifest,
+        utterances=[u for u in manifest.utterances if u.utt not in extra],
+        utt2split=decided(manifest.utt2split),
+        utt2fold=decided(manifest.utt2fold),
+    )
+    folds = make_folds(labelled, scheme, say)
+    given = scheme in ("", "given")
+    by_split = given and bool(manifest.utt2split)
+    free = undecided
+    if by_split:
+        free = [u for u in undecided if manifest.utt2split[u.utt] == "train"]
+        if labelled.utt2spk is not None and "valid" not in labelled.utt2split.values():
+            # Whole speakers may have been taken out of train.
+            valid = {labelled.utt2spk[utt] for utt in folds[0].valid}
+            free = [u for u in free if u.speaker not in valid]
+    everyone = [*labelled.utterances, *free]
+    if given and manifest.utt2fold and not by_split:
+        groups = {u.utt: manifest.utt2fold[u.utt] for u in everyone}
+    elif labelled.utt2spk is not None and not by_split:
+        groups = {u.utt: u.speaker for u in everyone}
+    else:
+        groups = {u.utt: u.utt for u in everyone}
+    folds = let_train(folds, groups)
+    trained = {utt for fold in folds for utt in fold.no_majority}
+    say(
+        f"{len(extra)} rows have no label: {len(trained)} train where votes are the "
+        f"target, {len(extra) - len(trained)} never; none is scored"
+    )
+    return folds
 
 
 def _default_folds(manifest: Manifest) -> str:

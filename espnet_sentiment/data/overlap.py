@@ -76,7 +76,7 @@ def overlap(utterances: Iterable["Utterance"], folds: Sequence[Fold]) -> dict[st
     pairs: dict[tuple[str, str], None] = {}
     found = {}
     for fold in folds:
-        parts = {p: [u for u in getattr(fold, p) if u in by_id] for p in PARTS}
+        parts = {p: [u for u in _part(fold, p) if u in by_id] for p in PARTS}
         found[fold.name] = {
             part: {name: _compare(kinds[name], part, parts) for name in KINDS}
             for part in ("test", "valid")
@@ -91,13 +91,19 @@ def overlap(utterances: Iterable["Utterance"], folds: Sequence[Fold]) -> dict[st
     }
 
 
+def _part(fold: Fold, part: str) -> list[str]:
+    """Return a part of a fold; what has no majority may train."""
+    utts = getattr(fold, part)
+    return [*utts, *fold.no_majority] if part == "train" else utts
+
+
 def _contents(
     by_id: Mapping[str, "Utterance"], folds: Sequence[Fold]
 ) -> dict[str, str]:
     """Return for every recording's path the first one with the same content."""
     uses: dict[str, set] = defaultdict(set)
     for fold, part in itertools.product(folds, PARTS):
-        for utt in getattr(fold, part):
+        for utt in _part(fold, part):
             if utt in by_id:
                 uses[by_id[utt].wav].add((fold.name, part))
     return same_content({path: frozenset(use) for path, use in uses.items()})

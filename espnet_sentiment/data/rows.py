@@ -17,6 +17,7 @@ from espnet_sentiment.data.labels import Names
 from espnet_sentiment.data.recordings import Recordings
 from espnet_sentiment.data.table import Table, Unreadable, Value
 from espnet_sentiment.data.times import Times
+from espnet_sentiment.data.votes import split_count
 
 FILLED = ("path", "label", "speaker", "start", "utt", "split", "fold")
 SPLITS = {
@@ -41,6 +42,7 @@ class RowReader:
         table: The table, its columns named as here.
         recordings: Where its recordings are.
         label_map: Classes by labels; ``""`` leaves out.
+        no_majority: Whether votes may stand without a label.
 
     Attributes:
         names: The names that were changed.
@@ -49,9 +51,14 @@ class RowReader:
     """
 
     def __init__(
-        self, table: Table, recordings: Recordings, label_map: Mapping[str, str]
+        self,
+        table: Table,
+        recordings: Recordings,
+        label_map: Mapping[str, str],
+        no_majority: bool = False,
     ):
         self.columns, self.recordings = table.columns, recordings
+        self.no_majority = no_majority
         self.label_map = label_map
         self.names = Names()
         self.labels: Counter[str] = Counter()
@@ -81,7 +88,7 @@ class RowReader:
             DataError: It cannot be used; the message names the column.
         """
         self._check(row)
-        label = self._label(one_value(row, "label"))
+        label = self._label(one_value(row, "label")) if "label" in row else None
         wav = self.recordings.find(one_value(row, "path"))
         start, end = self._segment(row, wav) if self.is_cut else (None, None)
         channel = self._channel(row)
@@ -153,9 +160,14 @@ class RowReader:
     def _check(self, row: Row) -> None:
         for column in FILLED:
             if column in self.columns and column not in row:
+                undecided = column == "label" and "votes" in row
+                if undecided and self.no_majority:
+                    continue
                 other = f"take none, --map {column}="
                 if column in REQUIRED:
                     other = "take this one out"
+                if undecided:
+                    other += ", or let its votes train, --no_majority train"
                 raise DataError(
                     f"column {column} is empty: fill it in every row, or {other}"
                 )
@@ -248,10 +260,12 @@ class RowReader:
     def _vote(self, vote: str) -> str:
         """Map a vote as a label; one for several classes, ``a+b``, by each."""
         vote = self.names.form("votes", vote)
-        parts = [vote] if vote in self.label_map else vote.split("+")
+        name, count = split_count(vote, self.known)
+        parts = [name] if name in self.label_map else name.split("+")
         mapped = [self.label_map.get(part, part) for part in parts]
         named = "+".join(part for part in mapped if part)
-        return self.names.word("votes", named)
+        behind = f":{count}" if named and count else ""
+        return self.names.word("votes", named) + behind
 
 
 def one_value(row: Row, column: str) -> str:

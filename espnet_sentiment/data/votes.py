@@ -26,6 +26,23 @@ class VoteError(ValueError):
     """Votes that are no distribution over the classes; the text says why."""
 
 
+def split_count(vote: str, known: Container[str]) -> tuple[str, str]:
+    """Return what a vote names, and the number behind its colon, or "".
+
+    Args:
+        vote: A vote, ``anger:2``.
+        known: Names that are taken as they are, also with a colon.
+    """
+    name, _, text = vote.rpartition(":")
+    if name and vote not in known:
+        try:
+            float(text)
+        except ValueError:
+            return vote, ""
+        return name, text
+    return vote, ""
+
+
 def counted_votes(votes: str, known: Container[str]) -> Iterator[tuple[str, float]]:
     """Give the votes of an utterance, each with how often it was given.
 
@@ -37,15 +54,8 @@ def counted_votes(votes: str, known: Container[str]) -> Iterator[tuple[str, floa
         VoteError: A number of votes is below zero, or none.
     """
     for vote in votes.split():
-        name, colon, text = vote.rpartition(":")
-        if vote in known or not (colon and name):
-            yield vote, 1.0
-            continue
-        try:
-            count = float(text)
-        except ValueError:
-            yield vote, 1.0
-            continue
+        name, text = split_count(vote, known)
+        count = float(text) if text else 1.0
         if not (math.isfinite(count) and count >= 0):
             raise VoteError(
                 f"has the vote {vote!r}: write a number from 0 behind the colon"

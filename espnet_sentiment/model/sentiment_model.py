@@ -148,14 +148,13 @@ class SentimentModel(AbsESPnetModel):
         target = None if label is None else label.squeeze(-1)
         if votes is not None:
             loss = soft_cross_entropy(logits, votes, self.criterion)
+            right = votes.take_along_dim(prediction[:, None], 1)[:, 0] == votes.amax(1)
         elif target is not None:
             loss = self.criterion(logits, target)
         else:
             raise ValueError("there is nothing to learn from: give labels, or votes")
         if target is not None:
             right = prediction == target
-        else:
-            right = votes.take_along_dim(prediction[:, None], 1)[:, 0] == votes.amax(1)
         if target is not None and not self.training:
             self.confusion.index_put_(
                 (target, prediction),

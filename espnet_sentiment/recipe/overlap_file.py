@@ -6,7 +6,7 @@ from typing import Any
 
 from espnet_sentiment.core.files import PathLike, find_json, hash_file, write_json
 from espnet_sentiment.core.stamp import DONE, read_stamp
-from espnet_sentiment.data.folds import PARTS, Fold
+from espnet_sentiment.data.folds import NO_MAJORITY, PARTS, Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir, Utterance, utterance_audio
 from espnet_sentiment.data.overlap import overlap
 
@@ -34,7 +34,8 @@ def overlap_inputs(data_dir: PathLike) -> dict[str, Any]:
     if kept is not None:
         return {"kept": kept}
     root = Path(data_dir)
-    folds = (p for part in PARTS for p in sorted(root.glob(f"folds/*/{part}")))
+    lists = (*PARTS, NO_MAJORITY)
+    folds = (p for part in lists for p in sorted(root.glob(f"folds/*/{part}")))
     paths = [path for path in (*map(root.joinpath, TABLES), *folds) if path.is_file()]
     return {str(path.relative_to(root)): hash_file(path) for path in paths}
 

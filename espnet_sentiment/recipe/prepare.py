@@ -132,9 +132,17 @@ def _describe(corpus: _Complete) -> dict[str, str]:
     return {
         "utterances": sha256_of([dataclasses.asdict(u) for u in corpus.utterances]),
         "recordings": stat_hash(sorted({u.wav for u in corpus.utterances})),
-        "folds": sha256_of([dataclasses.asdict(fold) for fold in corpus.folds]),
+        "folds": sha256_of(list(map(_listed, corpus.folds))),
         "files": sha256_of(dict(corpus.files)),
     }
+
+
+def _listed(fold: Fold) -> dict[str, str | list[str]]:
+    """Return a fold by part; ``no_majority``, which may lack, where there are any."""
+    listed = dataclasses.asdict(fold)
+    if not fold.no_majority:
+        del listed["no_majority"]
+    return listed
 
 
 def _write(data_dir: Path, corpus: _Complete) -> list[Path]:
@@ -175,6 +183,11 @@ def _count(corpus: _Complete) -> str:
         said += ", 1 fold" + listed({p: len(getattr(fold, p)) for p in PARTS})
     elif corpus.folds:
         said += f", {len(corpus.folds)} folds"
+    if extra := {utt for fold in corpus.folds for utt in fold.no_majority}:
+        said += (
+            f", {len(extra)} of the utterances without a majority: they train where "
+            "votes are the target, and are never scored"
+        )
     return said
 
 

@@ -47,7 +47,7 @@ def score_votes(
     kl, js = divergences(votes, model)
     of_votes, of_model = entropies(votes), entropies(model)
     correlation = rank_correlation(of_votes, of_model)
-    drawn: dict[str, list[float]] = {name: [] for name in MEASURES}
+    drawn: dict[str, list[float | None]] = {name: [] for name in MEASURES}
     rng = np.random.default_rng(0)
     for _ in range(BOOTSTRAP_SAMPLES):
         times = np.bincount(rng.integers(len(rows), size=len(rows)), minlength=len(kl))

@@ -9,7 +9,7 @@ actor each, 10,039 turns of improvised and scripted dialogs, 16 kHz.
 import argparse
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from iemocap import (
@@ -29,6 +29,7 @@ from espnet_sentiment.data.folds import (
     Fold,
     leave_one_group_out,
     leave_one_speaker_out,
+    let_train,
 )
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe.prepare import (
@@ -80,6 +81,13 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--improvised_only", action="store_true", help="no scripted dialogs"
     )
     parser.add_argument(
+        "--no_majority",
+        default="leave_out",
+        choices=("leave_out", "train"),
+        help="turns on which evaluators do not agree: none, or for what learns from "
+        "votes, in training alone",
+    )
+    parser.add_argument(
         "--all_categories", action="store_true", help="not the paper's four classes"
     )
     return parser.parse_args(argv)
@@ -119,7 +127,7 @@ def to_utterances(
             utt=turn.utt,
             wav=str(wavs[turn.utt]),
             speaker=turn.speaker,
-            label=classes[turn.category],
+            label=classes.get(turn.category),
             text=text.get(turn.utt, ""),
             votes=[vote(categories) for categories in turn.votes],
             conversation=turn.utt.rpartition("_")[0],
@@ -128,8 +136,28 @@ def to_utterances(
     ]
 
 
+def undecided_turns(
+    turns: list[Turn], classes: Mapping[str, str], improvised_only: bool
+) -> list[Turn]:
+    """Return turns without a majority that have a vote for one of the classes."""
+    found = [
+        turn
+        for turn in turns
+        if turn.category is None and (turn.improvised or not improvised_only)
+    ]
+    usable = [
+        turn for turn in found if any(classes.keys() & set(v) for v in turn.votes)
+    ]
+    say(
+        f"{len(usable)} of {len(found)} turns without a majority are taken, to train "
+        f"where votes are the target; {len(found) - len(usable)} have no vote for a "
+        "class"
+    )
+    return usable
+
+
 def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
-    """Split the utterances.
+    """Split the utterances; those without a label may train, and are never scored.
 
     Args:
         scheme: ``speaker`` tests each speaker once, the other speaker of the session
@@ -137,14 +165,26 @@ def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
             ``espnet`` is the split of ESPnet's egs2/iemocap: see :func:`espnet_fold`.
         utterances: What to split.
     """
-    utt2spk = {u.utt: u.speaker for u in utterances}
+    groups = {u.utt: GROUPS[scheme](u) for u in utterances}
+    utt2group = {u.utt: groups[u.utt] for u in utterances if u.label is not None}
     if scheme == "espnet":
-        return [espnet_fold(sorted(utt2spk))]
-    if scheme == "session":
-        utt2session = {utt: speaker[:-1] for utt, speaker in utt2spk.items()}
-        return leave_one_group_out(utt2session, what="session")
-    pairs = itertools.permutations(set(utt2spk.values()), 2)
-    return leave_one_speaker_out(utt2spk, {a: b for a, b in pairs if a[:-1] == b[:-1]})
+        folds = [espnet_fold(sorted(utt2group))]
+    elif scheme == "session":
+        folds = leave_one_group_out(utt2group, what="session")
+    else:
+        pairs = itertools.permutations(set(utt2group.values()), 2)
+        other = {a: b for a, b in pairs if a[:-1] == b[:-1]}
+        folds = leave_one_speaker_out(utt2group, other)
+    return let_train(folds, groups) if len(groups) > len(utt2group) else folds
+
+
+# What an utterance is of that no two parts of a fold share.
+GROUPS: Mapping[str, Callable[[Utterance], str]] = {
+    "speaker": lambda u: u.speaker,
+    "session": lambda u: u.speaker[:-1],
+    # What ESPnet's split goes by: the session, and who wears the markers.
+    "espnet": lambda u: u.utt[: len("Ses01F")],
+}
 
 
 def espnet_fold(utts: list[str]) -> Fold:
@@ -191,6 +231,8 @@ def read_corpus(
         if turn.category in classes and (turn.improvised or not args.improvised_only)
     ]
     say(f"{len(kept)} of {len(turns)} turns are taken")
+    if args.no_majority == "train":
+        kept += undecided_turns(turns, classes, args.improvised_only)
     text = read_transcripts(transcripts)
     utterances = to_utterances(kept, classes, text, {p.stem: p for p in wavs})
     if without := [u.utt for u in utterances if not u.text]:
@@ -215,6 +257,7 @@ def main(argv=None) -> None:
             "folds": args.folds,
             "improvised_only": args.improvised_only,
             "all_categories": args.all_categories,
+            "no_majority": args.no_majority,
         },
     )
 

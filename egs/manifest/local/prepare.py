@@ -16,6 +16,12 @@ def main(argv=None) -> None:
     parser.add_argument("--map", default="", help="path=file,label=emotion or a file")
     parser.add_argument("--map_label", default="", help="exc=happiness,... or a file")
     parser.add_argument("--skip_missing", type=int, default=0, help="so many rows")
+    parser.add_argument(
+        "--no_majority",
+        default="refuse",
+        choices=("refuse", "train"),
+        help="rows with votes and no label",
+    )
     parser.add_argument("--encoding", help="of text that is not UTF-8: cp1252, ...")
     parser.add_argument("--sheet", help="of a spreadsheet with several")
     args = parser.parse_args(argv)
@@ -27,6 +33,7 @@ def main(argv=None) -> None:
         args.skip_missing,
         args.encoding,
         args.sheet,
+        args.no_majority == "train",
     )
     manifest = read_manifest(args.manifest, args.audio_dir, reading)
     for line in manifest.said:

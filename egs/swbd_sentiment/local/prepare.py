@@ -10,9 +10,10 @@ annotators or more. It takes
 - the MS98 transcripts, https://www.isip.piconepress.com/projects/switchboard/, free.
   The labels do not say who speaks: the transcribed segment with the same times does.
 
-A row whose annotators are fewer than three, or of which no class has the most votes, is
-dropped. A row that is the segment of no side or of both, or has no recording, is listed
-in ``<data_dir>/unmatched``: utterance, start, end and why.
+A row whose annotators are fewer than three is dropped; so is one of which no class has
+the most votes, unless ``--no_majority train`` lets it train what learns from votes. A
+row that is the segment of no side or of both, or has no recording, is listed in
+``<data_dir>/unmatched``: utterance, start, end and why.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import ms98
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.folds import PARTS, Fold
+from espnet_sentiment.data.folds import PARTS, Fold, let_train
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe.prepare import Corpus, get_parser, prepare, say
 from espnet_sentiment.recipe.stage import content_hash, stat_hash
@@ -76,6 +77,13 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--split", choices=SPLITS, default="espnet", help="by row, or by speaker"
     )
+    parser.add_argument(
+        "--no_majority",
+        default="leave_out",
+        choices=("leave_out", "train"),
+        help="rows of which no class has the most votes: none, or for what learns from "
+        "votes, in training alone",
+    )
     return parser.parse_args(argv)
 
 
@@ -115,12 +123,7 @@ def make_fold(
     if split == "speaker":
         fold = split_by_speaker({u.utt: u.speaker for u in utterances.values()})
     else:
-        numbers = {
-            utterances[row.utt].utt: number
-            for number, row in enumerate(rows)
-            if row.utt in utterances
-        }
-        fold = split_by_row(numbers, len(rows))
+        fold = split_by_row(row_numbers(rows, utterances), len(rows))
     if empty := [part for part in PARTS if not getattr(fold, part)]:
         remedy = "take more rows of the release"
         if n_unmatched:
@@ -130,6 +133,17 @@ def make_fold(
             f"utterances, leaves none for {empty[0]}: {remedy}"
         )
     return fold
+
+
+def row_numbers(
+    rows: list[ldc.Row], utterances: Mapping[str, Utterance]
+) -> dict[str, int]:
+    """Return the number of every utterance's row, from 0; utterances are by row."""
+    return {
+        utterances[row.utt].utt: number
+        for number, row in enumerate(rows)
+        if row.utt in utterances
+    }
 
 
 def split_by_row(numbers: Mapping[str, int], n_rows: int) -> Fold:
@@ -221,34 +235,64 @@ def read_rows(labels: Path) -> list[ldc.Row]:
     return rows
 
 
-def read_corpus(releases: Releases, split: str) -> Corpus:
+def read_corpus(
+    releases: Releases, split: str, no_majority: str = "leave_out"
+) -> Corpus:
     """Join labels, segments and callers, and split the utterances.
 
     Args:
         releases: What to read.
         split: One of ``SPLITS``.
+        no_majority: ``train`` takes rows without a majority, too.
     """
     rows, recordings = read_rows(releases.labels), releases.recordings
     voted = [row for row in rows if len(row.votes) >= MIN_VOTES]
     labelled = [row for row in voted if row.label]
+    undecided = [row for row in voted if not row.label]
     matched, why = ms98.match_rows(labelled, releases.transcripts, recordings)
+    taken = labelled
+    if no_majority == "train":
+        taken = voted
+        further, others = ms98.match_rows(undecided, releases.transcripts, recordings)
+        owners = {segment.name: utt for utt, segment in matched.items()}
+        for utt, segment in further.items():
+            if segment.name in owners:  # which rows with a label have is as without
+                others[utt] = (
+                    f"its segment {segment.name} is that of {owners[segment.name]}"
+                )
+        matched |= {utt: s for utt, s in further.items() if utt not in others}
+        why |= others
     say(
         f"{len(rows)} rows: {len(rows) - len(voted)} with fewer than {MIN_VOTES} "
-        f"votes, {len(voted) - len(labelled)} without a majority, {len(why)} "
+        f"votes, {len(undecided)} without a majority"
+        f"{', to train where votes are the target' * (taken is voted)}, {len(why)} "
         f"unmatched, {len(matched)} utterances"
     )
     check_matched(matched, why)
     callers = ldc.read_callers(releases.calls) if releases.calls else {}
     utterances = {
         row.utt: to_utterance(row, matched[row.utt], recordings, callers)
-        for row in labelled
+        for row in taken
         if row.utt in matched
     }
     check_speakers(list(utterances.values()), split)
-    fold = make_fold(split, rows, utterances, len(why))
-    unmatched = [row for row in labelled if row.utt in why]
+    decided = {name: u for name, u in utterances.items() if u.label is not None}
+    fold = make_fold(split, rows, decided, len(why))
+    if len(decided) < len(utterances):
+        (fold,) = let_train([fold], groups(split, rows, utterances))
+    unmatched = [row for row in taken if row.utt in why]
     lines = [f"{r.utt}\t{r.start}\t{r.end}\t{why[r.utt]}\n" for r in unmatched]
     return Corpus(utterances.values(), [fold], {"unmatched": "".join(lines)})
+
+
+def groups(
+    split: str, rows: list[ldc.Row], utterances: Mapping[str, Utterance]
+) -> dict[str, str]:
+    """Return what an utterance is of that no two parts share: a part, or a speaker."""
+    if split == "speaker":
+        return {u.utt: u.speaker for u in utterances.values()}
+    fold = split_by_row(row_numbers(rows, utterances), len(rows))
+    return {utt: part for part in PARTS for utt in getattr(fold, part)}
 
 
 def main(argv=None) -> None:
@@ -262,8 +306,12 @@ def main(argv=None) -> None:
     )
     prepare(
         args.data_dir,
-        lambda: read_corpus(releases, args.split),
-        {**releases.describe(), "split": args.split},
+        lambda: read_corpus(releases, args.split, args.no_majority),
+        {
+            **releases.describe(),
+            "split": args.split,
+            "no_majority": args.no_majority,
+        },
     )
 
 
