@@ -1,5 +1,6 @@
 """One input changes: the stages that consume it run again, and no others."""
 
+import re
 import shutil
 
 import pytest
@@ -16,6 +17,7 @@ from espnet_sentiment.bin import (
     sentiment_inference,
     sentiment_train,
 )
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.recipe import prepare
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
@@ -170,6 +172,8 @@ CASES = {
             ("batch_size", 2),
             ("max_epoch", 2),
             ("keep_nbest_models", 2),
+            ("max_updates", 1),
+            ("clean", 0),
         ]
     },
     "decoder": (change_decoder, TRAINING | DECODING),
@@ -213,3 +217,20 @@ def test_a_stage_that_computes_something_else_runs_again(world, stage, monkeypat
     monkeypatch.setattr(module, "ALGORITHM", module.ALGORITHM + 1)
     assert sorted(world.run()) == sorted(expected)
     assert world.run() == []
+
+
+def test_a_training_that_ends_too_early_is_told_with_an_option_that_helps(
+    world, capsys
+):
+    world.edit(world.sentiment, "optim_conf.lr", 0.0005)
+    world.run(4)
+    said = (
+        "were best in the last tenth of their epochs: train longer, add --max_epoch 2"
+    )
+    assert capsys.readouterr().err.count(said) == 1
+    (page,) = world.root.glob("exp/*/report.html")
+    assert re.search('"option": ?"--max_epoch 2"', page.read_text())
+    world.options["sentiment_train"] = ["--sentiment_args", "--max_epoch 2"]
+    world.run(4)
+    for fold in world.root.glob("exp/*/fold*"):
+        assert len(read_json(fold / "history.json")["train_acc"]) == 2

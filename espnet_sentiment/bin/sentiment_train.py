@@ -11,6 +11,7 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
@@ -31,7 +32,8 @@ from espnet_sentiment.recipe.experiment import (
 from espnet_sentiment.recipe.fold_inputs import training_inputs
 from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
-from espnet_sentiment.recipe.stage import DONE, Stage
+from espnet_sentiment.recipe.stage import DONE, Stage, say
+from espnet_sentiment.recipe.still_learning import learning_message, still_learning
 
 ALGORITHM = 2
 
@@ -90,13 +92,17 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
         with writing(*(experiment.dir for experiment, _, _ in todo)):
             # Another run may have trained some of them while this one waited.
             todo = [item for item in todo if not item[2].is_done()]
-            _train(todo, data, encoder, extra, args)
+            _train(todo, folds, data, encoder, extra, args)
 
 
-def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
+def _train(todo, all_folds, data, encoder: dict, extra: list[str], args) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
-    from espnet_sentiment.train.train_fold import task_defaults, train_fold
+    from espnet_sentiment.train.train_fold import (
+        expected_epochs,
+        task_defaults,
+        train_fold,
+    )
 
     described = describe_encoder(encoder)
     # Once, before workers are forked.
@@ -137,11 +143,20 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         names = [f"{stage.name}, in {stage.stamp.parent}" for _, _, stage in todo]
         run_jobs_on(args.cluster, jobs, names)
     else:
-        epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
+        epochs = [
+            expected_epochs(options[experiment], len(fold.train))
+            for experiment, fold, _ in todo
+        ]
         run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
     for experiment in options:
         folds = counted(sum(item[0] == experiment for item in todo), "fold")
         print(f"[stage 4] {folds} trained in {experiment.dir}", file=sys.stderr)
+        histories = {
+            fold.name: read_json(experiment.fold_dir(fold.name) / "history.json")
+            for fold in all_folds
+        }
+        if found := still_learning(histories, options[experiment]):
+            say(f"stage 4: {experiment.name}", f"WARNING: {learning_message(found)}")
 
 
 if __name__ == "__main__":
