@@ -17,6 +17,7 @@ from espnet_sentiment.bin import (
     sentiment_inference,
     sentiment_train,
 )
+from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.recipe import prepare
 
@@ -234,3 +235,17 @@ def test_a_training_that_ends_too_early_is_told_with_an_option_that_helps(
     world.run(4)
     for fold in world.root.glob("exp/*/fold*"):
         assert len(read_json(fold / "history.json")["train_acc"]) == 2
+
+
+def test_what_the_number_of_utterances_decides_is_told_and_kept(world, capsys):
+    world.edit(world.sentiment, "optim_conf", {"eps": 1e-6})
+    said = ["--sentiment_args", "--max_epoch 2"]
+    world.options["sentiment_train"] = ["--by_size", *said]
+    assert set(world.run()) == TRAINING | DECODING
+    told = "6 training utterances a fold: --optim_conf lr=0.001 (--sentiment_args over"
+    assert capsys.readouterr().err.count(told) == 1
+    for path in world.root.glob("exp/*/fold*/config.yaml"):
+        assert read_config(path)["optim_conf"] == {"eps": 1e-6, "lr": 0.001}
+    assert world.run() == []
+    world.options["sentiment_train"] = said
+    assert set(world.run()) == TRAINING | DECODING

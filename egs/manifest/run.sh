@@ -31,6 +31,8 @@ map_label=
 skip_missing=0
 encoding=
 sheet=
+# A corpus of a few hundred utterances needs another training than one of thousands.
+by_size=true
 
 # Experiments on other folds get other names.
 settle_options() {

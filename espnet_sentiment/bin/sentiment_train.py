@@ -17,6 +17,11 @@ from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import describe_encoder
+from espnet_sentiment.recipe.by_size import (
+    by_size,
+    by_size_message,
+    training_utterances,
+)
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
@@ -43,6 +48,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     add_sentiment_args(parser)
+    parser.add_argument(
+        "--by_size",
+        action="store_true",
+        help="choose learning rate, dropout and budget by the number of training "
+        "utterances, where neither the config nor --sentiment_args does",
+    )
     parser.add_argument(
         "--nj",
         type=int,
@@ -71,13 +82,18 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     extra = split_options("--sentiment_args", args.sentiment_args)
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo: list[tuple[Experiment, Fold, Stage]] = []
+    n_utts = training_utterances(fold.train for fold in folds)
+    chosen: dict[Experiment, list[str]] = {}
     for experiment in all_experiments:
+        config = read_config(experiment.sentiment)
+        chosen[experiment] = by_size(n_utts, config, extra) if args.by_size else []
         texts = read_transcripts(experiment, data.utts)
         inputs: dict[str, Any] = {
             **model_inputs(experiment, encoder, data.classes),
             "sentiment_args": extra,
             "stores": store_inputs(experiment),
-            **init_inputs(read_config(experiment.sentiment), extra),
+            **init_inputs(config, extra),
+            **({"by_size": chosen[experiment]} if chosen[experiment] else {}),
         }
         for fold in folds:
             stage = Stage(
@@ -92,10 +108,15 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
         with writing(*(experiment.dir for experiment, _, _ in todo)):
             # Another run may have trained some of them while this one waited.
             todo = [item for item in todo if not item[2].is_done()]
-            _train(todo, folds, data, encoder, extra, args)
+            options = {e: [*chosen[e], *extra] for e, _, _ in todo}
+            if args.by_size:
+                for experiment in options:
+                    message = by_size_message(n_utts, chosen[experiment])
+                    say(f"stage 4: {experiment.name}", message)
+            _train(todo, folds, data, encoder, options, args)
 
 
-def _train(todo, all_folds, data, encoder: dict, extra: list[str], args) -> None:
+def _train(todo, all_folds, data, encoder: dict, given, args) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
     from espnet_sentiment.train.train_fold import (
@@ -117,7 +138,7 @@ def _train(todo, all_folds, data, encoder: dict, extra: list[str], args) -> None
         experiment: task_defaults(
             read_config(experiment.sentiment), experiment.sentiment, extra
         )
-        for experiment, _, _ in todo
+        for experiment, extra in given.items()
     }
 
     def job(experiment: Experiment, fold: Fold, stage: Stage) -> None:
