@@ -2,12 +2,14 @@
 # Sourced by every recipe's run.sh: the options and the seven stages.
 #
 # run.sh sets before: corpus (the set's name), corpus_help, its own options and defaults,
-# and the function prepare_data, which writes data/$corpus. It may set compare_with, another
-# encoder, and asr_corpus, a set on which to pre-train the RNN-T in stage 2, with
-# the options of asr_stages (stages.sh), and asr_also, sets that this RNN-T recognises. A
-# function settle_options, if there is one, checks its options once they are known; it may
-# change corpus and tag, so that different data do not overwrite each other's results, and
-# set data_options: the options with which stage 0 writes other folds of the same data.
+# and the function prepare_data, which writes data/$corpus. It may set recipe_args, options
+# of the task; by_size=true, which chooses some of them by the number of training
+# utterances (espnet_sentiment/recipe/by_size.py); compare_with, another encoder; and
+# asr_corpus, a set on which to pre-train the RNN-T in stage 2, with the options of
+# asr_stages (stages.sh), and asr_also, sets that this RNN-T recognises. A function
+# settle_options, if there is one, checks its options once they are known; it may change
+# corpus and tag, so that different data do not overwrite each other's results, and set
+# data_options: the options with which stage 0 writes other folds of the same data.
 
 : "${corpus:?}" "${corpus_help:?}"
 # shellcheck source-path=SCRIPTDIR source=stages.sh
@@ -17,7 +19,7 @@ stage=0
 stop_stage=6
 : "${encoder:=conf/encoder/whisper_base.yaml}"
 : "${sentiment:=conf/sentiment/rnn_attention.yaml}"
-: "${recipe_args:=}"
+: "${recipe_args:=}" "${by_size:=false}"
 : "${encoder_model:=}" "${compare_with:=}" "${data_options:=}"
 : "${asr_corpus:=}" "${asr_also:=}" "${asr:=}" "${asr_args:=}"
 : "${recipe_asr_args:=}" "${speed_perturb_factors:=}" "${beam_size:=1}"
@@ -37,6 +39,11 @@ transcripts_model=
 transcripts_beam_size=
 align_words=false
 
+own_args=${recipe_args:-none}
+if [[ $by_size == true ]]; then
+  own_args="learning rate, dropout and budget by the number of training utterances"
+fi
+
 help_text="Usage: ./run.sh [options]
 
 $corpus_help
@@ -55,7 +62,7 @@ Models
                         (default ${compare_with:-none})
   --sentiment FILES     sentiment model, or several in quotes (default $sentiment)
   --sentiment_args ARGS options of the task that override it, added to this recipe's own
-                        (${recipe_args:-none}); e.g. '--max_epoch 20 --grad_clip 1'
+                        ($own_args); e.g. '--max_epoch 20 --grad_clip 1'
   --ablation            the rows of the paper's Table 3, instead of --sentiment: rnn_attention
                         with and without SpecAugment, mlp_pooling, rnn_pooling; and
                         rnn_attention on fbank
@@ -217,7 +224,10 @@ run_stages() {
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
   if wanted 3; then module encode "${experiment[@]}" "${shared[@]}" "$override"; fi
   if wanted 4; then
-    module sentiment_train "${experiment[@]}" "${shared[@]}" ${nj:+--nj "$nj"} "$override"
+    local -a settings=()
+    if [[ $by_size == true ]]; then settings+=(--by_size); fi
+    module sentiment_train "${experiment[@]}" "${shared[@]}" "${settings[@]}" \
+      ${nj:+--nj "$nj"} "$override"
   fi
   if wanted 5; then module sentiment_inference "${experiment[@]}" "${shared[@]}"; fi
   if wanted 6; then

@@ -21,6 +21,7 @@ WHERE = {
     "TransducerDecoder": "espnet2.asr.decoder.transducer_decoder",
     "best_path": "espnet_sentiment.asr.align_rnnt",
     "decode_fold": "espnet_sentiment.inference.decode_fold",
+    "expected_epochs": "espnet_sentiment.train.train_fold",
     "fold_trainer": "espnet_sentiment.train",
     "greedy_search": "espnet_sentiment.model.rnnt_greedy",
     "load_rnnt": "espnet_sentiment.asr.rnnt_checkpoint",

@@ -1,6 +1,7 @@
 """How folds train: on stored features as they lie there, equal to the plain way."""
 
 import argparse
+import functools
 import itertools
 
 import lazy
@@ -10,9 +11,10 @@ import torch
 from seed import SEED
 
 from espnet_sentiment.core import files
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.data.feature_store import (
     FeatureStore,
+    FeatureViews,
     StoreWriter,
     feature_statistics,
 )
@@ -201,6 +203,17 @@ def _votes(tmp_path, **more):
     }
 
 
+# The first epoch is the best one for good.
+STAGNANT = {
+    "optim_conf": {"lr": 1e-12},
+    "early_stopping_criterion": ["valid", "ua", "max"],
+}
+
+
+def epochs_of(found):
+    return max(epoch for epoch, *_ in found[1])
+
+
 OPTIONS = {
     "plain": {},
     "votes": _votes,
@@ -254,12 +267,134 @@ def test_padded_batches_of_espnets_data_loader_give_the_same_to_rounding(
     )
 
 
+# Twelve utterances in batches of four: three updates an epoch, or one where two batches
+# make an update.
+BUDGETS = {
+    "the most": ({"max_updates": 7}, 3, 7),
+    "the most, at an epoch's end": ({"max_updates": 6}, 2, 6),
+    "the most, of two batches": ({"max_updates": 4, "accum_grad": 2}, 4, 4),
+    "the least, past max_epoch": ({"min_updates": 16}, 6, 18),
+    "the least, fewer than max_epoch": ({"min_updates": 4}, 5, 15),
+    "both": ({"min_updates": 16, "max_updates": 17}, 6, 17),
+    "max_epoch before the most": ({"max_updates": 100}, 5, 15),
+    "patience": ({"patience_updates": 3, **STAGNANT}, 3, 9),
+    "patience, after the least": (
+        {"patience_updates": 3, "min_updates": 10, **STAGNANT},
+        4,
+        12,
+    ),
+}
+
+
 @pytest.mark.espnet
-@pytest.mark.parametrize("options", ["plain", "a scheduler of steps", "votes"])
+@pytest.mark.parametrize(
+    ("options", "epochs", "updates"), BUDGETS.values(), ids=list(BUDGETS)
+)
+def test_a_fold_trains_as_many_updates_as_its_budget_says(
+    config, tmp_path, options, epochs, updates
+):
+    made, step = [], torch.optim.Adam.step
+
+    def counted(self, *args, **kwargs):
+        made.append(1)
+        return step(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", counted)
+        found = _train(config, lazy.FoldTask, tmp_path / "exp", **options)
+    assert len(made) == updates
+    assert epochs_of(found) == epochs
+
+
+@pytest.mark.espnet
+def test_a_budget_that_ends_with_an_epoch_changes_no_number(config, tmp_path):
+    plain = _train(config, lazy.FoldTask, tmp_path / "plain", max_epoch=6)
+    least = _train(config, lazy.FoldTask, tmp_path / "least", min_updates=18)
+    _same(plain, least)
+    most = _train(
+        config, lazy.FoldTask, tmp_path / "most", max_epoch=99, max_updates=18
+    )
+    _same(plain, most)
+
+
+@pytest.fixture
+def two_views(config, tmp_path):
+    """Return how many of 4,000 readings are clean, by what stands before the stores."""
+    clean = FeatureStore(tmp_path / "clean")
+    roots = f"{tmp_path / 'clean'},{tmp_path / 'view1'}"
+
+    def read(before):
+        np.random.seed(SEED)
+        views = FeatureViews(before + roots)
+        return [
+            np.array_equal(views[utt], clean[utt])
+            for utt in np.resize(UTTS, 4000).tolist()
+        ]
+
+    return read
+
+
+@pytest.mark.espnet
+def test_the_clean_share_of_the_draws_is_as_asked_for(two_views):
+    assert not any(two_views("clean=0,")) and not any(two_views("clean=0.0,"))
+    for share in (0.1, 0.8):
+        # Five standard deviations.
+        deviation = (share * (1 - share) / 4000) ** 0.5
+        assert abs(np.mean(two_views(f"clean={share},")) - share) < 5 * deviation
+
+
+@pytest.mark.espnet
+def test_the_share_that_equal_views_have_draws_as_ever(two_views):
+    np.random.seed(SEED)
+    plain = [np.random.randint(2) == 0 for _ in range(4000)]
+    assert two_views("") == plain == two_views("clean=0.5,")
+
+
+@pytest.mark.espnet
+def test_espnets_trainer_refuses_a_budget_in_updates(config, tmp_path):
+    said = "max_updates and patience_updates and clean: stage 4"
+    with pytest.raises(UserError, match=said):
+        _train(
+            config,
+            lazy.SentimentTask,
+            tmp_path / "exp",
+            max_updates=3,
+            patience_updates=0,
+            clean=0.0,
+        )
+
+
+@pytest.mark.espnet
+@pytest.mark.parametrize(
+    ("options", "n_utts", "epochs"),
+    [
+        ({}, 300, 30),
+        ({"min_updates": 500}, 300, 50),
+        ({"min_updates": 500}, 50_000, 30),
+        ({"max_updates": 2000}, 50_000, 2),
+        ({"min_updates": 500, "accum_grad": 2}, 300, 100),
+        ({"min_updates": 500, "batch_type": "numel"}, 300, 30),
+    ],
+)
+def test_the_progress_bar_knows_the_epochs_of_a_budget(options, n_utts, epochs):
+    defaults = vars(lazy.SentimentTask.get_parser().parse_args([]))
+    assert lazy.expected_epochs({**defaults, **options}, n_utts) == epochs
+
+
+@pytest.mark.espnet
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_epoch": 6},
+        {"max_epoch": 6, "scheduler": "warmuplr"},
+        {"max_epoch": 1, "min_updates": 16, "max_updates": 17},
+        {"max_epoch": 9, "patience_updates": 11, **STAGNANT},
+        functools.partial(_votes, max_epoch=6),
+    ],
+    ids=["epochs", "a scheduler", "a budget", "patience in updates", "votes"],
+)
 def test_a_killed_fold_goes_on_to_the_same_bits(config, tmp_path, monkeypatch, options):
-    options = OPTIONS[options]
-    options = options(tmp_path) if callable(options) else dict(options)
-    options["max_epoch"] = 6
+    options = options(tmp_path) if callable(options) else options
     whole = _train(config, lazy.FoldTask, tmp_path / "whole", **options)
     trainer, epochs = lazy.FoldTask.trainer, []
 
@@ -274,7 +409,7 @@ def test_a_killed_fold_goes_on_to_the_same_bits(config, tmp_path, monkeypatch, o
         _train(config, lazy.FoldTask, tmp_path / "killed", **options)
     monkeypatch.setattr(trainer, "on_epoch", lambda: epochs.append(1))
     _same(whole, _train(config, lazy.FoldTask, tmp_path / "killed", **options))
-    assert len(epochs) == 7  # the fourth twice: three were kept
+    assert len(epochs) == epochs_of(whole) + 1  # the fourth twice: three were kept
 
 
 @pytest.fixture

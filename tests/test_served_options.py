@@ -80,7 +80,7 @@ def test_every_option_that_a_stage_overrides_is_refused_by_name(task):
 @pytest.mark.parametrize("task", TASKS)
 def test_what_has_no_effect_without_another_option_is_refused(task):
     for key, other in TASKS[task].needs.items():
-        value = {"views": 2}.get(key, actions(task)[key].default)
+        value = {"views": 2, "clean": 0}.get(key, actions(task)[key].default)
         with pytest.raises(DataError, match=f"{key} has no effect without {other}"):
             options(task, {key: value})
     # Who says that there is none need not take out the rest.
@@ -131,6 +131,16 @@ def test_values_that_no_training_takes_are_named(task, said):
         ("SentimentTask", "--model_conf n_layers=2", "class_weights, label_smoothing"),
         ("SentimentTask", "--best_model_criterion train,loss,min", "valid, one of"),
         ("SentimentTask", "--best_model_criterion valid,ua,up", "valid, one of"),
+        ("SentimentTask", "--clean 1", "clean is 1.0: .* and below 1; for no SpecAug"),
+        ("SentimentTask", "--clean -0.1", "clean is -0.1: it must be from 0"),
+        ("SentimentTask", "--clean nan", "clean is nan: it must be from 0"),
+        ("SentimentTask", "--max_updates 0", "max_updates is 0: .* number from 1"),
+        ("SentimentTask", "--min_updates 9 --max_updates 8", "9 are more than max_upd"),
+        (
+            "SentimentTask",
+            "--early_stopping_criterion valid,ua,max",
+            "set patience or patience_updates",
+        ),
         ("SentimentTask", "--use_tens true", "use_tensorboard is decided"),
     ],
 )
@@ -144,6 +154,8 @@ def test_what_a_stage_cannot_follow_is_said_with_the_remedy(task, said, message)
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        ({"clean": 0.2}, "clean has no effect without specaug: leave it out"),
+        ({"specaug": "specaugment", "clean": "much"}, "clean is 'much': it must be"),
         ({"max_epoch": 1.5}, "max_epoch is 1.5: it must be a whole number"),
         ({"max_epoch": "many"}, "max_epoch is .many.: it must be a whole number"),
         ({"sort_batch": "up"}, "sort_batch is 'up': choose one of descending"),

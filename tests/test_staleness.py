@@ -1,5 +1,6 @@
 """One input changes: the stages that consume it run again, and no others."""
 
+import re
 import shutil
 
 import pytest
@@ -16,6 +17,8 @@ from espnet_sentiment.bin import (
     sentiment_inference,
     sentiment_train,
 )
+from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.files import read_json
 from espnet_sentiment.recipe import prepare
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
@@ -172,6 +175,8 @@ CASES = {
             ("batch_size", 2),
             ("max_epoch", 2),
             ("keep_nbest_models", 2),
+            ("max_updates", 1),
+            ("clean", 0),
         ]
     },
     "decoder": (change_decoder, TRAINING | DECODING),
@@ -215,3 +220,34 @@ def test_a_stage_that_computes_something_else_runs_again(world, stage, monkeypat
     monkeypatch.setattr(module, "ALGORITHM", module.ALGORITHM + 1)
     assert sorted(world.run()) == sorted(expected)
     assert world.run() == []
+
+
+def test_a_training_that_ends_too_early_is_told_with_an_option_that_helps(
+    world, capsys
+):
+    world.edit(world.sentiment, "optim_conf.lr", 0.0005)
+    world.run(4)
+    said = (
+        "were best in the last tenth of their epochs: train longer, add --max_epoch 2"
+    )
+    assert capsys.readouterr().err.count(said) == 1
+    (page,) = world.root.glob("exp/*/report.html")
+    assert re.search('"option": ?"--max_epoch 2"', page.read_text())
+    world.options["sentiment_train"] = ["--sentiment_args", "--max_epoch 2"]
+    world.run(4)
+    for fold in world.root.glob("exp/*/fold*"):
+        assert len(read_json(fold / "history.json")["train_acc"]) == 2
+
+
+def test_what_the_number_of_utterances_decides_is_told_and_kept(world, capsys):
+    world.edit(world.sentiment, "optim_conf", {"eps": 1e-6})
+    said = ["--sentiment_args", "--max_epoch 2"]
+    world.options["sentiment_train"] = ["--by_size", *said]
+    assert set(world.run()) == TRAINING | DECODING
+    told = "6 training utterances a fold: --optim_conf lr=0.001 (--sentiment_args over"
+    assert capsys.readouterr().err.count(told) == 1
+    for path in world.root.glob("exp/*/fold*/config.yaml"):
+        assert read_config(path)["optim_conf"] == {"eps": 1e-6, "lr": 0.001}
+    assert world.run() == []
+    world.options["sentiment_train"] = said
+    assert set(world.run()) == TRAINING | DECODING

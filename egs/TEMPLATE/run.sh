@@ -10,6 +10,8 @@ corpus_help="A corpus of recordings in SPEAKER/LABEL/NAME.wav
   --corpus_dir DIR      the folder that holds the speakers' folders
 "
 corpus_dir=
+# A corpus of a few hundred utterances needs another training than one of thousands.
+by_size=true
 
 settle_options() {
   if wanted 0; then check corpus_dir '.+' "a folder"; fi

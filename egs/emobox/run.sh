@@ -17,6 +17,8 @@ emobox=
 dataset=
 audio_dir=
 test="test"
+# A corpus of a few hundred utterances needs another training than one of thousands.
+by_size=true
 
 # Experiments on other tested parts get other names.
 settle_options() {

@@ -34,6 +34,8 @@ skip_missing=0
 no_majority=refuse
 encoding=
 sheet=
+# A corpus of a few hundred utterances needs another training than one of thousands.
+by_size=true
 
 # Experiments on other folds get other names.
 settle_options() {

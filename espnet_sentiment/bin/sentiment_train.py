@@ -11,13 +11,18 @@ from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import sha256_of
+from espnet_sentiment.core.files import read_json, sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import describe_encoder
+from espnet_sentiment.recipe.by_size import (
+    by_size,
+    by_size_message,
+    training_utterances,
+)
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
@@ -35,6 +40,7 @@ from espnet_sentiment.recipe.init_param import init_inputs
 from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
+from espnet_sentiment.recipe.still_learning import learning_message, still_learning
 from espnet_sentiment.recipe.target import check_target, training_fold
 from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
 
@@ -46,6 +52,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     add_sentiment_args(parser)
+    parser.add_argument(
+        "--by_size",
+        action="store_true",
+        help="choose learning rate, dropout and budget by the number of training "
+        "utterances, where neither the config nor --sentiment_args does",
+    )
     parser.add_argument(
         "--nj",
         type=int,
@@ -74,15 +86,20 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     extra = split_options("--sentiment_args", args.sentiment_args)
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo: list[tuple[Experiment, Fold, Stage]] = []
+    n_utts = training_utterances(fold.train for fold in folds)
+    chosen: dict[Experiment, list[str]] = {}
     for experiment in all_experiments:
-        texts = read_transcripts(experiment, data.utts)
         model = model_inputs(experiment, encoder, data.classes)
+        config = model["config"]
+        chosen[experiment] = by_size(n_utts, config, extra) if args.by_size else []
+        texts = read_transcripts(experiment, data.utts)
         inputs: dict[str, Any] = {
             **model,
             "sentiment_args": extra,
             "stores": store_inputs(experiment),
-            **init_inputs(model["config"], extra),
-            **speaker_inputs(model["config"], extra, data),
+            **init_inputs(config, extra),
+            **speaker_inputs(config, extra, data),
+            **({"by_size": chosen[experiment]} if chosen[experiment] else {}),
         }
         for fold in folds:
             stage = Stage(
@@ -90,7 +107,7 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
                 experiment.fold_dir(fold.name) / DONE,
                 {
                     **inputs,
-                    **training_inputs(data, fold, texts, model["config"]),
+                    **training_inputs(data, fold, texts, config),
                     **_layer_inputs(experiment, extra, data, fold),
                 },
                 ALGORITHM,
@@ -101,10 +118,15 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
         with writing(*(experiment.dir for experiment, _, _ in todo)):
             # Another run may have trained some of them while this one waited.
             todo = [item for item in todo if not item[2].is_done()]
-            for config in dict.fromkeys(item[0].sentiment for item in todo):
-                for line in check_target(config, data, folds):
+            for path in dict.fromkeys(item[0].sentiment for item in todo):
+                for line in check_target(path, data, folds):
                     say("stage 4", line)
-            _train(todo, data, encoder, extra, args)
+            options = {e: [*chosen[e], *extra] for e, _, _ in todo}
+            if args.by_size:
+                for experiment in options:
+                    message = by_size_message(n_utts, chosen[experiment])
+                    say(f"stage 4: {experiment.name}", message)
+            _train(todo, folds, data, encoder, options, args)
 
 
 def _layer_inputs(
@@ -123,11 +145,15 @@ def _chooses_layer(experiment: Experiment, extra: list[str]) -> bool:
     return asked == "best" or bool({"best", "--layer=best"} & {*extra})
 
 
-def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
+def _train(todo, all_folds, data, encoder: dict, given, args) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
     from espnet_sentiment.scoring.pooled import pool
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
-    from espnet_sentiment.train.train_fold import task_defaults, train_fold
+    from espnet_sentiment.train.train_fold import (
+        expected_epochs,
+        task_defaults,
+        train_fold,
+    )
 
     described = describe_encoder(encoder)
     # Once, before workers are forked.
@@ -139,13 +165,15 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
             )
         store.check()
     # Kept for the folds, which choose their layers by it.
-    for root in {e.store / CLEAN for e, _, _ in todo if _chooses_layer(e, extra)}:
+    for root in {
+        e.store / CLEAN for e, extra in given.items() if _chooses_layer(e, extra)
+    }:
         pool(FeatureStore(root), functools.partial(print, file=sys.stderr))
     options = {
         experiment: task_defaults(
             read_config(experiment.sentiment), experiment.sentiment, extra
         )
-        for experiment, _, _ in todo
+        for experiment, extra in given.items()
     }
     for experiment, of_task in options.items():
         of_it = [fold for other, fold, _ in todo if other is experiment]
@@ -174,11 +202,20 @@ def _train(todo, data, encoder: dict, extra: list[str], args) -> None:
         names = [f"{stage.name}, in {stage.stamp.parent}" for _, _, stage in todo]
         run_jobs_on(args.cluster, jobs, names)
     else:
-        epochs = [options[experiment]["max_epoch"] for experiment, _, _ in todo]
+        epochs = [
+            expected_epochs(options[experiment], len(fold.train))
+            for experiment, fold, _ in todo
+        ]
         run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
     for experiment in options:
         folds = counted(sum(item[0] == experiment for item in todo), "fold")
         print(f"[stage 4] {folds} trained in {experiment.dir}", file=sys.stderr)
+        histories = {
+            fold.name: read_json(experiment.fold_dir(fold.name) / "history.json")
+            for fold in all_folds
+        }
+        if found := still_learning(histories, options[experiment]):
+            say(f"stage 4: {experiment.name}", f"WARNING: {learning_message(found)}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from espnet_sentiment.data.store_layers import layer_channels
 
 INDEX = "index.json"
 PLAN = "plan.json"
+CLEAN_SHARE = "clean="
 AFFINE = " affine"  # after an utterance's id, which has no spaces: its scales
 
 
@@ -238,12 +239,20 @@ class FeatureViews(Mapping):
     epoch: a resumed training sees the same views as an uninterrupted one.
 
     Args:
-        roots: Folders of the stores, separated by commas.
+        roots: Folders of the stores, separated by commas; all are equally likely.
+            ``clean=0.5,`` before them gives the first one this share of the draws, and
+            the others equal parts of the rest.
         layer: As of ``FeatureStore``.
     """
 
     def __init__(self, roots: str, layer: int | None = None):
-        self.stores = [FeatureStore(root, layer) for root in roots.split(",")]
+        first, *rest = roots.split(",")
+        self._clean: float | None = None
+        if rest and first.startswith(CLEAN_SHARE):
+            self._clean = float(first.removeprefix(CLEAN_SHARE))
+        else:
+            rest = [first, *rest]
+        self.stores = [FeatureStore(root, layer) for root in rest]
 
     def __len__(self) -> int:
         return len(self.stores[0])
@@ -252,7 +261,15 @@ class FeatureViews(Mapping):
         return iter(self.stores[0])
 
     def __getitem__(self, utt: str) -> np.ndarray:
-        return self.stores[np.random.randint(len(self.stores))][utt]
+        return self.stores[self._draw()][utt]
+
+    def _draw(self) -> int:
+        n = len(self.stores)
+        if self._clean is None or self._clean == 1 / n:  # equal shares, one draw
+            return np.random.randint(n)
+        if np.random.random() < self._clean:
+            return 0
+        return np.random.randint(1, n)
 
 
 def register_data_type() -> None:

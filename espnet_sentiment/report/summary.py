@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
 from espnet_sentiment.asr.word_attention import WordWeight, edges_of, top_words
+from espnet_sentiment.recipe.still_learning import StillLearning, still_learning
 from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.scored import ScoredUtterance
@@ -42,6 +43,7 @@ def summarize_experiment(
         "overlap": (results.get("overlap") or {}).get("all"),
         "per_class": per_class(utterances, results["classes"]),
         "curves": {name: _curves(history) for name, history in histories.items()},
+        "learning": _learning(results, histories),
         "frame_shift": next((u.frame_shift for u in utterances), None),
         "calibration": {"bins": bins, "ece": error},
         "speakers": accuracy_by(
@@ -52,6 +54,13 @@ def summarize_experiment(
         ),
         "attention": attention_summary(utterances, min_count),
     }
+
+
+def _learning(results: Mapping, histories: Mapping) -> StillLearning | None:
+    """Say whether trainings ended too early, where the options of all are known."""
+    options = results.get("config", {}).get("resolved") or {}
+    known = "best_model_criterion" in options and all(histories.values())
+    return still_learning(histories, options) if known else None
 
 
 def _curves(history: Mapping[str, Sequence]) -> dict[str, list]:

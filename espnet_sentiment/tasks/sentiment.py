@@ -14,7 +14,7 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import int_or_none, str2bool, str_or_none
+from espnet2.utils.types import float_or_none, int_or_none, str2bool, str_or_none
 from typeguard import typechecked
 
 from espnet_sentiment.data.feature_store import register_data_type
@@ -34,7 +34,7 @@ from espnet_sentiment.tasks.sentiment_preprocessor import (
     LabelToIndex,
     SentimentPreprocessor,
 )
-from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
+from espnet_sentiment.tasks.sentiment_trainer import BUDGET, SentimentTrainer
 
 register_data_type()
 
@@ -143,6 +143,15 @@ class SentimentTask(AbsTask):
             help="best: each fold reads the layer alone by which a logistic regression "
             "knows its training and validating speakers best (stage 4)",
         )
+        group.add_argument(
+            "--clean",
+            type=float_or_none,
+            default=None,
+            help="Share of the training draws that have no SpecAugment, from 0 (the "
+            "paper) and below 1; none is that of every view, 1 / (views + 1)",
+        )
+        for name, help in BUDGET.items():
+            group.add_argument(f"--{name}", type=int_or_none, default=None, help=help)
         group.add_argument(
             "--encoder_reference",
             action=NestedDictAction,

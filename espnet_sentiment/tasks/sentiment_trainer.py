@@ -1,10 +1,22 @@
 """ESPnet's Trainer, validated by WA and UA over the whole validation set."""
 
+import argparse
 from collections.abc import Callable
 
 import torch
+from espnet2.train.trainer import TrainerOptions
 
+from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.tasks.checked_trainer import CheckedTrainer
+
+# What ESPnet's loop over epochs does not know, and the recipes' own does.
+BUDGET = {
+    "max_updates": "The most updates of weights; it ends a training within an epoch",
+    "min_updates": "Updates that are made in any case, past max_epoch and patience",
+    "patience_updates": "Updates without an improvement after which training ends; "
+    "patience counts epochs",
+}
+OF_STAGE = (*BUDGET, "clean")
 
 
 def recalls_to_accuracy(confusion: torch.Tensor):
@@ -28,6 +40,23 @@ class SentimentTrainer(CheckedTrainer):
 
     option = "--sentiment_args"
     on_epoch: Callable[[], object] | None = None
+
+    @classmethod
+    def build_options(cls, args: argparse.Namespace) -> TrainerOptions:
+        """Return what ESPnet's loop reads of the options.
+
+        Raises:
+            UserError: One is for the recipes' loop alone.
+        """
+        given = [key for key in OF_STAGE if getattr(args, key, None) is not None]
+        if given:
+            raise UserError(
+                f"{' and '.join(given)}: stage 4 of the recipes alone follows this. "
+                "ESPnet's Trainer counts epochs, by max_epoch, patience and "
+                "num_iters_per_epoch, and its SpecAugment is drawn anew at every "
+                "batch: leave it out"
+            )
+        return super().build_options(args)
 
     @classmethod
     @torch.no_grad()

@@ -3,9 +3,12 @@
 ESPnet's Trainer writes the weights of every epoch, twice, beside a checkpoint. A fold's
 epochs take less than a second, and so does reading features again: here a checkpoint
 that holds all comes once a minute. Epochs, batches, random numbers and what is averaged
-in the end are the Trainer's, to the bit.
+in the end are the Trainer's, to the bit. What it adds is a budget in updates.
 """
 
+import argparse
+import dataclasses
+import itertools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +21,8 @@ from espnet2.schedulers.abs_scheduler import (
 )
 from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2.train.reporter import Reporter
+from espnet2.train.trainer import TrainerOptions
+from espnet2.utils.build_dataclass import build_dataclass
 
 from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.tasks.resume import BROKEN, load_state
@@ -28,8 +33,22 @@ INTERVAL = 60.0  # seconds of training that a kill may cost
 KEPT = "kept.pth"  # what it was all for: the averaged weights and the curves
 
 
+@dataclasses.dataclass
+class FoldOptions(TrainerOptions):
+    """ESPnet's options, and a budget in updates; None is no bound."""
+
+    max_updates: int | None
+    min_updates: int | None
+    patience_updates: int | None
+
+
 class FoldTrainer(SentimentTrainer):
     """Trains one fold in one process."""
+
+    @classmethod
+    def build_options(cls, args: argparse.Namespace) -> FoldOptions:
+        """Return what the loop reads of the options."""
+        return build_dataclass(FoldOptions, args)
 
     @classmethod
     def run(
@@ -53,9 +72,8 @@ class FoldTrainer(SentimentTrainer):
         best = _resume(folder, parts)
         saved = time.monotonic()
         shared = {"options": options, "distributed_option": distributed_option}
-        for epoch in range(reporter.get_epoch() + 1, options.max_epoch + 1):
-            if _stops_early(reporter, options):
-                break
+        while not _is_over(reporter, options):
+            epoch = reporter.get_epoch() + 1
             set_all_random_seed(options.seed + epoch)
             reporter.set_epoch(epoch)
             with reporter.observe("train") as observed:
@@ -63,7 +81,9 @@ class FoldTrainer(SentimentTrainer):
                     model=model,
                     optimizers=optimizers,
                     schedulers=schedulers,
-                    iterator=train_iter_factory.build_iter(epoch),
+                    iterator=_within(
+                        train_iter_factory.build_iter(epoch), reporter, options
+                    ),
                     reporter=observed,
                     scaler=None,
                     summary_writer=None,
@@ -87,14 +107,59 @@ class FoldTrainer(SentimentTrainer):
         _keep(folder, reporter, best, options)
 
 
-def _stops_early(reporter: Reporter, options) -> bool:
+def updates_by_epoch(stats: Mapping[int, Mapping], accum_grad: int) -> list[int]:
+    """Return how many updates were made up to the end of every epoch.
+
+    Skipped ones count, whose gradients were not finite.
+
+    Args:
+        stats: Those of ESPnet's reporter, by epoch.
+        accum_grad: Batches of an update.
+    """
+    batches = [stats[epoch]["train"]["total_count"] for epoch in sorted(stats)]
+    pairs = itertools.pairwise([0, *batches])
+    return list(itertools.accumulate((b - a) // accum_grad for a, b in pairs))
+
+
+def _updates(reporter: Reporter, options: FoldOptions) -> list[int]:
+    return updates_by_epoch(reporter.stats, options.accum_grad)
+
+
+def _is_over(reporter: Reporter, options: FoldOptions) -> bool:
+    """Tell whether the epochs until now are enough."""
+    epoch = reporter.get_epoch()
+    if not epoch:
+        return False
+    made = _updates(reporter, options)[-1]
+    if options.max_updates is not None and made >= options.max_updates:
+        return True
+    if made < (options.min_updates or 0):
+        return False
+    return epoch >= options.max_epoch or _stops_early(reporter, options)
+
+
+def _within(iterator, reporter: Reporter, options: FoldOptions):
+    """Give the batches of an epoch as far as ``max_updates`` allows."""
+    if options.max_updates is None:
+        return iterator
+    made = _updates(reporter, options)
+    left = options.max_updates - (made[-1] if made else 0)
+    return itertools.islice(iterator, left * options.accum_grad)
+
+
+def _stops_early(reporter: Reporter, options: FoldOptions) -> bool:
     criterion = options.early_stopping_criterion
-    return (
-        options.patience is not None
-        and reporter.get_epoch() > 0
-        and reporter.has(*criterion[:2])
-        and reporter.check_early_stopping(options.patience, *criterion)
-    )
+    if not reporter.has(*criterion[:2]):
+        return False
+    if options.patience is not None and reporter.check_early_stopping(
+        options.patience, *criterion
+    ):
+        return True
+    if options.patience_updates is None:
+        return False
+    made = _updates(reporter, options)
+    best = reporter.get_best_epoch(*criterion)
+    return made[-1] - made[best - 1] > options.patience_updates
 
 
 def _step(scheduler, reporter: Reporter, options) -> None:

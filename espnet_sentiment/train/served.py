@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from espnet_sentiment.core.errors import UserError
 
 BY_STAGE = "is decided by the stage: leave it out"
+OR = " or "
 BY_SIZE, BY_BINS = ("unsorted", "sorted", "folded"), ("numel", "length")
 
 
@@ -31,7 +32,8 @@ class Served:
         fixed: What the stage sets, with what: another value is refused.
         unused: What has no effect: another value than the default is refused.
         in_config: What is refused on a command line, and why.
-        needs: What has no effect without another option, unless that is said to be off.
+        needs: What has no effect without another option, unless that is said to be off;
+            or without one of several.
         rules: What else an option may be.
         n_shapes: Lengths that batches are made by, which ``fold_length`` has to fit.
     """
@@ -69,8 +71,13 @@ class Served:
         if key in self.rules and not self.rules[key].holds(value):
             return f"{key} is {value!r}: {self.rules[key].says}"
         other = self.needs.get(key)
-        if other is not None and other not in given and not options[other]:
+        if other is not None and not any(
+            one in given or options[one] for one in other.split(OR)
+        ):
             return f"{key} has no effect without {other}: leave it out, or set {other}"
+        least, most = options.get("min_updates"), options.get("max_updates")
+        if key in ("min_updates", "max_updates") and least and most and least > most:
+            return f"min_updates {least} are more than max_updates {most}: change one"
         if (
             key in ("use_amp", "use_tf32")
             and options["use_amp"]
@@ -143,6 +150,10 @@ def _whole(least: int = 1, optional: bool = False) -> Rule:
 def _is_positive(value: Any) -> bool:
     # Infinity clips nothing, which is a choice.
     return type(value) in (int, float) and value > 0 and not math.isnan(value)
+
+
+def _is_share(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 <= value < 1)
 
 
 def _are_counts(value: Any) -> bool:
@@ -279,8 +290,9 @@ SENTIMENT = Served(
     },
     needs={
         **_NEEDS,
-        "views": "specaug",
         "other_votes": "target",
+        "early_stopping_criterion": "patience or patience_updates",
+        **dict.fromkeys(("views", "clean"), "specaug"),
         "normalize_conf": "normalize",
         **dict.fromkeys(
             ("text_encoder_conf", "text_token_type", "text_nbpe"), "text_encoder"
@@ -293,6 +305,14 @@ SENTIMENT = Served(
             "choose best, or leave it out; a layer's number belongs into the encoder's "
             "config",
         ),
+        "clean": Rule(
+            _is_share,
+            "it must be from 0, SpecAugment always, and below 1; for no SpecAugment "
+            "leave out specaug",
+        ),
+        "max_updates": _whole(optional=True),
+        "min_updates": _whole(optional=True),
+        "patience_updates": _whole(0, optional=True),
         "specaug": Rule(
             (None, "specaugment").__contains__,
             "the feature store keeps specaugment alone: name it, or leave it out",

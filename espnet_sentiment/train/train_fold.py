@@ -9,7 +9,11 @@ import numpy as np
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import atomic_path, write_json, write_text
 from espnet_sentiment.core.log_file import logging_to
-from espnet_sentiment.data.feature_store import FeatureStore, feature_statistics
+from espnet_sentiment.data.feature_store import (
+    CLEAN_SHARE,
+    FeatureStore,
+    feature_statistics,
+)
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.speaker_statistics import (
@@ -36,12 +40,13 @@ from espnet_sentiment.tasks.sentiment import (
     specaug_choices,
     text_encoder_choices,
 )
+from espnet_sentiment.tasks.sentiment_trainer import BUDGET
 from espnet_sentiment.train.fold_data import table_of
 from espnet_sentiment.train.fold_task import FoldTask
-from espnet_sentiment.train.fold_trainer import KEPT, STATE
+from espnet_sentiment.train.fold_trainer import KEPT, STATE, updates_by_epoch
 from espnet_sentiment.train.options import checked_options
 from espnet_sentiment.train.parts import Part, optimisation, part_faults
-from espnet_sentiment.train.served import SENTIMENT
+from espnet_sentiment.train.served import BY_SIZE, SENTIMENT
 
 
 def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
@@ -84,6 +89,24 @@ def _parts(options: Mapping) -> dict[str, Part]:
         ),
         **optimisation(options),
     }
+
+
+def expected_epochs(options: Mapping, n_utts: int) -> int:
+    """Return the most epochs of a training, for a progress bar.
+
+    Args:
+        options: SentimentTask options, complete.
+        n_utts: Training utterances.
+    """
+    epochs, least, most = (
+        options[key] for key in ("max_epoch", "min_updates", "max_updates")
+    )
+    if options["batch_type"] not in BY_SIZE:  # how many batches, the lengths decide
+        return epochs
+    batches = options["num_iters_per_epoch"] or -(-n_utts // options["batch_size"])
+    updates = max(1, batches // options["accum_grad"])
+    epochs = max(epochs, -(-(least or 0) // updates))
+    return min(epochs, -(-most // updates)) if most else epochs
 
 
 def train_fold(
@@ -143,7 +166,9 @@ def train_fold(
         specaug=None,
         specaug_conf={},
         model_conf=_model_conf(options, fold, data, store),
-        train_data_path_and_name_and_type=_sources(views, data, transcripts, learned),
+        train_data_path_and_name_and_type=_sources(
+            views, data, transcripts, learned, options["clean"]
+        ),
         valid_data_path_and_name_and_type=_sources(
             [store.root], data, transcripts, {"label", *learned}
         ),
@@ -178,7 +203,7 @@ def train_fold(
             )
     with logging_to(out / "train.log"):
         FoldTask.main(argparse.Namespace(**options))
-    _keep_result(out, reference)
+    _keep_result(out, reference, options)
     names = (CHECKPOINT, CONFIG, "history.json", "tokens.txt", "feats_stats.npz")
     shapes = ("train_shape", "valid_shape", "text", SPEAKERS)
     return [out / name for name in (*names, *shapes) if (out / name).exists()]
@@ -197,9 +222,15 @@ def _write_shapes(path: Path, utts: Sequence[str], store: FeatureStore) -> str:
 
 
 def _sources(
-    views: Sequence[Path], data: KaldiDir, transcripts: Path | None, names: set[str]
+    views: Sequence[Path],
+    data: KaldiDir,
+    transcripts: Path | None,
+    names: set[str],
+    clean: float | None = None,
 ) -> list[tuple]:
-    sources = [(",".join(map(str, views)), "speech", "feature_views")]
+    share = [] if clean is None else [f"{CLEAN_SHARE}{clean}"]
+    roots = ",".join([*share, *map(str, views)])
+    sources = [(roots, "speech", "feature_views")]
     for name in sorted(names):
         sources.append((str(data.path / f"utt2{name}"), name, "text"))
     if transcripts is not None:
@@ -264,10 +295,14 @@ def balanced_weights(amounts: np.ndarray, classes: Sequence[str]) -> list[float]
     return (amounts.sum() / (len(amounts) * amounts)).tolist()
 
 
-def _keep_result(out: Path, reference: dict[str, str]) -> None:
+def _keep_result(out: Path, reference: dict[str, str], options: Mapping) -> None:
     """Keep the selected weights and the curves; drop what only resuming needs."""
     kept = load_state(out / KEPT)
-    write_json(out / "history.json", _history(kept["reporter"]["stats"]))
+    stats = kept["reporter"]["stats"]
+    history = _history(stats)
+    if any(options[key] is not None for key in BUDGET):
+        history["updates"] = updates_by_epoch(stats, options["accum_grad"])
+    write_json(out / "history.json", history)
     check_kept(out, kept["model"], "--sentiment_args")
     save_checkpoint(out / CHECKPOINT, kept["model"], reference)
     for name in (STATE, KEPT):

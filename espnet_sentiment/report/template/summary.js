@@ -54,6 +54,16 @@ function classesSection() {
       ["", ...data.classes], matrix, {class: "confusion"})));
 }
 
+// Trainings that ended too early, and the option that gives them more.
+function learningLine() {
+  const found = data.learning;
+  if (!found) return [];
+  const said = [];
+  if (found.late) said.push(t("curves.late", {late: found.late, folds: found.folds}));
+  if (found.rise !== null) said.push(t("curves.rise", {points: percent(found.rise)}));
+  return [el("p", {class: "note"}, `${said.join(" ")} `, ...pieces("curves.longer", {option: el("code", {}, found.option)}))];
+}
+
 function curvesSection() {
   const histories = Object.values(data.curves);
   const lines = (key, scale = 1) => histories.map((h) => (h[key] ?? []).map((v) => v === null ? null : scale * v));
@@ -63,7 +73,7 @@ function curvesSection() {
       [t("column.wa"), {training: lines("train_acc", 100), validation: lines("valid_wa", 100)}],
       [t("column.ua"), {validation: lines("valid_ua", 100)}],
     ].map((panel) => learningCurve(...panel))),
-    el("p", {class: "muted"}, t("curves.lines")));
+    el("p", {class: "muted"}, t("curves.lines")), ...learningLine());
 }
 
 function layersSection() {
