@@ -1,6 +1,5 @@
 """``layer: best``: from training to decoding, in use, and in packs."""
 
-import lazy
 import pytest
 from stage_world import World
 
@@ -68,11 +67,15 @@ def test_in_use_and_out_of_a_pack_a_chosen_layer_answers_as_it_was_decoded(
     world, experiment, tmp_path
 ):
     fold = experiment / "fold1"
-    pack = lazy.pack_model(fold / "sentiment.pth", tmp_path / "model.zip")
-    for model in (fold / "sentiment.pth", pack):
-        model = lazy.Speech2Sentiment(model)
+    import espnet_sentiment
+
+    espnet_sentiment.pack_model(fold, tmp_path / "model.zip")
+    for model in (
+        espnet_sentiment.Speech2Sentiment(fold / "config.yaml", fold / "sentiment.pth"),
+        espnet_sentiment.Speech2Sentiment.from_pretrained(tmp_path / "model.zip"),
+    ):
         for utt, posteriors in decoded(fold).items():
-            found = model(world.root / f"{utt}.wav")
+            (found,) = model.predict([world.root / f"{utt}.wav"])
             assert list(found.posteriors.values()) == pytest.approx(
                 posteriors, abs=1e-3
             )
@@ -86,7 +89,7 @@ def test_folds_that_chose_several_layers_share_an_encoder_that_gives_all(
     reader = DumpReader(world.root / "dump" / "audio" / "an4", "audio", 16000)
     for name, folder in folders.items():
         for utt, posteriors in decoded(folder).items():
-            (scores,) = found[name]([reader[utt]])
+            (scores,) = found[name]([reader(utt).numpy()])
             assert list(scores.posteriors) == pytest.approx(posteriors, abs=1e-3)
 
 
