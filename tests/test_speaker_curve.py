@@ -67,7 +67,7 @@ def test_the_curve_ends_where_stage_5_does(world, monkeypatch, capsys):
     (exp / "speaker_curve.csv").unlink()
     speaker_curve.main(options(world, *few))
     assert (exp / "speaker_curve.csv").read_bytes() == before
-    assert "speaker_plot" not in (exp / "report.html").read_text()
+    assert "data:image/png" not in (exp / "report.html").read_text()
     report.main(options(world, "--embed", "1"))
     assert "data:image/png;base64," in (exp / "report.html").read_text()
 
