@@ -138,7 +138,7 @@ def test_values_that_no_training_takes_are_named(task, said):
         ("SentimentTask", "--min_updates 9 --max_updates 8", "9 are more than max_upd"),
         (
             "SentimentTask",
-            "--early_stopping_criterion valid,ua,max",
+            "--early_stopping_criterion valid ua max",
             "set patience or patience_updates",
         ),
         ("SentimentTask", "--use_tens true", "use_tensorboard is decided"),

@@ -240,11 +240,13 @@ def test_a_training_that_ends_too_early_is_told_with_an_option_that_helps(
 
 
 def test_what_the_number_of_utterances_decides_is_told_and_kept(world, capsys):
-    world.edit(world.sentiment, "optim_conf", {"eps": 1e-6})
+    config = {**read_config(world.sentiment), "optim_conf": {"eps": 1e-6}}
+    del config["optim"]  # whose rate the rule would leave alone
+    world.write(world.sentiment, config)
     said = ["--sentiment_args", "--max_epoch 2"]
     world.options["sentiment_train"] = ["--by_size", *said]
     assert set(world.run()) == TRAINING | DECODING
-    told = "6 training utterances a fold: --optim_conf lr=0.001 (--sentiment_args over"
+    told = "4 training utterances a fold: --optim_conf lr=0.001 (--sentiment_args over"
     assert capsys.readouterr().err.count(told) == 1
     for path in world.root.glob("exp/*/fold*/config.yaml"):
         assert read_config(path)["optim_conf"] == {"eps": 1e-6, "lr": 0.001}
