@@ -78,7 +78,7 @@ def test_voices_of_valid_and_test_are_vocal_tracts_that_training_never_heard(min
     variants = mini["voices"].VARIANTS
     assert sum(map(len, variants.values())) == len(set().union(*variants.values()))
     names = [len(mini["voices"].speakers(part)) for part in ("train", "valid", "test")]
-    assert names == [40, 6, 10]
+    assert names == [98, 6, 10]
 
 
 def test_a_test_sentence_combines_words_that_training_saw(plans):

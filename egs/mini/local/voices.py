@@ -15,7 +15,10 @@ VARIANTS = {
     "train": (
         *("m1", "f1", "m2", "f2", "m4", "Annie", "m5", "f4", "m6", "robert"),
         *("m8", "steph", "Mike", "Gene", "Mario", "Denis", "Hugo", "adam"),
-        *("max", "benjamin"),
+        *("max", "benjamin", "Alex", "Alicia", "Andy", "Diogo", "Gene2", "Henrique"),
+        *("Jacky", "Lee", "announcer", "belinda", "boris", "caleb", "david", "ed"),
+        *("edward", "ian", "iven", "john", "linda", "marcelo", "miguel", "norbert"),
+        *("pablo", "quincy", "rob", "sandro", "shelby", "travis", "zac"),
     ),
     "valid": ("Michael", "f3", "victor"),
     "test": ("m3", "f5", "m7", "aunty", "paul"),
