@@ -35,7 +35,7 @@ def summarize_experiment(
     measured = ("pooled", "folds", "mean", "majority", "human", "confusion")
     return {
         **{key: results[key] for key in (*kept, *measured, "seconds", "versions")},
-        "votes": results.get("votes"),
+        **{key: results[key] for key in ("votes",) if key in results},
         "overlap": (results.get("overlap") or {}).get("all"),
         "per_class": per_class(utterances, results["classes"]),
         "curves": {name: _curves(history) for name, history in histories.items()},
