@@ -36,9 +36,8 @@ def summarize_experiment(
     measured = ("pooled", "folds", "mean", "majority", "human", "confusion")
     return {
         **{key: results[key] for key in (*kept, *measured, "seconds", "versions")},
-        **{key: results[key] for key in ("normalisation",) if key in results},
+        **{key: results[key] for key in ("normalisation", "votes") if key in results},
         "layers": results.get("layers"),
-        "votes": results.get("votes"),
         "regression": results.get("regression"),
         "overlap": (results.get("overlap") or {}).get("all"),
         "per_class": per_class(utterances, results["classes"]),
