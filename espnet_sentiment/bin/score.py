@@ -201,8 +201,8 @@ def score_experiment(
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
         "overlap": facts["overlap"],
-        "layers": layers(experiment, folds, found and found["layers"]),
-        "regression": found and found["regression"],
+        "layers": layers(experiment, folds, found["layers"] if found else None),
+        "regression": found["regression"] if found else None,
     }
     chosen = chosen_layers(experiment, folds)
     for row in results["folds"]:

@@ -4,6 +4,8 @@ transformers makes three products and copies what each gives. In float32 the num
 the same to rounding, and the bits where a head has a power of 4 channels.
 """
 
+from typing import Any
+
 import torch
 
 # transformers' modules that compute nothing else than this one.
@@ -17,7 +19,7 @@ class FusedAttention(torch.nn.Module):
         attention: One of ``KINDS``; its output's layer is shared.
     """
 
-    def __init__(self, attention: torch.nn.Module):
+    def __init__(self, attention: Any):
         super().__init__()
         parts = attention.q_proj, attention.k_proj, attention.v_proj
         weight = torch.cat([part.weight.detach() for part in parts])
@@ -31,8 +33,9 @@ class FusedAttention(torch.nn.Module):
         self.qkv = torch.nn.Linear(weight.size(1), len(weight), device="meta")
         self.qkv.weight = torch.nn.Parameter(weight, False)
         self.qkv.bias = torch.nn.Parameter(torch.cat(biases), False)
-        self.out_proj = attention.out_proj
-        self.num_heads, self.scale = attention.num_heads, attention.scaling
+        self.out_proj: torch.nn.Module = attention.out_proj
+        self.num_heads: int = attention.num_heads
+        self.scale: float = attention.scaling
 
     def forward(
         self,
@@ -71,7 +74,7 @@ def fuse_attention(module: torch.nn.Module) -> None:
             fuse_attention(child)
 
 
-def _is_known(module: torch.nn.Module) -> bool:
+def _is_known(module: Any) -> bool:
     """Tell whether a module is one of ``KINDS``, and computes as PyTorch does."""
     kind = type(module)
     return (

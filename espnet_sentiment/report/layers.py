@@ -42,6 +42,7 @@ def layers(
     if not weights:
         return None
     mean, std = np.mean(weights, axis=0), np.std(weights, axis=0)
+    scores: Sequence[Mapping[str, float | None]]
     scores = probed or [{"wa": None, "ua": None}] * len(mean)
     return [
         {"layer": number, "weight": float(a), "weight_std": float(b), **of}
