@@ -30,5 +30,9 @@ def test_every_file_of_a_run_is_made_again_or_its_damage_is_noticed(finished):
         except Exception as error:
             error.add_note(f"{fault} {name}")
             raise
-    read_by_nobody = {n for n, found in outcomes.items() if found == "harmless"}
-    assert all(n.suffix == ".seal" or "plan" in n.name for n in read_by_nobody)
+    unread = {n for n, found in outcomes.items() if found == "harmless"}
+    # Kept for who scores next, who checks them: tests/test_layer_probe.py.
+    kept_aside = {"pooled.safetensors", "probed.json"}
+    assert all(
+        n.suffix == ".seal" or "plan" in n.name or n.name in kept_aside for n in unread
+    )

@@ -13,6 +13,7 @@ from espnet_sentiment.data.feature_store import (
 )
 from espnet_sentiment.data.folds import leave_one_speaker_out
 from espnet_sentiment.report import layers as report_layers
+from espnet_sentiment.report import probed as report_probed
 from espnet_sentiment.report.probed import probed
 from espnet_sentiment.scoring import pooled as pooling
 from espnet_sentiment.scoring.layer_probe import best_layer, probe_layers, regress
@@ -240,6 +241,24 @@ def test_without_a_store_nothing_is_probed_and_it_is_said(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("utts", "dim"), [(10_001, 1), (9_000, 4096)])
+def test_a_store_that_is_too_large_is_not_probed_and_it_is_said(
+    tmp_path, monkeypatch, utts, dim
+):
+    class Store(dict):
+        pass
+
+    store = Store.fromkeys(range(utts))
+    store.dim = dim
+    monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean" / "index.json").write_text("{}")
+    said: list[str] = []
+    experiment = SimpleNamespace(store=tmp_path)
+    assert probed(experiment, None, FOLDS, said.append) is None
+    assert f"no logistic regression on {utts} utterances of {dim} channels" in said[0]
+
+
 @pytest.fixture
 def experiment(tmp_path):
     encoder = tmp_path / "encoder.yaml"
@@ -273,3 +292,10 @@ def test_a_chosen_layer_has_the_weight_of_the_folds_that_chose_it(experiment):
     first, second = report_layers.layers(experiment, FOLDS[:2], scores)
     assert (first["weight"], second["weight"]) == (1.0, 0.0)
     assert (first["wa"], second["ua"]) == (0.9, 0.6)
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"sha256": "0", "probed": {"wa": 1}}'])
+def test_a_damaged_probe_is_not_read(tmp_path, damaged):
+    path = tmp_path / "probed.json"
+    path.write_text(damaged)
+    assert report_probed._kept(path, "key") is None

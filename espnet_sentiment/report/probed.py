@@ -13,6 +13,7 @@ from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.recipe.experiment import CLEAN, Experiment, open_store
 from espnet_sentiment.scoring.layer_probe import (
     ALGORITHM,
+    MAX_UTTS,
     MAX_VALUES,
     probe_layers,
     regress,
@@ -44,8 +45,11 @@ def probed(
         return None
     with reading(experiment.store, root):
         store = open_store(experiment, root)
-        if 2 * len(store) * store.dim > MAX_VALUES:
-            say(f"layers are not probed: {len(store)} utterances are too many for it")
+        if len(store) > MAX_UTTS or 2 * len(store) * store.dim > MAX_VALUES:
+            say(
+                f"no logistic regression on {len(store)} utterances of {store.dim} "
+                f"channels: that takes at most {MAX_UTTS} and {MAX_VALUES // 2} values"
+            )
             return None
         of = [store.meta, [dataclasses.asdict(fold) for fold in folds]]
         path = experiment.store / "probed.json"

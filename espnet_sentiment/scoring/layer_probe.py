@@ -16,8 +16,9 @@ from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accur
 from espnet_sentiment.scoring.pooled import Pooled
 
 ALGORITHM = 2
-# Numbers of a set's statistics; of more, regressions take gigabytes and hours.
-MAX_VALUES = 1 << 28
+# Of more utterances, or numbers of their statistics, a regression takes minutes and
+# gigabytes, where all else that scores takes neither.
+MAX_UTTS, MAX_VALUES = 10_000, 3 << 24
 PARTS = 5  # of a fold's training and validating speakers, to choose a layer by
 TINY = 1e-12
 
