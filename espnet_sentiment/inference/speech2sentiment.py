@@ -14,7 +14,7 @@ import math
 import numbers
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -306,6 +306,33 @@ class Speech2Sentiment:
     def _predict(
         self, inputs: Iterable, transcript: bool, on_error: str
     ) -> Iterator[Sentiment | DataError]:
+        def score(parts: Sequence[Part]) -> list:
+            return self._score(parts, transcript)
+
+        for plan, scored in self._in_batches(inputs, score, transcript):
+            answer = (
+                plan if isinstance(plan, DataError) else self._try_answer(plan, scored)
+            )
+            if on_error == "raise" and isinstance(answer, DataError):
+                raise answer
+            yield answer
+
+    def _in_batches[Row](
+        self,
+        inputs: Iterable,
+        work: Callable[[Sequence[Part]], Sequence[Row]],
+        transcript: bool,
+    ) -> Iterator[tuple[list[Part] | DataError, list[Row]]]:
+        """Read recordings, and work on their parts in batches, beside each other.
+
+        Args:
+            inputs: Recordings.
+            work: Gives something for every part of a batch.
+            transcript: Whether what is said is asked for.
+
+        Yields:
+            The parts of a recording, or why it has none, and what ``work`` gave.
+        """
         # Recognition takes most of the time, and one model at a time.
         reads_text = transcript or self._classifier.reads_text
         device = self._classifier.device.type
@@ -326,21 +353,13 @@ class Speech2Sentiment:
 
             rows = score_in_batches(
                 pool,
-                lambda parts: self._score(parts, transcript),
+                work,
                 groups(),
                 lambda part: math.ceil(100 * part.seconds),
                 math.ceil(100 * self.batch_seconds),
             )
-            for scored in rows:
-                plan = kept.popleft()
-                answer = (
-                    plan
-                    if isinstance(plan, DataError)
-                    else self._try_answer(plan, scored)
-                )
-                if on_error == "raise" and isinstance(answer, DataError):
-                    raise answer
-                yield answer
+            for found in rows:
+                yield kept.popleft(), found
                 self._check_process(process)
 
     def _predict_by_speaker(
@@ -389,41 +408,23 @@ class Speech2Sentiment:
         on_error: str,
     ) -> HeardAll[Part]:
         """Encode all recordings, and add what is heard to ``known``."""
-        reads_text = transcript or self._classifier.reads_text
-        device = self._classifier.device.type
+
+        def encode(parts: Sequence[Part]) -> list[Encoded | DataError]:
+            return self._encode(parts, transcript)
+
         heard: HeardAll[Part] = HeardAll(known)
         names: deque[str | None] = deque()
-        with (
-            worker_pool(device, alone=reads_text) as pool,
-            worker_pool(device) as readers,
-            alone_after_fork(),
-        ):
-            numbered = enumerate(_named(inputs, speakers, names))
-            plans = ordered(readers, self._try_plan, numbered)
-            kept: deque[list[Part] | DataError] = deque()
-
-            def groups() -> Iterator[Sequence[Part]]:
-                for plan in plans:
-                    kept.append(plan)
-                    yield () if isinstance(plan, DataError) else plan
-
-            rows = score_in_batches(
-                pool,
-                lambda parts: self._encode(parts, transcript),
-                groups(),
-                lambda part: math.ceil(100 * part.seconds),
-                math.ceil(100 * self.batch_seconds),
-            )
-            for encoded in rows:
-                plan, speaker = kept.popleft(), names.popleft()
-                failed = [plan] if isinstance(plan, DataError) else encoded
-                error = next((e for e in failed if isinstance(e, DataError)), None)
-                if error is not None and on_error == "raise":
-                    raise error
-                if isinstance(plan, DataError):
-                    heard.fail(plan)
-                else:
-                    heard.add([part.unread() for part in plan], encoded, speaker)
+        named = _named(inputs, speakers, names)
+        for plan, encoded in self._in_batches(named, encode, transcript):
+            speaker = names.popleft()
+            failed = [plan] if isinstance(plan, DataError) else encoded
+            error = next((e for e in failed if isinstance(e, DataError)), None)
+            if error is not None and on_error == "raise":
+                raise error
+            if isinstance(plan, DataError):
+                heard.fail(plan)
+            else:
+                heard.add([part.unread() for part in plan], encoded, speaker)
         return heard
 
     def _answer_by_speaker(
