@@ -110,6 +110,16 @@ def whisper_token_times(
     return times[0, n_prompt:].tolist()
 
 
+def computes_by_sdpa(attention: Any) -> bool:
+    """Tell whether attention of transformers' is PyTorch's scaled dot product.
+
+    Args:
+        attention: The module. For transformers 5.23: its config says so in
+            ``_attn_implementation``, as ``attn_implementation`` asked when it was built.
+    """
+    return getattr(attention.config, "_attn_implementation", None) == "sdpa"
+
+
 def has_onednn_linear(bfloat16: bool = False) -> bool:
     """Tell whether this PyTorch and processor have what the next two functions call.
 

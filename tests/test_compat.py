@@ -20,6 +20,7 @@ import torch
 import torchaudio
 from espnet2.asr.espnet_model import ESPnetASRModel
 from transformers import WhisperConfig, WhisperForConditionalGeneration
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 import espnet_sentiment
 from espnet_sentiment import compat
@@ -59,6 +60,19 @@ def test_only_compat_touches_what_is_private_to_others():
         if name not in ours and path.name != "compat.py"
     }
     assert not foreign, f"put these into compat.py, with a canary here: {foreign}"
+
+
+def test_transformers_says_by_what_its_attention_computes():
+    encoder = WhisperEncoder(
+        WhisperConfig(d_model=8, encoder_layers=1, encoder_attention_heads=2)
+    )
+    for asked in ("sdpa", "eager"):
+        encoder.set_attn_implementation(asked)
+        found = compat.computes_by_sdpa(encoder.layers[0].self_attn)
+        assert found == (asked == "sdpa"), (
+            "transformers keeps elsewhere what attention computes by: without it no "
+            "attention is fused, which is slower and no more than that"
+        )
 
 
 def test_argparse_lists_the_options_of_a_parser_and_its_subcommands():

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from espnet_sentiment.compat import computes_by_sdpa
+
 # transformers' modules that compute nothing else than this one.
 KINDS = ("WhisperAttention", "Wav2Vec2Attention", "HubertAttention")
 
@@ -81,5 +83,5 @@ def _is_known(module: Any) -> bool:
         kind.__name__ in KINDS
         and kind.__module__.startswith("transformers.models.")
         and not module.is_decoder
-        and module.config._attn_implementation == "sdpa"
+        and computes_by_sdpa(module)
     )
