@@ -115,7 +115,7 @@ def computes_by_sdpa(attention: Any) -> bool:
 
     Args:
         attention: The module. For transformers 5.23: its config says so in
-            ``_attn_implementation``, as ``attn_implementation`` asked when it was built.
+            ``_attn_implementation``, as was asked when it was built.
     """
     return getattr(attention.config, "_attn_implementation", None) == "sdpa"
 
