@@ -73,7 +73,7 @@ def test_decoding_does_not_keep_attention_in_memory(tmp_path, monkeypatch):
     class Fake:
         classes = ("a", "b")
 
-        def from_store(self, batch, texts):
+        def from_store(self, batch, texts, speakers=None):
             from espnet_sentiment.inference.classifier import Scores
 
             return [Scores(np.array([0.5, 0.5]), LARGE + 1) for _ in batch]
@@ -97,7 +97,7 @@ def test_batches_of_long_utterances_are_small_ones(tmp_path, monkeypatch):
     class Fake:
         classes = ("a", "b")
 
-        def from_store(self, batch, texts):
+        def from_store(self, batch, texts, speakers=None):
             from espnet_sentiment.inference.classifier import Scores
 
             batches.append([len(feats) for feats in batch])

@@ -42,7 +42,6 @@ from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
 from espnet_sentiment.recipe.still_learning import learning_message, still_learning
 from espnet_sentiment.recipe.target import check_target, training_fold
-from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
 
 ALGORITHM = 2
 
@@ -135,6 +134,9 @@ def _layer_inputs(
     """Return what a fold's choice of a layer is made from, besides its training."""
     if not _chooses_layer(experiment, extra):
         return {}
+    # It brings scikit-learn along.
+    from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
+
     speakers = [data.utt2spk[utt] for utt in (*fold.train, *fold.valid)]
     return {"layer": {"probe": PROBE, "speakers": sha256_of(speakers)}}
 

@@ -29,7 +29,6 @@ from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.layers.speaker_mvn import SpeakerMVN
 from espnet_sentiment.model.checkpoint import save_checkpoint
 from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
-from espnet_sentiment.scoring.layer_probe import best_layer
 from espnet_sentiment.scoring.pooled import pool
 from espnet_sentiment.tasks.divergence import check_kept
 from espnet_sentiment.tasks.resume import load_state
@@ -141,6 +140,9 @@ def train_fold(
     """
     out.mkdir(parents=True, exist_ok=True)
     if options["layer"] == "best" and store.n_layers > 1:
+        # It brings scikit-learn along.
+        from espnet_sentiment.scoring.layer_probe import best_layer
+
         place = best_layer(pool(store), fold, data.utt2label, data.utt2spk)
         read = encoder["encoder_conf"]["layer"]
         layer = layer_numbers(read, store.n_layers)[place]

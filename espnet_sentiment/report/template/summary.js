@@ -161,12 +161,12 @@ function speakersSection() {
   const rows = data.speaker_curve;
   if (!rows) return;
   const score = (mean, std) => std ? `${percent(mean)} ± ${percent(std)}` : percent(mean);
-  section("by_speaker", t("by_speaker.title"),
-    el("p", {}, t("by_speaker.what")),
+  section("known", t("known.title"),
+    el("p", {}, t("known.what")),
     el("div", {class: "side"},
-      ...(data.speaker_plot ? [el("img", {src: data.speaker_plot, alt: t("by_speaker.title")})] : []),
-      table("", [t("by_speaker.utterances"), t("column.wa"), t("column.ua")],
-        rows.map((row) => [row.utterances === "all" ? t("by_speaker.all") : row.utterances,
+      ...(data.speaker_plot ? [el("img", {src: data.speaker_plot, alt: t("known.title")})] : []),
+      table("", [t("known.utterances"), t("column.wa"), t("column.ua")],
+        rows.map((row) => [row.utterances === "all" ? t("known.all") : row.utterances,
           score(row.wa, row.wa_std), score(row.ua, row.ua_std)]))));
 }
 
