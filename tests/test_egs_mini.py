@@ -56,7 +56,7 @@ def words_by_label(planned):
 def test_sets_have_their_sizes_and_balanced_labels(plans):
     parts = {n: Counter(p.part for p in plan) for n, plan in plans.items()}
     assert parts["mini"] == {"train": 600, "valid": 150, "test": 450}
-    assert parts["mini_speech"] == {"train": 4200, "valid": 150, "test": 300}
+    assert parts["mini_speech"] == {"train": 3600, "valid": 150, "test": 300}
     for part, count in parts["mini"].items():
         labels = Counter(p.label for p in plans["mini"] if p.part == part)
         assert set(labels.values()) == {count // 3} and len(labels) == 3

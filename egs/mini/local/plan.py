@@ -13,7 +13,7 @@ from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
 
 SIZES = {
-    "mini_speech": {"train": 4200, "valid": 150, "test": 300},
+    "mini_speech": {"train": 3600, "valid": 150, "test": 300},
     "mini": {"train": 600, "valid": 150, "test": 450},
 }
 LABELLED = ("mini",)
