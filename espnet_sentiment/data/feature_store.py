@@ -314,3 +314,12 @@ def frame_sums(features: Iterable[np.ndarray], dim: int) -> FeatureStatistics:
         total += frames.sum(axis=0, dtype=np.float64)
         square += np.einsum("td,td->d", frames, frames, dtype=np.float64)
     return {"count": np.array(count), "sum": total, "sum_square": square}
+
+
+def add_up(statistics: Sequence[FeatureStatistics]) -> FeatureStatistics:
+    """Return the sums of several sums, at least one."""
+    return {
+        "count": np.sum([one["count"] for one in statistics], axis=0),
+        "sum": np.sum([one["sum"] for one in statistics], axis=0),
+        "sum_square": np.sum([one["sum_square"] for one in statistics], axis=0),
+    }

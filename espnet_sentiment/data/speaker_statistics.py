@@ -9,6 +9,7 @@ from espnet_sentiment.core.files import PathLike, atomic_path
 from espnet_sentiment.data.feature_store import (
     FeatureStatistics,
     FeatureStore,
+    add_up,
     feature_statistics,
     frame_sums,
 )
@@ -148,13 +149,7 @@ class SpeakerStatistics:
 
     def _add(self, speaker: str, found: FeatureStatistics) -> None:
         known = self._sums.get(speaker)
-        if known is not None:
-            found = {
-                "count": known["count"] + found["count"],
-                "sum": known["sum"] + found["sum"],
-                "sum_square": known["sum_square"] + found["sum_square"],
-            }
-        self._sums[speaker] = found
+        self._sums[speaker] = found if known is None else add_up([known, found])
 
     def save(self, path: PathLike) -> None:
         """Write them, for another time."""

@@ -8,26 +8,13 @@ import torch
 
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.feature_store import (
-    FeatureStatistics,
-    FeatureStore,
-    frame_sums,
-)
+from espnet_sentiment.data.feature_store import FeatureStore, add_up, frame_sums
 from espnet_sentiment.data.speaker_statistics import spoken_by
 from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
 from espnet_sentiment.model.layout import CHECKPOINT
 
 ALL = "all"  # a speaker's utterances
 BATCH = 64
-
-
-def add_up(moments: Sequence[FeatureStatistics]) -> FeatureStatistics:
-    """Return the sums of several utterances' sums."""
-    return {
-        "count": np.sum([one["count"] for one in moments], axis=0),
-        "sum": np.sum([one["sum"] for one in moments], axis=0),
-        "sum_square": np.sum([one["sum_square"] for one in moments], axis=0),
-    }
 
 
 def decode_by_few(
