@@ -10,31 +10,33 @@ the validation speakers; WA and UA of the tested ones stand beside.
         --encoder conf/encoder/whisper_base.yaml \\
         --sentiment conf/sentiment/rnn_attention.yaml \\
         --sentiment_args "--optim_conf lr=0.001 --decoder_conf dropout=0.3"
+
+Rows are trained by stage 4 into exp/augmentation; the same command goes on where it was
+stopped.
 """
 
 import argparse
-import itertools
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 import yaml
-from budget import load, trained
 
-from espnet_sentiment.bin import encode
+from espnet_sentiment.bin import encode, sentiment_train
 from espnet_sentiment.core.config import read_config
-from espnet_sentiment.core.entry import run, split_options
-from espnet_sentiment.data.feature_store import INDEX, FeatureStore
+from espnet_sentiment.core.entry import run
+from espnet_sentiment.core.files import write_text
+from espnet_sentiment.core.lock import reading
+from espnet_sentiment.data.feature_store import FeatureStore
+from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.inference.decode_fold import decode_fold
+from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
-    add_experiment_arguments,
+    Experiment,
     experiments,
-    view_dirs,
+    used_folders,
 )
-from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
 from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accuracy
 from espnet_sentiment.scoring.predictions import read_predictions
 from espnet_sentiment.scoring.tables import markdown
@@ -44,13 +46,11 @@ NONE = {"specaug": None, "specaug_conf": {}}
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_experiment_arguments(parser)
-    add_sentiment_args(parser)
-    parser.add_argument("--folds", nargs="*", default=[], help="default: all")
+    """Build the parser, which has the options of stage 4."""
+    parser = sentiment_train.get_parser()
+    parser.description = __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(exp="exp/augmentation")
     parser.add_argument(
         "--rows",
         nargs="+",
@@ -63,47 +63,60 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv=None) -> None:
     """Print the table."""
     args = get_parser().parse_args(argv)
-    torch.set_num_threads(1)
+    base = args.sentiment[0]
+    configs = [write_config(base, Path(args.exp, "conf"), row) for row in args.rows]
+    args.sentiment = list(map(str, configs))
+    trained = list(experiments(args))
+    encode_views(args)
+    with reading(args.data_dir, *used_folders(trained)):
+        sentiment_train.train(trained, args)
     rows = []
-    for row in args.rows:
-        views, clean = row.split(":")
-        found = itertools.chain(*scores(args, int(views), clean))
-        rows.append([views, clean, *(f"{100 * share:.1f}" for share in found)])
-        print(rows[-1], file=sys.stderr, flush=True)
+    for row, experiment in zip(args.rows, trained, strict=True):
+        found = [f"{100 * share:.1f}" for share in scores(experiment)]
+        rows.append([*row.split(":"), *found])
+        print(*rows[-1], file=sys.stderr, flush=True)
     heads = ["views", "clean share", "valid WA", "valid UA", "test WA", "test UA"]
     print(markdown(heads, rows))
 
 
-def scores(args: argparse.Namespace, views: int, clean: str) -> Iterator[list[float]]:
-    """Train all folds; return WA and UA of validation, then of tested utterances."""
-    extra = split_options("--sentiment_args", args.sentiment_args)
-    with tempfile.TemporaryDirectory(dir=args.exp) as folder:
-        config = Path(folder) / "sentiment.yaml"
-        own = {**read_config(args.sentiment[0]), "views": views}
-        if not views:
-            own = {k: v for k, v in own.items() if k != "views"} | NONE
-        config.write_text(yaml.safe_dump(own))
-        named = argparse.Namespace(**{**vars(args), "sentiment": [str(config)]})
-        options = ["--data_dir", args.data_dir, "--encoder", args.encoder]
-        options += ["--dump", args.dump, "--sentiment", str(config)]
-        if args.encoder_model:
-            options += ["--encoder_model", args.encoder_model]
-        (experiment,) = experiments(named)
-        if not all((root / INDEX).exists() for root in view_dirs(experiment)):
-            encode.main(options)
-        store = FeatureStore(experiment.store / CLEAN)
-        share = [] if not views or clean == EQUAL else ["--clean", clean]
-        data, folds = load(named)
-        rows: dict[str, list[dict]] = {"valid": [], "test": []}
+def write_config(base: str, folder: Path, row: str) -> Path:
+    """Write the sentiment config of a row; return its file."""
+    views, clean = row.split(":")
+    config = {**read_config(base), "views": int(views)}
+    if not int(views):
+        del config["views"]
+        config |= NONE
+    elif clean != EQUAL:
+        config["clean"] = float(clean)
+    path = folder / f"{Path(base).stem}_{views}_{clean}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, yaml.safe_dump(config))
+    return path
+
+
+def encode_views(args: argparse.Namespace) -> None:
+    """Make the views that lack, by stage 3."""
+    options = ["--data_dir", args.data_dir, "--encoder", args.encoder]
+    options += ["--dump", args.dump, "--sentiment", *args.sentiment]
+    if args.encoder_model:
+        options += ["--encoder_model", args.encoder_model]
+    encode.main(options)
+
+
+def scores(experiment: Experiment) -> Iterator[float]:
+    """Give WA and UA of all validation utterances, then of all tested ones."""
+    data, store = read_data(experiment.data_dir), FeatureStore(experiment.store / CLEAN)
+    folds = read_folds(experiment.data_dir)
+    for part in ("valid", "test"):
+        rows = []
         for fold in folds:
-            with trained(named, fold, [*extra, *share]) as out:
-                for part, found in rows.items():
-                    decode_fold(out, store, getattr(fold, part), data.utt2label, 32)
-                    found += read_predictions(out / "decode" / "predictions.jsonl")
-    for found in rows.values():
-        pairs = [(row["label"], row["prediction"]) for row in found]
-        truth, guess = map(list, zip(*pairs, strict=True))
-        yield [weighted_accuracy(truth, guess), unweighted_accuracy(truth, guess)]
+            folder = experiment.fold_dir(fold.name)
+            decode_fold(folder, store, getattr(fold, part), data.utt2label, 32)
+            rows += read_predictions(folder / "decode" / "predictions.jsonl")
+        truth = [row["label"] for row in rows]
+        guess = [row["prediction"] for row in rows]
+        yield weighted_accuracy(truth, guess)
+        yield unweighted_accuracy(truth, guess)
 
 
 if __name__ == "__main__":

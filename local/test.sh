@@ -20,6 +20,7 @@
 #
 # As many processes run tests as there are cores, up to four, each with about 3 GB of
 # memory. Choose another number by -n; `-n 0` takes one process, as --pdb needs.
+# A test that hangs fails after ten minutes, with the stacks of its threads.
 # `pytest` alone, in .venv, works too. Markers choose tests, for example
 # -m "not recipe and not browser"; `pytest --markers` explains them.
 [ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh test.sh`
