@@ -40,7 +40,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from conftest import unpack_an4
+from conftest import heed_sigint, unpack_an4
 from recipe_fixtures import clone_recipe, save_small_whisper, write_configs
 
 from espnet_sentiment.core import entry
@@ -143,8 +143,6 @@ class Run:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
-                # In the background of a shell it is ignored.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self.begin = time.monotonic()
 
@@ -349,6 +347,7 @@ def trial(
 def main(argv=None) -> None:
     """Run the trials and print the table."""
     args = get_parser().parse_args(argv)
+    heed_sigint()
     shutil.rmtree(args.work, ignore_errors=True)
     recipe = Recipe(args.work.absolute(), args.utterances, args.epochs)
     try:

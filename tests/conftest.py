@@ -2,6 +2,7 @@
 
 import importlib.resources
 import os
+import signal
 import sys
 import tarfile
 from pathlib import Path
@@ -11,6 +12,18 @@ import pytest
 # Tests ask for them by name.
 from browser_fixture import chromium, open_page  # noqa: F401
 
+
+def heed_sigint() -> None:
+    """Let processes that this one starts be interrupted.
+
+    In the background of a shell SIGINT is ignored, and so it is by all below. To change
+    that between fork and exec, by ``preexec_fn``, can hang where there are threads.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+heed_sigint()
 DATA_VARIABLE = "ESPNET_SENTIMENT_TEST_DATA"
 # Who asks for such a fixture or calls such a function gets the marker.
 MARKS_OF_NAMES = {

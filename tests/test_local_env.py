@@ -88,8 +88,6 @@ class Sandbox:
             stdout=pipe,
             stderr=pipe,
             text=True,
-            # Where the tests run in the background of a shell, it is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess:

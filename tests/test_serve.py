@@ -224,7 +224,6 @@ def test_a_signal_ends_what_runs_with_one_line(folder, number):
         text=True,
         cwd=folder,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)

@@ -57,15 +57,17 @@ def start(tmp_path):
         command = [sys.executable, str(script)]
         if by_bash:
             command = ["bash", "-ec", f". {ATTEND}; attend exec {' '.join(command)}"]
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # Where the tests run in the background of a shell, it is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),
-        )
+        before = signal.signal(signal.SIGINT, sigint)
+        try:
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
         started.append(process)
         pids = [int(process.stdout.readline().split()[1]) for _ in range(ready)]
         return process, pids
