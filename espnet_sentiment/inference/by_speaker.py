@@ -5,15 +5,17 @@ features of the first pass wait on disk.
 """
 
 import dataclasses
+import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.ark import Spool
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.data.speaker_statistics import (
     BY_ALL,
     SPEAKER_NORMALISED,
@@ -123,3 +125,27 @@ def told(speaker: str | None, known: SpeakerStatistics, frame_shift: float) -> s
         return BY_ALL
     seconds = float(known[speaker]["count"]) * frame_shift
     return f"{SPEAKER_NORMALISED}: {speaker}, {seconds:.1f} s"
+
+
+def with_names(
+    inputs: Iterable, speakers: Iterable[str | None], names: deque[str | None]
+) -> Iterator:
+    """Give inputs, and note who speaks.
+
+    Raises:
+        UserError: There are fewer of one than of the other, or a name is none.
+    """
+    none = object()
+    for speech, speaker in itertools.zip_longest(inputs, speakers, fillvalue=none):
+        if speaker is none or speech is none:
+            raise UserError(
+                "there are not as many speakers as recordings: give a name, or None, "
+                "for each"
+            )
+        if not (speaker is None or (isinstance(speaker, str) and speaker)):
+            raise UserError(
+                f"{speaker!r} is no speaker's name: give a text, or None for nobody "
+                "who is known"
+            )
+        names.append(speaker)
+        yield speech

@@ -9,14 +9,13 @@ for answer in speech2sentiment.predict(paths):
 
 import dataclasses
 import io
-import itertools
 import math
 import numbers
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,12 +25,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
 from typeguard import typechecked
 
 from espnet_sentiment.asr.recogniser import SAMPLE_RATE, LazyRecogniser, asr_config
-from espnet_sentiment.asr.word_attention import (
-    WordWeight,
-    bin_edges,
-    quantize,
-    word_attention,
-)
+from espnet_sentiment.asr.word_attention import WordWeight, word_attention
 from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import PathLike, sha256_of
@@ -48,52 +42,21 @@ from espnet_sentiment.inference.by_speaker import (
     HeardAll,
     Waiting,
     told,
+    with_names,
 )
 from espnet_sentiment.inference.classifier import (
     BATCH_VALUES,
     Classifier,
     Scores,
 )
-from espnet_sentiment.inference.long_recordings import CUTS, Span, cut
-from espnet_sentiment.inference.result import Segment, Sentiment, Word
+from espnet_sentiment.inference.long_recordings import CUTS
+from espnet_sentiment.inference.parts import Part, ScoredPart, parts_of, put_together
+from espnet_sentiment.inference.result import Sentiment
 from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
 from espnet_sentiment.model.layout import CONFIG, read_training_config
 
 # Seconds of audio encoded together. A CPU's caches hold the activations of so much.
 CPU_BATCH, GPU_BATCH = 12.0, 240.0
-
-
-class Part(NamedTuple):
-    """A recording, or a segment of it, to be classified at once."""
-
-    recording: Recording
-    span: Span
-
-    @property
-    def seconds(self) -> float:
-        """Its duration."""
-        return self.span[1] - self.span[0]
-
-    def hear(self, rate: int) -> Heard:
-        """Read its samples (N,) at ``rate``, and what is odd about them."""
-        if self.seconds == self.recording.duration:
-            return self.recording.hear(rate)
-        return self.recording.hear(rate, *self.span)
-
-    def unread(self) -> "Part":
-        """Return it without samples, which take memory."""
-        return self._replace(
-            recording=dataclasses.replace(self.recording, source=None, samples=None)
-        )
-
-
-class ScoredPart(NamedTuple):
-    """What is known of a part; ``words`` are those with weights."""
-
-    scores: Scores
-    text: str | None
-    words: list[WordWeight] | None
-    notes: tuple[str, ...] = ()
 
 
 class Speech2Sentiment:
@@ -414,7 +377,7 @@ class Speech2Sentiment:
 
         heard: HeardAll[Part] = HeardAll(known)
         names: deque[str | None] = deque()
-        named = _named(inputs, speakers, names)
+        named = with_names(inputs, speakers, names)
         for plan, encoded in self._in_batches(named, encode, transcript):
             speaker = names.popleft()
             failed = [plan] if isinstance(plan, DataError) else encoded
@@ -442,9 +405,8 @@ class Speech2Sentiment:
                 weights = self._weigh(one.part, row.attention, words)
             rows.append(ScoredPart(row, text, weights, notes))
         speaker = waiting[0].speaker
-        normalisation = told(speaker, known, self._encoder.frame_shift)
-        return dataclasses.replace(
-            self._answer(parts, rows), normalisation=normalisation
+        return self._answer(
+            parts, rows, told(speaker, known, self._encoder.frame_shift)
         )
 
     @property
@@ -474,10 +436,7 @@ class Speech2Sentiment:
             )
 
     def _plan(self, recording: Recording) -> list[Part]:
-        if recording.duration <= self.max_seconds:
-            return [Part(recording, (0.0, recording.duration))]
-        spans = cut(recording, self.max_seconds, self.cut)
-        return [Part(recording, span) for span in spans]
+        return parts_of(recording, self.max_seconds, self.cut)
 
     def _try_plan(self, item: tuple[int, Speech | DataError]) -> list[Part] | DataError:
         number, speech = item
@@ -497,16 +456,14 @@ class Speech2Sentiment:
     ) -> list[ScoredPart | DataError]:
         """Classify a batch; what cannot be read does not harm the others."""
         found: dict[int, ScoredPart | DataError] = {}
-        heard = self._read(parts, found)
-        waves = {index: one.samples for index, one in heard.items()}
-        texts = self._texts(list(waves.values()), transcript)
-        scores = self._classify(list(waves.values()), texts)
-        for index, row, text in zip(waves, scores, texts, strict=True):
+        heard, texts = self._hear(parts, transcript, found)
+        scores = self._classify([one.samples for one in heard.values()], texts)
+        for (index, one), row, text in zip(heard.items(), scores, texts, strict=True):
             if row is None or not np.isfinite(row.posteriors).all():
                 found[index] = self._fault(parts[index], row is None)
             else:
-                words = self._words(parts[index], waves[index], row, text, transcript)
-                found[index] = ScoredPart(row, text, words, heard[index].notes)
+                words = self._words(parts[index], one.samples, row, text, transcript)
+                found[index] = ScoredPart(row, text, words, one.notes)
         return [found[index] for index in range(len(parts))]
 
     def _encode(
@@ -514,30 +471,37 @@ class Speech2Sentiment:
     ) -> list[Encoded | DataError]:
         """Encode a batch, to be classified later; as ``_score``."""
         found: dict[int, Encoded | DataError] = {}
-        heard = self._read(parts, found)
-        waves = {index: one.samples for index, one in heard.items()}
-        texts = self._texts(list(waves.values()), transcript)
-        features = self._features_of(list(waves.values()))
-        for index, array, text in zip(waves, features, texts, strict=True):
+        heard, texts = self._hear(parts, transcript, found)
+        features = self._features_of([one.samples for one in heard.values()])
+        for (index, one), array, text in zip(
+            heard.items(), features, texts, strict=True
+        ):
             if array is None or not np.isfinite(array).all():
                 found[index] = self._fault(parts[index], array is None)
                 continue
             words = None
             if transcript and self._classifier.has_attention:
-                wave = self._for_asr(waves[index])
+                wave = self._for_asr(one.samples)
                 words = self._recogniser.words(wave, text) if text else []
-            found[index] = Encoded(array, text, words, heard[index].notes)
+            found[index] = Encoded(array, text, words, one.notes)
         return [found[index] for index in range(len(parts))]
 
-    def _read(self, parts: Sequence[Part], found: dict[int, Any]) -> dict[int, Heard]:
-        """Read a batch; of what cannot be read, the reason goes into ``found``."""
+    def _hear(
+        self, parts: Sequence[Part], transcript: bool, found: dict[int, Any]
+    ) -> tuple[dict[int, Heard], Sequence[str | None]]:
+        """Read a batch; of what cannot be read, the reason goes into ``found``.
+
+        Returns:
+            Samples by their place in the batch, and, if need be, what is said in each.
+        """
         heard: dict[int, Heard] = {}
         for index, part in enumerate(parts):
             try:
                 heard[index] = part.hear(self.sample_rate)
             except DataError as error:
                 found[index] = error
-        return heard
+        waves = [one.samples for one in heard.values()]
+        return heard, self._texts(waves, transcript)
 
     def _fault(self, part: Part, is_short: bool) -> DataError:
         name = part.recording.name
@@ -630,91 +594,21 @@ class Speech2Sentiment:
             return error
 
     def _answer(
-        self, parts: Sequence[Part], scored: Sequence[ScoredPart | DataError]
+        self,
+        parts: Sequence[Part],
+        scored: Sequence[ScoredPart | DataError],
+        normalisation: str | None = None,
     ) -> Sentiment:
-        """Put the parts of a recording together."""
-        rows: list[ScoredPart] = []
-        for row in scored:
-            if isinstance(row, DataError):
-                raise row
-            rows.append(row)
-        segments = [
-            Segment(*part.span, *self._named(row.scores.posteriors))
-            for part, row in zip(parts, rows, strict=True)
-        ]
-        posteriors = np.average(
-            [row.scores.posteriors for row in rows],
-            axis=0,
-            weights=[part.seconds for part in parts],
+        if self.by_speaker:
+            normalisation = normalisation or BY_ALL
+        return put_together(
+            parts,
+            scored,
+            self.classes,
+            self._encoder.frame_shift,
+            self.dtype,
+            normalisation,
         )
-        label, named = self._named(posteriors)
-        attention = rows[0].scores.attention if len(rows) == 1 else None
-        texts = [row.text for row in rows if row.text is not None]
-        words = [row.words for row in rows if row.words is not None]
-        return Sentiment(
-            label,
-            named,
-            duration=parts[0].recording.duration,
-            attention=attention,
-            frame_shift=None if attention is None else self._encoder.frame_shift,
-            text=" ".join(filter(None, texts)) if texts else None,
-            words=_by_level(words) if words else None,
-            segments=segments,
-            notes=_notes(parts, rows),
-            dtype=self.dtype,
-            normalisation=BY_ALL if self.by_speaker else None,
-        )
-
-    def _named(self, posteriors: np.ndarray) -> tuple[str, dict[str, float]]:
-        label = self.classes[int(posteriors.argmax())]
-        return label, dict(zip(self.classes, posteriors.tolist(), strict=True))
-
-
-def _by_level(weights: Sequence[Sequence[WordWeight]]) -> list[Word]:
-    edges = bin_edges(weights)
-    return [
-        Word(w.word, w.start, w.end, w.weight(), 1 + quantize(w.weight(), edges))
-        for of_part in weights
-        for w in of_part
-        if w.word is not None
-    ]
-
-
-def _notes(parts: Sequence[Part], rows: Sequence[ScoredPart]) -> list[str]:
-    """Say once what is odd about all parts, and of one part where it is."""
-    spans: dict[str, list[str]] = {}
-    for part, row in zip(parts, rows, strict=True):
-        for note in row.notes:
-            start, end = part.span
-            spans.setdefault(note, []).append(f"{start:.1f} to {end:.1f} s")
-    return [
-        note if len(where) == len(parts) else f"{', '.join(where)}: {note}"
-        for note, where in spans.items()
-    ]
-
-
-def _named(
-    inputs: Iterable, speakers: Iterable[str | None], names: deque[str | None]
-) -> Iterator:
-    """Give inputs, and note who speaks.
-
-    Raises:
-        UserError: There are fewer of one than of the other, or a name is none.
-    """
-    none = object()
-    for speech, speaker in itertools.zip_longest(inputs, speakers, fillvalue=none):
-        if speaker is none or speech is none:
-            raise UserError(
-                "there are not as many speakers as recordings: give a name, or None, "
-                "for each"
-            )
-        if not (speaker is None or (isinstance(speaker, str) and speaker)):
-            raise UserError(
-                f"{speaker!r} is no speaker's name: give a text, or None for nobody "
-                "who is known"
-            )
-        names.append(speaker)
-        yield speech
 
 
 def _check_inputs(inputs: object) -> None:
