@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from espnet_sentiment.core.files import find_json, sha256_of, write_json
 from espnet_sentiment.core.lock import reading
 from espnet_sentiment.data.feature_store import INDEX, FeatureStore
@@ -68,11 +70,12 @@ def _probe(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     pooled, labels = pool(store, say), data.utt2label
-    several = store.n_layers > 1
-    return {
-        "layers": probe_layers(pooled, folds, labels) if several else None,
-        "regression": regress(pooled, folds, labels, data.utt2spk),
-    }
+    n_layers = store.n_layers if store.n_layers > 1 else 0  # one needs no probe
+    total = (n_layers + 2) * len(folds)
+    with tqdm(total=total, desc="probe", unit="regression") as bar:
+        layers = probe_layers(pooled, folds, labels, bar.update) if n_layers else None
+        regression = regress(pooled, folds, labels, data.utt2spk, bar.update)
+    return {"layers": layers, "regression": regression}
 
 
 def _kept(path: Path, key: str) -> dict[str, Any] | None:

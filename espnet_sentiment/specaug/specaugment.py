@@ -115,12 +115,13 @@ def _warped_positions(
     after = (last - source) / (last - target).clamp(min=1)
     n = torch.arange(frames, dtype=torch.float64, device=tau.device)
     # Each frame by its own line: through the first frame, or through the last.
-    position = torch.where(n < target, n * before, (n - last).mul_(after).add_(last))
-    return torch.where(n < tau, position, n)
+    position = (n - last).mul_(after).add_(last)
+    torch.where(n < target, n * before, position, out=position)
+    return torch.where(n < tau, position, n, out=position)
 
 
 def _resample(x: Tensor, position: Tensor) -> Tensor:
-    """Read x (B, T, F) at positions (B, T) between its frames.
+    """Read x (B, T, F) at positions (B, T) between its frames; these are overwritten.
 
     A frame is a bag of two weighted input frames, so that embedding_bag gathers and
     interpolates in one pass over x. At a whole number it is the input's own.
@@ -129,12 +130,12 @@ def _resample(x: Tensor, position: Tensor) -> Tensor:
     # Both halves are written where they are read from, without a stack of copies.
     rows = x.new_empty((batch, frames, 2), dtype=torch.int32)
     rows[..., 0] = position
-    rows[..., 1] = position.ceil()
-    first_row = frames * torch.arange(batch, device=x.device, dtype=rows.dtype)
-    rows += first_row[:, None, None]
     weights = x.new_empty((batch, frames, 2))
     weights[..., 1] = position.frac()
     torch.sub(1, weights[..., 1], out=weights[..., 0])
+    rows[..., 1] = position.ceil_()
+    first_row = frames * torch.arange(batch, device=x.device, dtype=rows.dtype)
+    rows += first_row[:, None, None]
     return torch.nn.functional.embedding_bag(
         rows.view(-1, 2),
         x.reshape(batch * frames, channels),
