@@ -42,7 +42,8 @@ from espnet_sentiment.scoring.predictions import read_predictions
 from espnet_sentiment.scoring.tables import markdown
 
 EQUAL = "equal"  # shares of all views, the clean one among them
-NONE = {"specaug": None, "specaug_conf": {}}
+SPECAUG = ("specaug", "specaug_conf")
+OWN = (*SPECAUG, "views", "clean")  # what a row says
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -82,12 +83,12 @@ def main(argv=None) -> None:
 def write_config(base: str, folder: Path, row: str) -> Path:
     """Write the sentiment config of a row; return its file."""
     views, clean = row.split(":")
-    config = {**read_config(base), "views": int(views)}
-    if not int(views):
-        del config["views"]
-        config |= NONE
-    elif clean != EQUAL:
-        config["clean"] = float(clean)
+    config = {k: v for k, v in read_config(base).items() if k not in OWN}
+    if int(views):
+        config |= {k: v for k, v in read_config(base).items() if k in SPECAUG}
+        config["views"] = int(views)
+        if clean != EQUAL:
+            config["clean"] = float(clean)
     path = folder / f"{Path(base).stem}_{views}_{clean}.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, yaml.safe_dump(config))

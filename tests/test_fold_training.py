@@ -344,6 +344,14 @@ def test_the_clean_share_of_the_draws_is_as_asked_for(two_views):
 
 
 @pytest.mark.espnet
+def test_a_single_store_is_read_whatever_the_clean_share(config, tmp_path):
+    clean = FeatureStore(tmp_path / "clean")
+    views = FeatureViews(f"clean=0.5,{tmp_path / 'clean'}")
+    for _ in range(9):
+        assert np.array_equal(views[UTTS[0]], clean[UTTS[0]])
+
+
+@pytest.mark.espnet
 def test_the_share_that_equal_views_have_draws_as_ever(two_views):
     np.random.seed(SEED)
     plain = [np.random.randint(2) == 0 for _ in range(4000)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from seed import SEED
 
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.feature_store import (
     FeatureStore,
     FeatureViews,
@@ -226,10 +227,38 @@ def test_tables_have_rows_of_the_regression_under_their_honest_names():
     assert SPEAKER in experiment_report(results())
 
 
+def test_tables_show_the_newest_regression_where_experiments_differ():
+    plain = {"plain": {"wa": 0.75, "ua": 0.65}, "speaker": None}
+    old, new = results(), results(seed=1, regression=plain, probe=3)
+    for both in ([old, new], [new, old]):
+        (row,) = [x for x in corpus_table(both).splitlines() if "logistic" in x]
+        assert "75.00 | 65.00" in row
+
+
 def test_results_say_which_layer_each_fold_chose():
     folds = [{"fold": "1", "n_test": 2, "wa": 0.9, "ua": 0.8, "layer": 5}]
     assert "| 1 | 2 | 90.00 | 80.00 | 5 |" in experiment_report(results(folds=folds))
     assert "| layer |" not in experiment_report(results())
+
+
+def test_a_store_without_an_utterance_of_the_folds_is_refused_by_its_name(
+    features, tmp_path, monkeypatch
+):
+    less = {utt: x for utt, x in features.items() if utt != FOLDS[0].test[0]}
+    store = write_store(tmp_path / "clean", less)
+    monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS)
+    with pytest.raises(DataError, match=f"{FOLDS[0].test[0]}: run stage 3 again"):
+        probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
+
+
+def test_what_the_set_has_no_more_is_not_probed(features, tmp_path, monkeypatch):
+    more = {**features, "z-gone": features[FOLDS[0].test[0]]}
+    store = write_store(tmp_path / "clean", more)
+    monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS)
+    found = probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
+    assert found["layers"][1] == {"wa": 1.0, "ua": 1.0}
 
 
 def test_without_a_store_nothing_is_probed_and_it_is_said(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +11,16 @@ import yaml
 from stage_world import World
 from test_speaker_mvn import BY_SPEAKER
 
+from espnet_sentiment.cli.inputs import Input
 from espnet_sentiment.cli.main import main
+from espnet_sentiment.cli.speakers import speaker_teller
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.data.speaker_statistics import (
     BY_ALL,
     SPEAKER_NORMALISED,
     SpeakerStatistics,
 )
-from espnet_sentiment.data.turns import read_turns
+from espnet_sentiment.data.turns import Turn, read_turns
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.inference.waveform import Excerpt
 from espnet_sentiment.pack.pack import pack_model
@@ -273,3 +276,22 @@ def test_every_table_says_that_a_row_is_normalised_by_speaker(world):
     for name in ("RESULTS_an4.md", "*/RESULTS.md"):
         assert SPEAKER_NORMALISED in next(exp.glob(name)).read_text()
     assert SPEAKER_NORMALISED in next(exp.glob("*/report.html")).read_text()
+
+
+def test_a_recording_is_one_speaker_and_so_is_its_channel(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    turns = [
+        Input(
+            name, Path("a.wav"), turn=Turn("t.csv:2", "a.wav", Path("a.wav"), channel=c)
+        )
+        for name, c in (
+            ("a.wav (0 to 1 s)", "A"),
+            ("a.wav (1 to 2 s)", "A"),
+            ("b", "B"),
+        )
+    ]
+    by = speaker_teller("recording")
+    assert {by(turn) for turn in turns} == {f"{tmp_path}/a.wav"}
+    by = speaker_teller("channel")
+    expected = [f"{tmp_path}/a.wav (channel {c})" for c in "AAB"]
+    assert [by(turn) for turn in turns] == expected

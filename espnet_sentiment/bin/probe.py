@@ -13,9 +13,18 @@ from pathlib import Path
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.lock import reading
+from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import read_folds
+from espnet_sentiment.data.store_layers import layer_numbers
+from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.recipe.data_set import read_data
-from espnet_sentiment.recipe.experiment import Experiment, add_common_arguments
+from espnet_sentiment.recipe.experiment import (
+    CLEAN,
+    Experiment,
+    add_common_arguments,
+    check_encoder,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -46,15 +55,21 @@ def main(argv=None) -> None:
         exp=Path(),
         dump=Path(args.dump),
     )
+    encoder = load_encoder_config(args.encoder, args.encoder_model)
     said: list[str] = []
     with reading(args.data_dir):
         data, folds = read_data(args.data_dir), read_folds(args.data_dir)
+        clean = experiment.store / CLEAN
+        if (clean / INDEX).is_file():
+            check_encoder(FeatureStore(clean), describe_encoder(encoder))
         found = probed(experiment, data, folds, said.append)
     if found is None:
         raise DataError("; ".join(said))
     for line in said:
         print(line, file=sys.stderr)
-    rows = [(f"layer {n}", of) for n, of in enumerate(found["layers"] or ())]
+    layers = found["layers"] or []
+    numbers = layer_numbers(encoder["encoder_conf"].get("layer", "last"), len(layers))
+    rows = [(f"layer {n}", of) for n, of in zip(numbers, layers, strict=bool(layers))]
     rows += regressions(found)
     cells = [(name, percent(of["wa"]), percent(of["ua"])) for name, of in rows]
     print(markdown(["", "WA (%)", "UA (%)"], cells), end="")

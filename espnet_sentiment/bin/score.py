@@ -41,7 +41,7 @@ from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 
-ALGORITHM = 3
+ALGORITHM = 4
 ENTROPIES = "entropies.png"
 
 
@@ -166,6 +166,7 @@ def score_experiment(
         plot_learning_curves,
     )
     from espnet_sentiment.report.probed import probed
+    from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
     from espnet_sentiment.scoring.predictions import read_predictions
     from espnet_sentiment.scoring.results import (
         check_predictions,
@@ -203,6 +204,7 @@ def score_experiment(
         "overlap": facts["overlap"],
         "layers": layers(experiment, folds, found["layers"] if found else None),
         "regression": found["regression"] if found else None,
+        "probe": PROBE,
     }
     chosen = chosen_layers(experiment, folds)
     for row in results["folds"]:

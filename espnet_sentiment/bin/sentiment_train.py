@@ -10,7 +10,6 @@ from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
-from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
@@ -28,6 +27,7 @@ from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
+    check_encoder,
     experiments,
     model_inputs,
     read_transcripts,
@@ -161,10 +161,7 @@ def _train(todo, all_folds, data, encoder: dict, given, args) -> None:
     # Once, before workers are forked.
     for root in dict.fromkeys(r for e, _, _ in todo for r in view_dirs(e)):
         store = FeatureStore(root)
-        if store.meta["encoder"] != described:
-            raise DataError(
-                f"{root} is not of the encoder that there is now: run stage 3 again"
-            )
+        check_encoder(store, described)
         store.check()
     # Kept for the folds, which choose their layers by it.
     for root in {

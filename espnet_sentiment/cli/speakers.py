@@ -53,7 +53,13 @@ def speaker_teller(how: str | None) -> Callable[[Input], str | None]:
             return item.turn.speaker
         if how is None or item.name == STDIN:
             return None
-        return str(item.path.absolute().parent) if how == "folder" else item.name
+        # Not by its name, which holds a turn's times, or starts from another folder.
+        path = item.path.absolute()
+        if how == "folder":
+            return str(path.parent)
+        if how == "channel" and item.turn is not None and item.turn.channel:
+            return f"{path} (channel {item.turn.channel})"
+        return str(path)
 
     return tell
 
@@ -89,11 +95,9 @@ def read_known(path: str | None) -> "SpeakerStatistics | None":
         return None
     from espnet_sentiment.data.speaker_statistics import SpeakerStatistics
 
-    if Path(path).exists():
-        return SpeakerStatistics.load(path)
     if not os.access(Path(path).absolute().parent, os.W_OK):
         raise DataError(
             f"--speaker_statistics {path} cannot be written: name a file in a folder "
             "that is there"
         )
-    return SpeakerStatistics()
+    return SpeakerStatistics.load(path) if Path(path).exists() else SpeakerStatistics()

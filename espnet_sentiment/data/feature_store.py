@@ -265,7 +265,8 @@ class FeatureViews(Mapping):
 
     def _draw(self) -> int:
         n = len(self.stores)
-        if self._clean is None or self._clean == 1 / n:  # equal shares, one draw
+        # One store, or equal shares: one draw.
+        if n == 1 or self._clean is None or self._clean == 1 / n:
             return np.random.randint(n)
         if np.random.random() < self._clean:
             return 0

@@ -58,8 +58,11 @@ class SpeakerMVN(GlobalMVN):
         Args:
             moments: ``count`` (), ``sum`` (D,) and ``sum_square`` (D,) of his frames;
                 None, or none of them, is a speaker who is not known.
+
+        Returns:
+            On the CPU, as the moments are, wherever this module is.
         """
-        mean, std = self.mean.double(), self.std.double()
+        mean, std = self.mean.cpu().double(), self.std.cpu().double()
         if moments is None or not moments["count"]:
             return torch.stack([mean, std]).float()
         total = float(moments["count"]) + self.shrink

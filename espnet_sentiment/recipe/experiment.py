@@ -278,6 +278,22 @@ def open_store(experiment: Experiment, root: Path) -> FeatureStore:
     return FeatureStore(root)
 
 
+def check_encoder(store: FeatureStore, described: Mapping[str, Any]) -> None:
+    """Refuse features that are not of an encoder.
+
+    Args:
+        store: What stage 3 wrote.
+        described: What ``describe_encoder`` says of the encoder's config.
+
+    Raises:
+        DataError: They are another's.
+    """
+    if store.meta["encoder"] != described:
+        raise DataError(
+            f"{store.root} is not of the encoder that there is now: run stage 3 again"
+        )
+
+
 def model_inputs(
     experiment: Experiment, encoder: Mapping[str, Any], classes: Sequence[str]
 ) -> dict[str, Any]:

@@ -102,13 +102,14 @@ def check_speakers(
             "by the training speakers' statistics",
         )
     worst = worst_fold(folds, data.utt2spk, data.utt2label)
-    allowed = (options.get("normalize_conf") or {}).get("allow")
+    conf = options.get("normalize_conf") or {}
+    allowed = conf.get("allow")
     if worst is not None and worst.told >= REFUSE and not allowed:
         raise DataError(
             f"{name} normalises by speaker, but in {data.path} {_figure(worst)}: "
             "classes would be taken away with the speakers. Take --sentiment_args "
-            "'--normalize global_mvn', or, to do it all the same, --sentiment_args "
-            "'--normalize_conf allow=true'"
+            f"'--normalize global_mvn'{' without normalize_conf' if conf else ''}, or, "
+            "to do it all the same, --sentiment_args '--normalize_conf allow=true'"
         )
 
 

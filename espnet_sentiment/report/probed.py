@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import find_json, sha256_of, write_json
 from espnet_sentiment.core.lock import reading
 from espnet_sentiment.data.feature_store import INDEX, FeatureStore
@@ -70,6 +71,13 @@ def _probe(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     pooled, labels = pool(store, say), data.utt2label
+    needed = {utt for fold in folds for utt in (*fold.train, *fold.test)}
+    if missing := sorted(needed - set(pooled.utts)):
+        raise DataError(
+            f"{store.root} lacks {len(missing)} utterances of the folds, first "
+            f"{missing[0]}: run stage 3 again"
+        )
+    pooled = pooled.of([utt for utt in pooled.utts if utt in data.utt2spk])
     n_layers = store.n_layers if store.n_layers > 1 else 0  # one needs no probe
     total = (n_layers + 2) * len(folds)
     with tqdm(total=total, desc="probe", unit="regression") as bar:

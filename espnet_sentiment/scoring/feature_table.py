@@ -23,6 +23,7 @@ from espnet_sentiment.scoring.tables import (
     markdown,
     overlap_cell,
     percent,
+    probe_of,
     regressions,
 )
 
@@ -81,15 +82,17 @@ def feature_records(
 def _regression_records(features: str, group: Sequence[Model]) -> list[Record]:
     """Return a row for every encoder and logistic regression on what it says."""
     records: dict[tuple[str, str], Record] = {}
-    for model in group:
-        for name, scores in regressions(model.runs[0].results):
+    runs = [(model, run.results) for model in group for run in model.runs]
+    # The newest last, which replaces what an earlier release found.
+    for model, results in sorted(runs, key=lambda item: probe_of(item[1])):
+        for name, scores in regressions(results):
             records[model.encoder, name] = {
                 "source": "ours",
                 "features": features,
                 "architecture": name,
                 "encoder": model.encoder,
                 **{key: percent(scores[key]) for key in KEYS},
-                OVERLAP: overlap_cell([model.runs[0].results]),
+                OVERLAP: overlap_cell([results]),
             }
     return [records[key] for key in sorted(records)]
 

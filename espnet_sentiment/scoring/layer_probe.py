@@ -140,10 +140,13 @@ def _score(
     truth: list[str] = []
     found: list[str] = []
     for fold in folds:
-        known = np.array([utt2label[utt] for utt in fold.train])
-        model = _learn(x[pooled.rows(fold.train)], known)
-        truth += [utt2label[utt] for utt in fold.test]
-        found += model.predict(x[pooled.rows(fold.test)]).tolist()
+        train, test = (
+            [u for u in us if u in utt2label] for us in (fold.train, fold.test)
+        )
+        known = np.array([utt2label[utt] for utt in train])
+        model = _learn(x[pooled.rows(train)], known)
+        truth += [utt2label[utt] for utt in test]
+        found += model.predict(x[pooled.rows(test)]).tolist()
         advance()
     return {
         "wa": weighted_accuracy(truth, found),

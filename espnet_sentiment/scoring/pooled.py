@@ -35,6 +35,11 @@ class Pooled(NamedTuple):
         row = {utt: i for i, utt in enumerate(self.utts)}
         return [row[utt] for utt in utts]
 
+    def of(self, utts: Sequence[str]) -> "Pooled":
+        """Return the statistics of some utterances, sorted."""
+        rows = self.rows(utts)
+        return Pooled([*utts], self.n_frames[rows], self.values[rows])
+
     def by_speaker(self, utt2spk: Mapping[str, str]) -> "Pooled":
         """Normalise every speaker's frames to mean 0 and deviation 1, by no label.
 

@@ -121,6 +121,11 @@ def _normalisation_note(results: Mapping) -> list[str]:
     return [f"Features are {said}.\n"] if said else []
 
 
+def probe_of(results: Mapping) -> int:
+    """Return by which algorithm an experiment's regressions were made."""
+    return results.get("probe") or 0
+
+
 def regressions(results: Mapping) -> list[tuple[str, Mapping]]:
     """Return the rows of the logistic regressions on the store, where there are any."""
     found = results.get("regression") or {}
@@ -277,10 +282,11 @@ def corpus_table(all_results: Iterable[dict]) -> str:
 def _regressions_of(
     encoder: str, groups: Mapping[tuple[str, str], list[dict]]
 ) -> list[tuple[str, Mapping]]:
-    for (name, _), group in groups.items():
-        for results in group:
-            if name == encoder and (found := regressions(results)):
-                return found
+    of_it = [r for (name, _), group in groups.items() if name == encoder for r in group]
+    # What was scored by an earlier release may stand beside the newest.
+    for results in sorted(of_it, key=probe_of, reverse=True):
+        if found := regressions(results):
+            return found
     return []
 
 
