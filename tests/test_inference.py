@@ -1,14 +1,18 @@
 """Speech2Sentiment on real speech, beside what the stages compute."""
 
+import faulthandler
 import io
 import itertools
 import json
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -275,20 +279,26 @@ def in_a_fork(work):
     """Return what a forked child returns, or its error; fail where it hangs."""
 
     def run():
+        faulthandler.register(signal.SIGUSR1, stacks)
         try:
             sender.send(work())
         except Exception as error:
             sender.send(error)
 
     receiver, sender = FORK.Pipe(duplex=False)
-    child = FORK.Process(target=run)
-    child.start()
-    try:
-        assert receiver.poll(FORK_SECONDS), "the forked child hangs, or has died"
-        return receiver.recv()
-    finally:
-        child.kill()
-        child.join()
+    with tempfile.TemporaryFile("w+") as stacks:
+        child = FORK.Process(target=run)
+        child.start()
+        try:
+            if not receiver.poll(FORK_SECONDS):
+                os.kill(child.pid, signal.SIGUSR1)
+                time.sleep(1)
+                stacks.seek(0)
+                pytest.fail(f"the forked child hangs, or has died:\n{stacks.read()}")
+            return receiver.recv()
+        finally:
+            child.kill()
+            child.join()
 
 
 @pytest.fixture
