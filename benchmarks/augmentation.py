@@ -83,9 +83,10 @@ def main(argv=None) -> None:
 def write_config(base: str, folder: Path, row: str) -> Path:
     """Write the sentiment config of a row; return its file."""
     views, clean = row.split(":")
-    config = {k: v for k, v in read_config(base).items() if k not in OWN}
+    given = read_config(base)
+    config = {k: v for k, v in given.items() if k not in OWN}
     if int(views):
-        config |= {k: v for k, v in read_config(base).items() if k in SPECAUG}
+        config |= {k: v for k, v in given.items() if k in SPECAUG}
         config["views"] = int(views)
         if clean != EQUAL:
             config["clean"] = float(clean)

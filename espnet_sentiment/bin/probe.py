@@ -67,9 +67,10 @@ def main(argv=None) -> None:
         raise DataError("; ".join(said))
     for line in said:
         print(line, file=sys.stderr)
-    layers = found["layers"] or []
-    numbers = layer_numbers(encoder["encoder_conf"].get("layer", "last"), len(layers))
-    rows = [(f"layer {n}", of) for n, of in zip(numbers, layers, strict=bool(layers))]
+    rows = []
+    if layers := found["layers"]:
+        numbers = layer_numbers(encoder["encoder_conf"]["layer"], len(layers))
+        rows = [(f"layer {n}", of) for n, of in zip(numbers, layers, strict=True)]
     rows += regressions(found)
     cells = [(name, percent(of["wa"]), percent(of["ua"])) for name, of in rows]
     print(markdown(["", "WA (%)", "UA (%)"], cells), end="")
