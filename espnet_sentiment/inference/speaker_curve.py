@@ -8,7 +8,12 @@ import torch
 
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.feature_store import FeatureStore, add_up, frame_sums
+from espnet_sentiment.data.feature_store import (
+    FeatureStatistics,
+    FeatureStore,
+    add_up,
+    frame_sums,
+)
 from espnet_sentiment.data.speaker_statistics import spoken_by
 from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
 from espnet_sentiment.model.layout import CHECKPOINT
@@ -81,10 +86,20 @@ def decode_by_few(
             read = classifier.read(array)
             moments[utt] = frame_sums([read], read.shape[1])
         for n, draw, few in _draws(utts, pool, numbers, draws, rng):
-            sums = {u: add_up([moments[x] for x in few[u]]) for u in utts if few[u]}
-            affines = {utt: of_speaker(sums.get(utt)) for utt in utts}
+            if n in (0, ALL):  # the same for all, and for all the longest sum
+                of_all = of_speaker(_sum_up(moments, few[utts[0]]))
+                affines = dict.fromkeys(utts, of_all)
+            else:
+                affines = {u: of_speaker(_sum_up(moments, few[u])) for u in utts}
             for pair in _decode(classifier, features, texts, affines):
                 yield n, draw, *pair
+
+
+def _sum_up(
+    moments: Mapping[str, FeatureStatistics], utts: Sequence[str]
+) -> FeatureStatistics | None:
+    """Add up what is known of utterances; None of none."""
+    return add_up([moments[utt] for utt in utts]) if len(utts) else None
 
 
 def _draws(
