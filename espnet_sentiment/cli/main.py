@@ -20,7 +20,7 @@ from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
 COMMANDS = (
-    *("predict", "info", "pack", "unpack", "demo"),
+    *("predict", "evaluate", "info", "pack", "unpack", "demo"),
     *("align", "report", "plot", "deletion", "tables"),
     "completion",
 )

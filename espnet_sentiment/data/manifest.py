@@ -15,6 +15,7 @@ from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.core.names import nfc
+from espnet_sentiment.data.class_folders import read_folder
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.encoding import EncodingError
 from espnet_sentiment.data.folds import (
@@ -52,6 +53,8 @@ class Reading:
         sheet: Of a spreadsheet; None for the only one that is not empty.
         no_majority: Whether rows may have votes and no label: they train where votes
             are the target, and are not scored.
+        layout: Of a folder, see :func:`read_folder`.
+        groups: Other columns whose values are kept, by the table's names.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -60,6 +63,8 @@ class Reading:
     encoding: str | None = None
     sheet: str | None = None
     no_majority: bool = False
+    layout: str | None = None
+    groups: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +80,8 @@ class Manifest:
         utt2fold: Fold that tests every utterance, where it has the column ``fold``.
         said: How it was read, a line each, where that is not as it is written.
         record: The same for the data directory: columns, labels, rows left out.
+        groups: Of every column that was to be kept, each utterance's value, which may
+            be empty.
     """
 
     path: Path
@@ -84,6 +91,7 @@ class Manifest:
     utt2fold: Mapping[str, str]
     said: Sequence[str]
     record: Mapping
+    groups: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def utt2label(self) -> dict[str, str]:
@@ -109,7 +117,8 @@ def read_manifest(
     """Read a manifest, see the module's docstring for its columns.
 
     Args:
-        path: What :func:`read_table_file` reads.
+        path: What :func:`read_table_file` reads, or a folder, as :func:`read_folder`
+            does.
         audio_dir: Folder that the paths start from; None for the manifest's own.
         reading: How to read it.
 
@@ -121,19 +130,24 @@ def read_manifest(
     path, reading = Path(path), reading or Reading()
     if audio_dir and not Path(audio_dir).is_dir():
         raise DataError(f"--audio_dir {audio_dir} is no folder: check the path")
-    try:
-        read = read_table_file(path, reading.encoding, reading.sheet)
-    except EncodingError as error:
-        raise DataError(f"{error}, or name it: --encoding cp1252, say") from None
+    if path.is_dir():
+        read = read_folder(path, reading.layout)
+    elif reading.layout is not None:
+        raise DataError(f"{path} is a table: --layout is of folders: leave it out")
+    else:
+        read = _read_table(path, reading)
     table, taken, said = name_rows(read, reading.columns)
-    folder = Path(audio_dir) if audio_dir else path.parent
+    folder = path if path.is_dir() else path.parent
+    folder = Path(audio_dir) if audio_dir else folder
+    groups = _groups(read, taken, reading.groups)
     try:
         rows = _Rows(table, folder, reading)
     except DataError as error:
         # Who does not know which columns were taken would look for others.
         raise DataError("\n".join([str(error), *said])) from None
     said = [*read.said, *said, *rows.said()]
-    if ignored := [c for c in read.columns if c not in taken.values()]:
+    used = {*taken.values(), *groups.values()}
+    if ignored := [c for c in read.columns if c not in used]:
         said.append(f"columns without a meaning here: {', '.join(ignored)}")
     return Manifest(
         path,
@@ -143,7 +157,32 @@ def read_manifest(
         rows.given["fold"],
         said,
         {"table": path.name, "columns": taken, **rows.record()},
+        {name: rows.values_of(read, column) for name, column in groups.items()},
     )
+
+
+def _read_table(path: Path, reading: Reading) -> Table:
+    try:
+        return read_table_file(path, reading.encoding, reading.sheet)
+    except EncodingError as error:
+        raise DataError(f"{error}, or name it: --encoding cp1252, say") from None
+
+
+def _groups(
+    read: Table, taken: Mapping[str, str], asked: Sequence[str]
+) -> dict[str, str]:
+    """Find the columns that are to be kept, by our names or the table's own.
+
+    Raises:
+        DataError: There is no such column.
+    """
+    groups, known = {name: taken.get(name, name) for name in asked}, read.columns
+    if absent := [name for name, column in groups.items() if column not in known]:
+        raise DataError(
+            f"{read.path} has no column {', '.join(absent)}, which --by names; there "
+            f"are {', '.join(known) or 'none'}: choose of them"
+        )
+    return groups
 
 
 def _all_differ(utterances: Sequence[Utterance]) -> bool:
@@ -170,12 +209,13 @@ class _Rows:
         self.unwanted: Counter[str] = Counter()
         self.missing: list[str] = []
         self._places: dict[str, str] = {}
+        self._numbers: dict[int, str] = {}  # utterances by their rows' numbers
         self._recordings: dict[str, str] = {}
         errors = []
         for number, row in table.rows:
             place = table.place(number)
             try:
-                self._add(place, row)
+                self._numbers[number] = self._add(place, row)
             except LeftOutError:
                 self.unwanted[str(row["label"])] += 1
             except NoRecordingError as error:
@@ -184,7 +224,7 @@ class _Rows:
                 errors.append(f"{place}: {error}")
         self._check(errors)
 
-    def _add(self, place: str, row: Mapping) -> None:
+    def _add(self, place: str, row: Mapping) -> str:
         utterance = self.reader.read(row)
         utt = utterance.utt
         if utt in self._places:
@@ -205,6 +245,15 @@ class _Rows:
         for column, name in (("split", part), ("fold", fold)):
             if name is not None:
                 self.given[column][utt] = name
+        return utt
+
+    def values_of(self, read: Table, column: str) -> dict[str, str]:
+        """Return every utterance's value of a column, as it is written."""
+        return {
+            self._numbers[number]: str(row.get(column, ""))
+            for number, row in read.rows
+            if number in self._numbers
+        }
 
     def _twice(self, utterance: Utterance, place: str) -> str:
         """Say what is wrong with a row whose id another one has, and what helps."""

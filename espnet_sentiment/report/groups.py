@@ -1,11 +1,11 @@
 """Accuracy by groups of utterances: speakers, durations."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
+
+from espnet_sentiment.scoring.metrics import wilson95
 
 
 def accuracy_by(groups: Sequence[str], right: Sequence[bool]) -> list[dict]:
@@ -31,19 +31,6 @@ def accuracy_by(groups: Sequence[str], right: Sequence[bool]) -> list[dict]:
             }
         )
     return rows
-
-
-def wilson95(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share, hits of n.
-
-    Wilson, "Probable inference, the law of succession, and statistical inference",
-    Journal of the American Statistical Association 22 (1927). SciPy has it behind an
-    exact test, which takes half a minute of 50,000 speakers.
-    """
-    share, z2 = hits / n, NormalDist().inv_cdf(0.975) ** 2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def accuracy_by_duration(

@@ -4,7 +4,9 @@ WA is the share of all utterances that are right; UA is the mean of the classes'
 recalls (paper, Section 3.1).
 """
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from sklearn.metrics import (
@@ -68,6 +70,19 @@ def bootstrap_ci95(
         name: np.percentile(values, [2.5, 97.5]).tolist()
         for name, values in (("wa", wa), ("ua", ua))
     }
+
+
+def wilson95(hits: int, n: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share, hits of n.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927). SciPy has it behind an
+    exact test, which takes half a minute of 50,000 speakers.
+    """
+    share, z2 = hits / n, NormalDist().inv_cdf(0.975) ** 2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def summarize(

@@ -66,6 +66,7 @@ function learningLine() {
 
 function curvesSection() {
   const histories = Object.values(data.curves);
+  if (!histories.length) return; // an evaluation has none
   const lines = (key, scale = 1) => histories.map((h) => (h[key] ?? []).map((v) => v === null ? null : scale * v));
   section("curves", t("curves.title"), el("div", {class: "side"},
     ...[

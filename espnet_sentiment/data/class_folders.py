@@ -1,0 +1,167 @@
+"""Folders as a table: a recording's class is the name of a folder that it lies in.
+
+The layouts that others use: ``LABEL/x.wav``; ``SPEAKER/LABEL/x.wav``, as
+``egs/TEMPLATE`` has it; Hugging Face's audiofolder, ``SPLIT/LABEL/x.wav`` or a
+``metadata.csv`` beside the recordings; and Kaldi data directories.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from espnet_sentiment.core.errors import DataError, UserError, refuse
+from espnet_sentiment.data.kaldi_dir import read_kaldi_dir, utterance_audio
+from espnet_sentiment.data.listing import find_recordings
+from espnet_sentiment.data.records import read_table_file
+from espnet_sentiment.data.rows import SPLITS
+from espnet_sentiment.data.table import Table, Value
+
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+LEVELS = ("label", "speaker", "split", "fold", "-")
+LAYOUT_HELP = (
+    "what the names of a folder's subfolders are, of label, speaker, split, fold and - "
+    "for nothing: speaker/label, say (default: the innermost is the label)"
+)
+
+
+def read_folder(root: Path, layout: str | None = None) -> Table:
+    """Read a folder of recordings as a table of ``path``, ``label`` and more.
+
+    Args:
+        root: The folder; a ``metadata`` table in it, or a Kaldi data directory, is read
+            as that.
+        layout: What the names of the folders between it and the recordings are, such
+            as ``speaker/label``. None is told by how deep recordings lie: ``label``;
+            ``split/label``, where the outer folders are called train, test and the
+            like, else ``speaker/label``; ``split/speaker/label``.
+
+    Raises:
+        UserError: The layout is none.
+        DataError: The folder tells no classes; the message names what does not fit.
+    """
+    levels = None if layout is None else _levels(layout)
+    if levels is None and (root / "wav.scp").exists():
+        return _kaldi(root)
+    if levels is None and (table := _metadata(root)) is not None:
+        return table
+    found, passed_over = find_recordings(root)
+    if not found:
+        raise DataError(
+            f"{root} holds no recordings: name the folder that the classes' folders "
+            "are in"
+        )
+    names = [path.relative_to(root).parts for path in found]
+    if levels is None:
+        levels = _guess(root, names)
+    if wrong := [row for row in names if len(row) != len(levels) + 1]:
+        refuse(
+            f"{root} is read as {'/'.join(levels)}/RECORDING, but {len(wrong)} of "
+            f"{len(names)} recordings do not lie so: move them, or name the layout, "
+            "--layout",
+            [str(root.joinpath(*row)) for row in wrong],
+        )
+    rows: list[tuple[int, dict[str, Value]]] = []
+    for number, row in enumerate(names, 1):
+        values = dict(zip(levels, row, strict=False))
+        values.pop("-", None)
+        rows.append((number, {"path": str(Path(*row)), **values}))
+    columns = ["path", *(level for level in levels if level != "-")]
+    said = [_said(root, levels, rows)]
+    said += [passed_over] if passed_over else []
+    return Table(root, columns, rows, "recording", said)
+
+
+def _levels(layout: str) -> list[str]:
+    levels = layout.strip("/").split("/")
+    strange = [level for level in levels if level not in LEVELS]
+    named = [level for level in levels if level != "-"]
+    if strange or levels.count("label") != 1 or len(named) > len(set(named)):
+        raise UserError(
+            f"--layout {layout}: write {', '.join(LEVELS)}, separated by /, label "
+            "once: speaker/label, say"
+        )
+    return levels
+
+
+def _guess(root: Path, names: Sequence[Sequence[str]]) -> list[str]:
+    depths = {len(row) - 1 for row in names}
+    outer = {row[0].lower() for row in names if len(row) > 1}
+    by_split = bool(outer) and outer <= SPLITS.keys()
+    if depths == {1} and not by_split:
+        return ["label"]
+    if depths == {2}:
+        return ["split", "label"] if by_split else ["speaker", "label"]
+    if depths == {3} and by_split:
+        return ["split", "speaker", "label"]
+    shown = defaultdict(list)
+    for row in names:
+        shown[len(row) - 1].append(root.joinpath(*row))
+    refuse(
+        f"{root}: no classes can be told by folders' names: lay recordings out as "
+        "LABEL/x.wav or SPEAKER/LABEL/x.wav, name the layout (--layout), or write a "
+        "table with the columns path and label",
+        [f"{n} folders deep: {paths[0]}" for n, paths in sorted(shown.items())],
+    )
+
+
+def _said(root: Path, levels: Sequence[str], rows) -> str:
+    """Say how folders were read, with what they were taken for."""
+    parts = []
+    for level in levels:
+        if level == "-":
+            continue
+        found = sorted({str(row[level]) for _, row in rows})
+        more = f", ... ({len(found)})" if len(found) > 8 else ""
+        parts.append(f"{level} {', '.join(found[:8])}{more}")
+    return f"{root} is read as {'/'.join(levels)}/RECORDING: {'; '.join(parts)}"
+
+
+def _metadata(root: Path) -> Table | None:
+    """Read the table that lies beside the recordings, if there is one.
+
+    Raises:
+        DataError: There are several, or they lie deeper, or the folder is an audformat
+            database, which holds several tables.
+    """
+    if (root / "db.yaml").exists():
+        tables = sorted(path.name for path in root.glob("db.*.csv"))
+        raise DataError(
+            f"{root} is an audformat database: name the table with the labels instead "
+            f"of the folder: {', '.join(tables) or 'it has none as .csv'}"
+        )
+    found = [root / name for name in METADATA if (root / name).exists()]
+    if not found:
+        inner = sorted(path for name in METADATA for path in root.glob(f"*/{name}"))
+        if inner:
+            raise DataError(
+                f"{root} has its tables in subfolders: name one of them: "
+                f"{', '.join(map(str, inner))}"
+            )
+        return None
+    if len(found) > 1:
+        raise DataError(
+            f"{root} has several tables: name one of them: {', '.join(map(str, found))}"
+        )
+    return read_table_file(found[0])
+
+
+def _kaldi(root: Path) -> Table:
+    data = read_kaldi_dir(root)
+    if not data.utt2label:
+        raise DataError(f"{root} has no utt2label: write a label for each utterance")
+    rows: list[tuple[int, dict[str, Value]]] = []
+    columns = ["utt", "path", "label", "speaker"]
+    columns += ["start", "end"] if data.segments else []
+    columns += ["channel"] if data.channels else []
+    for number, (utt, label) in enumerate(data.utt2label.items(), 1):
+        place = utterance_audio(data, utt, None)
+        row: dict[str, Value] = {"utt": utt, "path": place.path, "label": label}
+        row["speaker"] = data.utt2spk[utt]
+        if data.segments:
+            row["start"] = repr(place.start)
+        if place.end is not None:
+            row["end"] = repr(place.end)
+        if data.channels and place.channel:
+            row["channel"] = place.channel
+        rows.append((number, row))
+    return Table(root, columns, rows, "utterance")
