@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 corpus=manifest
 corpus_help="Any corpus, from a table (columns: README.md)
   --manifest FILE       .csv, .tsv, .jsonl, .json, .xlsx, .ods or .parquet with the columns
-                        path, label, ...
+                        path, label, ...; or a folder, LABEL/x.wav or SPEAKER/LABEL/x.wav
   --name SET            what to call the corpus
   --audio_dir DIR       where the column path starts (default: the manifest's folder)
   --folds SCHEME        given: by the column split or fold (default, where there is one);
@@ -18,6 +18,8 @@ corpus_help="Any corpus, from a table (columns: README.md)
                         file of such lines
   --map_label PAIRS     labels of the table and classes: exc=happiness,neu=neutral; nothing
                         behind = leaves rows out; or a file of such lines
+  --layout NAMES        what the names of a folder's subfolders are, of label, speaker, split,
+                        fold and - for nothing: label/speaker
   --skip_missing N      leave out up to N rows whose recordings are not there (default 0)
   --no_majority CHOICE  refuse (default), or train: rows with votes and no label train where
                         votes are the target, and are not scored
@@ -30,6 +32,7 @@ audio_dir=
 folds=
 map=
 map_label=
+layout=
 skip_missing=0
 no_majority=refuse
 encoding=
@@ -39,7 +42,7 @@ by_size=true
 
 # Experiments on other folds get other names.
 settle_options() {
-  if wanted 0; then check manifest '.+' "a file"; fi
+  if wanted 0; then check manifest '.+' "a file or a folder"; fi
   check name '[A-Za-z0-9][A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
   check folds '|given|speaker|[1-9][0-9]*' "given, speaker or a number"
   check skip_missing '[0-9]{1,9}' "a whole number"
@@ -54,7 +57,7 @@ prepare_data() {
   python local/prepare.py --manifest "$manifest" --folds "$folds" \
     --map "$map" --map_label "$map_label" --skip_missing "$skip_missing" \
     --no_majority "$no_majority" \
-    ${encoding:+--encoding "$encoding"} ${sheet:+--sheet "$sheet"} \
+    ${layout:+--layout "$layout"} ${encoding:+--encoding "$encoding"} ${sheet:+--sheet "$sheet"} \
     ${audio_dir:+--audio_dir "$audio_dir"} --data_dir "data/$corpus"
 }
 

@@ -13,9 +13,11 @@ from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.data.channels import CHANNELS
-from espnet_sentiment.data.class_folders import LAYOUT_HELP
-from espnet_sentiment.data.pairs import read_pairs
-from espnet_sentiment.data.records import KINDS
+from espnet_sentiment.recipe.data_options import (
+    DATA_HELP,
+    add_data_options,
+    read_options,
+)
 from espnet_sentiment.report.languages import DEFAULT, language_names
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ makes the exit status 1.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP.partition(" (")[0])
-    parser.add_argument("data", metavar="DATA", help=f"{KINDS}, or a folder")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     add_fold_option(parser)
     add_data_options(parser)
     parser.add_argument(
@@ -95,38 +97,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how labelled data is read."""
-    parser.add_argument(
-        "--audio_dir", help="where the column path starts (default: the table's folder)"
-    )
-    parser.add_argument("--map", default="", help="columns: path=file,label=emotion")
-    parser.add_argument(
-        "--map_label",
-        default="",
-        help="labels of the data and classes: exc=happiness,neu=neutral; nothing "
-        "behind = leaves utterances out",
-    )
-    parser.add_argument("--layout", help=LAYOUT_HELP)
-    parser.add_argument(
-        "--skip_missing",
-        type=int,
-        default=0,
-        metavar="N",
-        help="leave out up to N rows whose recordings are not there (default: 0)",
-    )
-    parser.add_argument("--encoding", help="of text that is not UTF-8: cp1252, ...")
-    parser.add_argument("--sheet", help="of a spreadsheet that has several")
-
-
 def run(args: argparse.Namespace) -> int:
     """Evaluate; return the exit status, 1 if a recording could not be answered.
 
     Raises:
         DataError: The model or the data cannot be used.
     """
-    if args.skip_missing < 0 or args.embed < 0:
-        args.parser.error("--skip_missing and --embed: numbers from 0")
+    if args.embed < 0:
+        args.parser.error("--embed: a number from 0")
     if args.out is not None and args.out.is_file():
         raise DataError(f"--out {args.out} is a file: name a folder")
     from espnet_sentiment.model.layout import read_training_config
@@ -202,18 +180,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(args: argparse.Namespace) -> "Manifest":
-    from espnet_sentiment.data.manifest import Reading, read_manifest
+    from espnet_sentiment.data.manifest import read_manifest
 
     groups = [name.strip() for name in args.by.split(",") if name.strip()]
-    reading = Reading(
-        read_pairs("--map", args.map),
-        read_pairs("--map_label", args.map_label),
-        args.skip_missing,
-        args.encoding,
-        args.sheet,
-        layout=args.layout,
-        groups=list(dict.fromkeys(groups)),
-    )
+    reading = read_options(args, list(dict.fromkeys(groups)))
     return read_manifest(args.data, args.audio_dir, reading)
 
 

@@ -20,7 +20,8 @@ from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
 COMMANDS = (
-    *("predict", "evaluate", "info", "pack", "unpack", "demo"),
+    *("predict", "train", "evaluate", "info", "pack", "unpack", "demo"),
+    *("encoders", "decoders"),
     *("align", "report", "plot", "deletion", "tables"),
     "completion",
 )

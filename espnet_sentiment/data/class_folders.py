@@ -18,10 +18,6 @@ from espnet_sentiment.data.table import Table, Value
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 LEVELS = ("label", "speaker", "split", "fold", "-")
-LAYOUT_HELP = (
-    "what the names of a folder's subfolders are, of label, speaker, split, fold and - "
-    "for nothing: speaker/label, say (default: the innermost is the label)"
-)
 
 
 def read_folder(root: Path, layout: str | None = None) -> Table:
