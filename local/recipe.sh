@@ -26,6 +26,7 @@ stop_stage=6
 : "${asr_tag:=}" "${asr_seed:=0}" "${asr_nj:=2}" "${asr_init:=}"
 sentiment_args=
 seed=0
+final=none
 tag=
 channel=
 ngpu=0
@@ -79,6 +80,8 @@ Models
   --align_words         find the times of the words, by the ASR model of --encoder, for the
                         report of stage 6 (Whisper base: 2 s per utterance on one core)
   --seed N              random seed, or several in quotes (default 0)
+  --final all           also a model on all utterances, which predict and pack take: it trains
+                        as long as the folds did, whose scores estimate it (default none)
   --tag NAME            appended to the experiment's name
 
 Others
@@ -96,6 +99,7 @@ Others
 
 check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
+check final 'none|all' "none or all"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
 check asr_tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
@@ -226,6 +230,7 @@ run_stages() {
   if wanted 4; then
     local -a settings=()
     if [[ $by_size == true ]]; then settings+=(--by_size); fi
+    if [[ $final != none ]]; then settings+=(--final "$final"); fi
     module sentiment_train "${experiment[@]}" "${shared[@]}" "${settings[@]}" \
       ${nj:+--nj "$nj"} "$override"
   fi

@@ -13,10 +13,11 @@ from espnet_sentiment.core.entry import check_gpus, run, split_options
 from espnet_sentiment.core.files import read_json, sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
-from espnet_sentiment.data.folds import Fold, read_folds
+from espnet_sentiment.data.folds import Fold, everything, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import describe_encoder
+from espnet_sentiment.model.layout import FINAL
 from espnet_sentiment.recipe.by_size import (
     by_size,
     by_size_message,
@@ -32,6 +33,7 @@ from espnet_sentiment.recipe.experiment import (
     model_inputs,
     read_transcripts,
     store_inputs,
+    trained,
     used_folders,
     view_dirs,
 )
@@ -44,6 +46,9 @@ from espnet_sentiment.recipe.still_learning import learning_message, still_learn
 from espnet_sentiment.recipe.target import check_target, training_fold
 
 ALGORITHM = 2
+FINAL_ALGORITHM = 1  # of how long the final model trains
+
+Job = tuple[Experiment, Fold, Stage]
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -56,6 +61,13 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="choose learning rate, dropout and budget by the number of training "
         "utterances, where neither the config nor --sentiment_args does",
+    )
+    parser.add_argument(
+        "--final",
+        choices=("none", "all"),
+        default="none",
+        help="all: once the folds are trained, also a model on all utterances, which "
+        "pack and predict take (default: none)",
     )
     parser.add_argument(
         "--nj",
@@ -84,7 +96,8 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     folds = read_folds(args.data_dir)
     extra = split_options("--sentiment_args", args.sentiment_args)
     encoder = load_encoder_config(args.encoder, args.encoder_model)
-    todo: list[tuple[Experiment, Fold, Stage]] = []
+    todo: list[Job] = []
+    finals: list[tuple[Experiment, dict[str, Any]]] = []
     n_utts = training_utterances(fold.train for fold in folds)
     chosen: dict[Experiment, list[str]] = {}
     for experiment in all_experiments:
@@ -100,6 +113,7 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             **speaker_inputs(config, extra, data),
             **({"by_size": chosen[experiment]} if chosen[experiment] else {}),
         }
+        finals.append((experiment, inputs))
         for fold in folds:
             stage = Stage(
                 f"stage 4: {experiment.name} fold {fold.name}",
@@ -126,6 +140,50 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
                     message = by_size_message(n_utts, chosen[experiment])
                     say(f"stage 4: {experiment.name}", message)
             _train(todo, folds, data, encoder, options, args)
+    if args.final == "all":
+        given = {e: [*chosen[e], *extra] for e in all_experiments}
+        _train_finals(finals, folds, data, encoder, given, args)
+
+
+def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
+    """Train on all utterances what is not, for as long as the folds' curves say."""
+    every = everything(FINAL, folds)
+    todo: list[Job] = []
+    for experiment, inputs in finals:
+        texts = read_transcripts(experiment, data.utts)
+        trainings = {fold.name: trained(experiment, fold.name) for fold in folds}
+        stage = Stage(
+            f"stage 4: {experiment.name} final",
+            experiment.dir / FINAL / DONE,
+            {
+                **inputs,
+                **training_inputs(data, every, texts, inputs["config"]),
+                **_layer_inputs(experiment, given[experiment], data, every),
+                "folds": {name: stamp.sums() for name, stamp in trainings.items()},
+                "algorithm": FINAL_ALGORITHM,
+            },
+            ALGORITHM,
+        )
+        if not stage.is_done():
+            todo.append((experiment, every, stage))
+    if todo:
+        with writing(*(experiment.dir for experiment, _, _ in todo)):
+            todo = [item for item in todo if not item[2].is_done()]
+            options = {e: given[e] for e, _, _ in todo}
+            _train(todo, folds, data, encoder, options, args)
+
+
+def _is_final(stage: Stage) -> bool:
+    """Tell a model of all utterances from a fold, which may have any name."""
+    return stage.stamp.parent.name == FINAL
+
+
+def histories_of(experiment: Experiment, folds: list[Fold]) -> dict[str, Any]:
+    """Read the learning curves of all folds, by name."""
+    return {
+        fold.name: read_json(experiment.fold_dir(fold.name) / "history.json")
+        for fold in folds
+    }
 
 
 def _layer_inputs(
@@ -147,9 +205,16 @@ def _chooses_layer(experiment: Experiment, extra: list[str]) -> bool:
     return asked == "best" or bool({"best", "--layer=best"} & {*extra})
 
 
-def _train(todo, all_folds, data, encoder: dict, given, args) -> None:
+def _train(
+    todo: list[Job], all_folds: list[Fold], data, encoder: dict, given, args
+) -> None:
     """Train what is left; ESPnet's slow imports are paid once, and only here."""
     from espnet_sentiment.scoring.pooled import pool
+    from espnet_sentiment.train.final import (
+        final_budget,
+        final_options,
+        keep_training_curves,
+    )
     from espnet_sentiment.train.parallel_folds import run_jobs, run_jobs_on
     from espnet_sentiment.train.train_fold import (
         expected_epochs,
@@ -178,41 +243,62 @@ def _train(todo, all_folds, data, encoder: dict, given, args) -> None:
         of_it = [fold for other, fold, _ in todo if other is experiment]
         check_speakers(of_task, experiment.sentiment, data, of_it)
 
-    def job(experiment: Experiment, fold: Fold, stage: Stage) -> None:
+    def options_of(experiment: Experiment, fold: Fold, stage: Stage) -> dict[str, Any]:
+        of_task = options[experiment]
+        if not _is_final(stage):
+            return of_task
+        sizes = [len(training_fold(one, of_task).train) for one in all_folds]
+        n_utts = len(training_fold(fold, of_task).train)
+        found = histories_of(experiment, all_folds)
+        budget = final_budget([*found.values()], sizes, n_utts, of_task)
+        say(
+            f"stage 4: {experiment.name} final",
+            f"{n_utts} utterances, {counted(budget['max_epoch'], 'epoch')}: the folds' "
+            f"{budget['updates']} updates (median)",
+        )
+        return final_options(of_task, budget)
+
+    of_jobs = [options_of(*item) for item in todo]
+
+    def job(item: Job, of_task: dict[str, Any]) -> None:
+        experiment, fold, stage = item
         check_gpus(args.ngpu)
         out = stage.stamp.parent
         stage.start(out)
         outputs = train_fold(
             out=out,
-            fold=training_fold(fold, options[experiment]),
+            fold=training_fold(fold, of_task),
             data=data,
             store=FeatureStore(experiment.store / CLEAN),
             views=list(view_dirs(experiment)),
             encoder=encoder,
-            options=options[experiment],
+            options=of_task,
             seed=experiment.seed,
             ngpu=args.ngpu,
             transcripts=experiment.text,
         )
+        if _is_final(stage):
+            keep_training_curves(out / "history.json")
         stage.finish(None, outputs)
 
-    jobs = [functools.partial(job, *item) for item in todo]
+    jobs = [functools.partial(job, *pair) for pair in zip(todo, of_jobs, strict=True)]
     if args.cluster:
         names = [f"{stage.name}, in {stage.stamp.parent}" for _, _, stage in todo]
         run_jobs_on(args.cluster, jobs, names)
     else:
         epochs = [
-            expected_epochs(options[experiment], len(fold.train))
-            for experiment, fold, _ in todo
+            expected_epochs(of_task, len(fold.train))
+            for (_, fold, _), of_task in zip(todo, of_jobs, strict=True)
         ]
         run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
     for experiment in options:
-        folds = counted(sum(item[0] == experiment for item in todo), "fold")
-        print(f"[stage 4] {folds} trained in {experiment.dir}", file=sys.stderr)
-        histories = {
-            fold.name: read_json(experiment.fold_dir(fold.name) / "history.json")
-            for fold in all_folds
-        }
+        done = [stage for other, _, stage in todo if other == experiment]
+        if _is_final(done[0]):
+            print(f"[stage 4] trained: {experiment.dir / FINAL}", file=sys.stderr)
+            continue
+        n_folds = counted(len(done), "fold")
+        print(f"[stage 4] {n_folds} trained in {experiment.dir}", file=sys.stderr)
+        histories = histories_of(experiment, all_folds)
         if found := still_learning(histories, options[experiment]):
             say(f"stage 4: {experiment.name}", f"WARNING: {learning_message(found)}")
 

@@ -88,6 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scoring (default: 6)",
     )
     parser.add_argument(
+        "--final",
+        choices=("none", "all"),
+        default="all",
+        help="all: also a model of all utterances, which predict, evaluate and pack "
+        "take (default: all)",
+    )
+    parser.add_argument(
         "--nj",
         type=int,
         help="processes on the CPU: of stage 1, folds of stage 4 (default: one a core)",
@@ -187,11 +194,12 @@ def _run_stages(args: argparse.Namespace) -> None:
         experiment += ["--seed", *map(str, args.seed), "--ngpu", str(args.ngpu)]
         nj = ["--nj", str(args.nj)] if args.nj else []
         channel = ["--channel", args.channel] if args.channel else []
+        training = [*shared, "--by_size", "--final", args.final, *nj, override]
         stages = [
             (1, "make_features", [*data, *channel, *nj, *shared]),
             (2, "fetch_encoder", data),
             (3, "encode", [*experiment, *shared, override]),
-            (4, "sentiment_train", [*experiment, *shared, "--by_size", *nj, override]),
+            (4, "sentiment_train", [*experiment, *training]),
             (5, "sentiment_inference", [*experiment, *shared]),
             (6, "score", experiment),
             (6, "report", [*experiment, *channel]),

@@ -43,6 +43,21 @@ class Fold:
                 object.__setattr__(self, part, list(map(nfc, utts)))
 
 
+def everything(name: str, folds: Sequence[Fold]) -> Fold:
+    """Return all utterances of some folds as what one fold trains on.
+
+    Args:
+        name: Of that fold.
+        folds: At least one.
+
+    Returns:
+        ``valid`` is the first fold's, which trains, too: ESPnet validates every epoch.
+    """
+    every = {utt for fold in folds for utt in (*fold.train, *fold.valid, *fold.test)}
+    extra = {utt for fold in folds for utt in fold.no_majority}
+    return Fold(name, sorted(every), folds[0].valid, [], sorted(extra))
+
+
 def leave_one_group_out(
     utt2group: Mapping[str, str],
     valid_group: Mapping[str, str] | None = None,

@@ -19,6 +19,8 @@ CONFIG = "config.yaml"
 
 TEXT = "text"
 
+FINAL = "final"  # beside the folds: the model that has learned from all utterances
+
 ANEW = "copy it anew from where the model was trained"
 RENAME = "rename it in the data and train again"
 

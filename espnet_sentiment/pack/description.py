@@ -8,7 +8,12 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.core.stamp import DONE, Stamp, read_stamp
 from espnet_sentiment.encoder.kinds import check_reference
-from espnet_sentiment.model.layout import CHECKPOINT, CONFIG, read_training_config
+from espnet_sentiment.model.layout import (
+    CHECKPOINT,
+    CONFIG,
+    FINAL,
+    read_training_config,
+)
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 
 # What results.json says that stands for the whole experiment.
@@ -33,13 +38,35 @@ def _natural(name: str) -> list:
     ]
 
 
+def final_dir(experiment: Path) -> Path | None:
+    """Return the model of an experiment that has learned from all; None without.
+
+    Raises:
+        DataError: It is there, but the folds are others by now.
+    """
+    folder = experiment / FINAL
+    if not (folder / CHECKPOINT).is_file():
+        return None
+    stamp = read_stamp(folder / DONE)
+    known = {} if stamp is None else stamp.inputs.get("folds", {})
+    for fold in fold_dirs(experiment):
+        training, name = read_stamp(fold / DONE), _name(fold)
+        if training is None or known.get(name) != training.sums():
+            raise DataError(
+                f"{folder} was trained by other folds than {fold.name} is now: run "
+                "stage 4 again with --final all, or name a fold (--fold "
+                f"{name}), or delete {folder}"
+            )
+    return folder
+
+
 def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
-    """Choose a fold of an experiment.
+    """Choose a fold of an experiment, or its model of all utterances.
 
     Args:
         experiment: Folder ``exp/<set>_<name>``.
-        fold: The fold's name; None is the one with the best validation UA, the first
-            of equals.
+        fold: The fold's name, or ``final``; None is the final model, where there is
+            one, else the fold with the best validation UA, the first of equals.
 
     Returns:
         The fold's folder, and why it was chosen.
@@ -49,6 +76,9 @@ def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
     """
     folders = fold_dirs(experiment)
     names = [_name(folder) for folder in folders]
+    final = fold in (None, FINAL) and FINAL not in names and final_dir(experiment)
+    if final:
+        return final, f"trained on all utterances; {len(folders)} folds estimate it"
     if fold is not None:
         wanted = fold.removeprefix("fold")
         if wanted not in names:
@@ -130,6 +160,8 @@ def _is_scored(training: Stamp, results_file: Path) -> bool:
     """Tell whether the results, if any, are those of this training."""
     scored = read_stamp(results_file.with_name(".score.json"))
     trainings = {} if scored is None else scored.inputs.get("trainings", {})
+    if training.path.absolute().parent.name == FINAL:
+        return bool(trainings) and trainings == training.inputs["folds"]
     fold = _name(training.path.absolute().parent)
     # What 0.1.0 scored does not say what it scored.
     return fold not in trainings or trainings[fold] == training.sums()

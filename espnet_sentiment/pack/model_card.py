@@ -10,6 +10,7 @@ from typing import Any
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import SENTENCE, cell
 from espnet_sentiment.encoder.hub_names import split_revision
+from espnet_sentiment.model.layout import FINAL
 from espnet_sentiment.pack.layout import ENCODER
 from espnet_sentiment.scoring.tables import markdown, percent
 
@@ -160,13 +161,20 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
         rows.append(["UA of always naming the most frequent class", f"{chance:.2f}"])
     yield markdown(["metric", "%"], rows).rstrip()
     yield f"\n{SENTENCE.format(cell(metrics.get('overlap')))}"
-    if len(folds) > 1:
+    if description["fold"] == FINAL:
+        yield (
+            f"\nThe decoder here has learned from all of {corpus}, so that nothing is "
+            "left to test it on. These are the scores of decoders that were trained "
+            "alike, each without what it was tested on; they estimate its own:\n"
+        )
+    elif len(folds) > 1:
         fold = markdown_text(description["fold"])
         yield (
             f"\nThe decoder here is that of **fold {fold}**"
             f"{_why(description)}. Every fold was tested on utterances that it did not "
             "learn from:\n"
         )
+    if len(folds) > 1:
         scores = [
             [f["fold"], f["n_test"], percent(f["wa"]), percent(f["ua"])] for f in folds
         ]

@@ -108,7 +108,8 @@ def best_layer(
     """
     from sklearn.model_selection import GroupKFold
 
-    utts = [utt for utt in (*fold.train, *fold.valid) if utt in utt2label]
+    every = dict.fromkeys((*fold.train, *fold.valid))
+    utts = [utt for utt in every if utt in utt2label]
     rows, labels = pooled.rows(utts), np.array([utt2label[utt] for utt in utts])
     groups = [utt2spk[utt] for utt in utts]
     if len(set(groups)) == 1:  # nobody to hold out

@@ -174,7 +174,7 @@ def _copy(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _best_epochs(reporter: Reporter, options) -> set[int]:
-    n_best = max(_n_best(options))
+    n_best = max(numbers_of_best(vars(options)))
     return {
         epoch
         for criterion in options.best_model_criterion
@@ -182,9 +182,9 @@ def _best_epochs(reporter: Reporter, options) -> set[int]:
     }
 
 
-def _n_best(options) -> list[int]:
+def numbers_of_best(options: Mapping) -> list[int]:
     """Return the numbers of best epochs, which may be one number, or none."""
-    numbers = options.keep_nbest_models
+    numbers = options["keep_nbest_models"]
     return [numbers] if isinstance(numbers, int) else list(numbers) or [1]
 
 
@@ -213,7 +213,8 @@ def _keep(folder: Path, reporter: Reporter, best: dict, options) -> None:
     ((phase, name, mode),) = options.best_model_criterion
     epochs = reporter.sort_epochs(phase, name, mode)
     # As ESPnet does: of several numbers the largest that there are epochs for.
-    n_best = max([n for n in _n_best(options) if n <= len(epochs)] or [1])
+    numbers = numbers_of_best(vars(options))
+    n_best = max([n for n in numbers if n <= len(epochs)] or [1])
     state = average([best[epoch] for epoch in epochs[:n_best]])
     with atomic_path(folder / KEPT) as path:
         torch.save({"model": state, "reporter": reporter.state_dict()}, path)
