@@ -1,11 +1,14 @@
 """``layer: best``: from training to decoding, in use, and in packs."""
 
+import shutil
+
 import pytest
 from stage_world import World
 
 from espnet_sentiment.bin import probe
 from espnet_sentiment.bin.deletion import load_classifiers
 from espnet_sentiment.core.config import read_config
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.data.feature_store import FeatureStore
@@ -121,3 +124,14 @@ def test_another_choice_than_best_is_refused(world):
             world.run(4, 4)
     finally:
         world.write(world.sentiment, config)
+
+
+def test_a_large_store_is_refused_with_what_to_do(world, monkeypatch):
+    monkeypatch.setattr("espnet_sentiment.scoring.layer_probe.MAX_UTTS", 3)
+    monkeypatch.setattr(world, "seed", "99")  # or nothing is left to train
+    try:
+        with pytest.raises(DataError, match=r"at most 3 .*layer: 3"):
+            world.run(4, 4)
+    finally:
+        for folder in world.root.glob("exp/an4_*_seed99"):
+            shutil.rmtree(folder)

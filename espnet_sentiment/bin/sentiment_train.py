@@ -229,10 +229,17 @@ def _train(
         check_encoder(store, described)
         store.check()
     # Kept for the folds, which choose their layers by it.
-    for root in {
-        e.store / CLEAN for e, extra in given.items() if _chooses_layer(e, extra)
-    }:
-        pool(FeatureStore(root), functools.partial(print, file=sys.stderr))
+    for experiment in [e for e, extra in given.items() if _chooses_layer(e, extra)]:
+        from espnet_sentiment.scoring.layer_probe import PARTS, check_probe
+
+        store = FeatureStore(experiment.store / CLEAN)
+        check_probe(store, f"{experiment.sentiment}: layer: best")
+        pool(store, functools.partial(print, file=sys.stderr))
+        say(
+            f"stage 4: {experiment.name}",
+            f"chooses a layer of {store.n_layers} by {PARTS * store.n_layers} "
+            "regressions a fold",
+        )
     options = {
         experiment: task_defaults(
             read_config(experiment.sentiment), experiment.sentiment, extra

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accuracy
 from espnet_sentiment.scoring.pooled import Pooled
@@ -128,6 +130,20 @@ def best_layer(
         ua = unweighted_accuracy(labels.tolist(), found.tolist())
         scores.append((ua, sureness.mean()))
     return max(range(len(scores)), key=scores.__getitem__)
+
+
+def check_probe(store: FeatureStore, what: str) -> None:
+    """Refuse to choose a layer of a store that regressions would take hours of.
+
+    Raises:
+        DataError: It is too large.
+    """
+    if len(store) > MAX_UTTS:
+        raise DataError(
+            f"{what} asks for logistic regressions, which take at most {MAX_UTTS} "
+            f"utterances; {store.root} has {len(store)}: choose a layer on a part of "
+            "the corpus, and name it in the encoder's config (layer: 3)"
+        )
 
 
 def _score(
