@@ -91,6 +91,31 @@ def test_a_flat_folder_tells_no_classes(lay):
     assert "LABEL/x.wav" in error_of(lay("a.sph", "b.sph"))
 
 
+@pytest.mark.parametrize(
+    ("names", "layout"),
+    [
+        (["joy/x/a.sph", "joy/y/b.sph", "dull/x/c.sph"], "label/speaker"),
+        (["a/1/a.sph", "a/2/b.sph", "b/1/c.sph", "b/3/d.sph"], "label/speaker"),
+        (["train/joy/a.sph", "extra/joy/b.sph"], "split/label"),
+        (["data/train/a.sph", "data/test/b.sph"], "split/label"),
+        (["train/joy/x/a.sph", "test/dull/x/b.sph"], "split/label/speaker"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_asked_for(lay, names, layout):
+    root = lay(*names)
+    assert f"--layout {layout}" in error_of(root)
+    if layout == "label/speaker":
+        assert {u.label for u in read(root, layout=layout).utterances} == {
+            name.split("/")[0] for name in names
+        }
+
+
+def test_a_table_deep_in_the_folder_is_named(lay):
+    root = lay("x/data/train/a.sph")
+    (root / "x" / "data" / "metadata.csv").write_text("file_name,label\n")
+    assert f"{root}/x/data/metadata.csv" in error_of(root)
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     assert "holds no recordings" in error_of(tmp_path)
 

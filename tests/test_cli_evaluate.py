@@ -130,6 +130,69 @@ def test_labels_that_the_model_lacks_are_refused_with_a_remedy(
     assert read_json(tmp_path / "out" / "results.json")["n_utterances"] == n
 
 
+def test_labels_are_named_as_the_message_spells_them(world, fold, table, capsys):
+    text = table.read_text().replace(",an,", ",very angry,", 1)
+    table.write_text(text.replace(",cen,", ',"a,b=c",', 1))
+    status, _, said = run(capsys, fold, table)
+    assert status == 2
+    given = said[said.index("{") : said.index("}") + 1]
+    assert json.loads(given) == {"a,b=c": "", "very_angry": ""}
+    labels = table.with_name("labels.json")
+    labels.write_text(given)
+    status, shown, said = run(capsys, fold, table, "--map_label", labels)
+    assert status == 0, said
+    assert f"{len(world.utterances) - 2} utterances" in shown
+    table.write_text(text)
+    status, shown, said = run(capsys, fold, table, "--map_label", "very_angry=an")
+    assert status == 0, said
+    assert "no row has" not in said
+
+
+def test_a_trainings_folder_is_not_written_into(fold, table, capsys):
+    before = (fold.parent / "results.json").read_bytes()
+    for out in (fold, fold.parent):
+        status, _, said = run(capsys, fold, table, "--out", out)
+        assert status == 2
+        assert "name another folder" in said
+    assert (fold.parent / "results.json").read_bytes() == before
+
+
+def test_recordings_of_the_same_names_elsewhere_are_not_those_it_learned_from(
+    world, fold, table, tmp_path, capsys
+):
+    shutil.copytree(world.root, tmp_path / "copy", ignore=shutil.ignore_patterns("exp"))
+    table.write_text(table.read_text().replace(f"{world.root}/", f"{tmp_path}/copy/"))
+    assert "has learned from" not in run(capsys, fold, table)[2]
+
+
+def test_classes_that_the_data_lacks_count_in_no_score(fold, table, tmp_path, capsys):
+    out = tmp_path / "out"
+    run(capsys, fold, table, "--map_label", "cen=", "--out", out)
+    results = read_json(out / "results.json")
+    wa = results["pooled"]["wa"]
+    assert results["pooled"]["ua"] == wa
+    # Precision is 1: F1 of the one class that there is.
+    assert results["pooled"]["macro_f1"] == pytest.approx(2 * wa / (1 + wa))
+
+
+def test_votes_without_a_label_are_not_scored(world, fold, table, capsys):
+    lines = [f"{line},an an" for line in table.read_text().splitlines()]
+    lines[0] = lines[0].removesuffix("an an") + "votes"
+    label = lines[1].split(",")[2]
+    lines[1] = lines[1].replace(f",{label},", ",,", 1)
+    table.write_text("\n".join(lines))
+    status, shown, said = run(capsys, fold, table)
+    assert status == 0, said
+    assert "1 utterance with votes and no label" in said
+    assert f"{len(world.utterances) - 1} utterances." in shown
+
+
+def test_data_that_is_not_there_is_refused(fold, tmp_path, capsys):
+    status, _, said = run(capsys, fold, tmp_path / "none.csv")
+    assert status == 2
+    assert "does not exist" in said
+
+
 def test_folders_are_labels(world, fold, tmp_path, capsys):
     for utt, u in world.utterances.items():
         folder = tmp_path / "corpus" / u["speaker"] / u["label"]
@@ -158,6 +221,7 @@ def test_what_cannot_be_heard_is_named_and_not_scored(
     results = read_json(tmp_path / "out" / "results.json")
     assert results["n_utterances"] == len(world.utterances) - 1
     assert list(results["not_answered"]) == [cells[0]]
+    assert cells[0] in (tmp_path / "out" / "RESULTS.md").read_text()
 
 
 def test_a_part_alone_is_scored(fold, table, tmp_path, capsys):

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+from signal import SIGINT
 
 import pytest
 import yaml
@@ -50,8 +52,9 @@ def corpus(tmp_path_factory, an4_wavs):
     return root
 
 
-def train(corpus, data, out, *options):
-    files = ["--encoder", corpus / "small.yaml", "--sentiment", corpus / "tiny.yaml"]
+def train(corpus, data, out, *options, confs=None):
+    confs = confs or corpus
+    files = ["--encoder", confs / "small.yaml", "--sentiment", confs / "tiny.yaml"]
     argv = ["train", corpus / data, "--out", out, "--nj", 1, *files, *options]
     return main([*map(str, argv)])
 
@@ -133,11 +136,16 @@ def test_folds_give_experiments_names_of_their_own(corpus, trained):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--encoder", "wisper"], "whisper_base"),
+        (["--encoder", "no_such"], "whisper_base"),
         (["--sentiment", "owner/name"], "rnn_attention"),
         (["--name", "a b"], "--name"),
         (["--nj", "0"], "--nj"),
         (["--map", "path"], "--map"),
+        (["--folds", "foo"], "--folds"),
+        (["--seed", "-1"], "--seed"),
+        (["--tag", "../x"], "--tag"),
+        (["--encoder", "rnnt"], "--encoder_model"),
+        (["--sentiment", "cnn_lstm_text"], "transcripts"),
         (["--encoder", "fbank", "rnnt", "--encoder_model", "x"], "one encoder"),
     ],
 )
@@ -157,6 +165,31 @@ def test_data_that_is_not_there_is_refused(tmp_path, capsys):
     assert not out.exists()
 
 
+def test_another_corpus_of_the_name_is_refused(corpus, trained, tmp_path, capsys):
+    shutil.copytree(corpus / "folder", tmp_path / "folder")
+    assert train(tmp_path, "folder", trained, confs=corpus) == 2
+    assert "--name" in capsys.readouterr().err
+
+
+def test_votes_that_lack_are_refused_before_anything_is_encoded(
+    corpus, tmp_path, capsys
+):
+    argv = ["train", str(corpus / "folder"), "--out", str(tmp_path / "out")]
+    argv += ["--encoder", "fbank", "--sentiment", "rnn_attention_votes"]
+    assert main(argv) == 2
+    assert "votes" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "dump").exists()
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    corpus, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(encode, "main", lambda options: os.kill(os.getpid(), SIGINT))
+    argv = ["train", str(corpus / "folder"), "--out", str(tmp_path / "out")]
+    assert main([*argv, "--encoder", str(corpus / "small.yaml")]) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
 def test_a_config_is_laid_where_experiments_look_for_it(corpus, tmp_path):
     path = place_config("encoder", "whisper_base", tmp_path)
     assert path.read_bytes() == shipped("encoder")["whisper_base"].read_bytes()
@@ -164,6 +197,10 @@ def test_a_config_is_laid_where_experiments_look_for_it(corpus, tmp_path):
     path.write_text("encoder: none\n")
     with pytest.raises(DataError, match="another config"):
         place_config("encoder", "whisper_base", tmp_path)
+    text = shipped("encoder")["whisper_base"].read_text()
+    path.write_text(f"# of an earlier release\n{text}")
+    assert place_config("encoder", "whisper_base", tmp_path) == path
+    path.write_text("encoder: none\n")
     assert place_config("encoder", str(path), tmp_path) == path
     moved = place_config("encoder", str(corpus / "small.yaml"), tmp_path)
     conf = yaml.safe_load(moved.read_text())["encoder_conf"]

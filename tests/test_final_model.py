@@ -1,11 +1,13 @@
 """A model of all utterances, trained for as long as the folds say."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from stage_world import World
 
+from espnet_sentiment.bin.sentiment_train import _train_finals
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.core.stamp import DONE, read_stamp
@@ -20,9 +22,6 @@ OPTIONS = {
     "best_model_criterion": [("valid", "ua", "max")],
     "keep_nbest_models": 2,
     "num_iters_per_epoch": None,
-    "batch_type": "unsorted",
-    "batch_size": 10,
-    "accum_grad": 1,
 }
 
 
@@ -72,7 +71,20 @@ def test_it_is_not_trained_twice(world, exp):
     assert read_stamp(exp / "final" / DONE) == before
 
 
-def test_folds_that_changed_make_it_anew_and_until_then_refuse_it(world, exp, tmp_path):
+def test_a_fold_that_is_gone_refuses_it(exp, tmp_path):
+    copy = shutil.copytree(exp, tmp_path / exp.name)
+    shutil.rmtree(copy / "fold2")
+    with pytest.raises(DataError, match=r"fold 2.*--final all"):
+        find_model(copy)
+
+
+def test_a_fold_of_its_name_is_refused():
+    folds = [Fold("1", ["a"], ["b"], ["c"]), Fold("final", ["a"], ["b"], ["c"])]
+    with pytest.raises(DataError, match="rename the fold"):
+        _train_finals([], folds, SimpleNamespace(path="data"), {}, {}, None)
+
+
+def test_folds_that_changed_refuse_it(exp, tmp_path):
     copy = shutil.copytree(exp, tmp_path / exp.name)
     (copy / "fold1" / DONE).unlink()
     with pytest.raises(DataError, match="--final all"):
@@ -100,34 +112,36 @@ def test_the_report_and_scores_do_not_see_it(world, exp):
     assert names == list(world.folds)
 
 
-def test_budget_is_the_folds_median_in_updates():
+def test_budget_is_the_folds_median_in_utterances_seen():
     histories = [
         {"valid_ua": [0.1, 0.5, 0.4, 0.3]},  # 2 and 3 are averaged
         {"valid_ua": [0.9, 0.1, 0.2, 0.8]},  # 1 and 4
         {"valid_ua": [0.1, 0.9, 0.3, 0.9]},  # 2 and 4
     ]
     budget = final_budget(histories, [30, 30, 30], 40, OPTIONS)
-    # 4 epochs of 3 updates are 3 epochs of 4.
-    assert budget == {"updates": 12, "max_epoch": 3, "keep_nbest_models": 2}
+    # 4 epochs of 30 are 3 epochs of 40.
+    assert budget == {"max_epoch": 3, "keep_nbest_models": 2}
     fewer = final_budget(histories[:1], [10], 100, OPTIONS)
-    assert fewer == {"updates": 3, "max_epoch": 1, "keep_nbest_models": 1}
+    assert fewer == {"max_epoch": 1, "keep_nbest_models": 1}
+    fixed = {**OPTIONS, "num_iters_per_epoch": 5}
+    assert final_budget(histories, [30, 30, 30], 40, fixed)["max_epoch"] == 4
 
 
-def test_updates_that_were_counted_go_before_those_that_are_computed():
-    histories = [{"valid_ua": [0.1, 0.5], "updates": [3, 4]}]  # max_updates: 4
-    assert final_budget(histories, [30], 20, OPTIONS)["updates"] == 4
+def test_an_epoch_that_was_ended_counts_by_what_was_made_of_it():
+    histories = [{"valid_ua": [0.1, 0.2, 0.5], "updates": [4, 8, 10]}]
+    assert final_budget(histories, [40], 20, OPTIONS)["max_epoch"] == 5
 
 
 def test_a_criterion_without_a_curve_takes_all_epochs():
     options = {**OPTIONS, "best_model_criterion": [("valid", "loss2", "min")]}
     histories = [{"train_loss": [3.0, 2.0, 1.0]}]
-    assert final_budget(histories, [10], 10, options)["updates"] == 3
+    assert final_budget(histories, [10], 10, options)["max_epoch"] == 3
 
 
 def test_options_of_the_folds_budget_are_out():
     options = final_options(
         {"patience": 3, "max_updates": 5, "max_epoch": 30, "lr": 1},
-        {"updates": 9, "max_epoch": 2, "keep_nbest_models": 1},
+        {"max_epoch": 2, "keep_nbest_models": 1},
     )
     assert options["patience"] is None
     assert options["max_updates"] is None

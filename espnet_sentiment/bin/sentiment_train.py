@@ -10,6 +10,7 @@ from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.entry import check_gpus, run, split_options
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
@@ -147,6 +148,11 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
 
 def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
     """Train on all utterances what is not, for as long as the folds' curves say."""
+    if FINAL in {fold.name for fold in folds}:
+        raise DataError(
+            f"{data.path} has a fold {FINAL!r}, which is what the model of all "
+            "utterances is called: rename the fold, or leave out --final all"
+        )
     every = everything(FINAL, folds)
     todo: list[Job] = []
     for experiment, inputs in finals:
@@ -260,8 +266,8 @@ def _train(
         budget = final_budget([*found.values()], sizes, n_utts, of_task)
         say(
             f"stage 4: {experiment.name} final",
-            f"{n_utts} utterances, {counted(budget['max_epoch'], 'epoch')}: the folds' "
-            f"{budget['updates']} updates (median)",
+            f"{n_utts} utterances, {counted(budget['max_epoch'], 'epoch')}: as long as "
+            "the folds, in the median",
         )
         return final_options(of_task, budget)
 

@@ -1,5 +1,6 @@
 """Configs that come with the package, by name: ``whisper_base``, ``rnn_attention``."""
 
+import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.hub_names import is_hub_name
 
 CONF = Path(__file__).parents[1] / "conf"
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SUBSAMPLE = 4  # of 20 ms, as most of the hub's encoders give frames: 80 ms
 
 
@@ -29,7 +31,13 @@ def shipped(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((CONF / kind).glob("*.yaml"))}
 
 
-def place_config(kind: str, named: str, folder: Path) -> Path:
+def needs_model(path: Path) -> bool:
+    """Tell whether a config names its model by a path of a checkout's."""
+    conf = read_config(path).get("encoder_conf") or {}
+    return str(conf.get("model", "")).startswith("..")
+
+
+def place_config(kind: str, named: str, folder: Path, has_model: bool = False) -> Path:
     """Lay a config into a recipe's folder, where its experiments look for it.
 
     Args:
@@ -37,6 +45,7 @@ def place_config(kind: str, named: str, folder: Path) -> Path:
         named: A file; a name of :func:`shipped`; of an encoder, also ``owner/name`` on
             the Hugging Face Hub.
         folder: The recipe's.
+        has_model: Whether an encoder's model is named besides.
 
     Returns:
         ``folder/conf/<kind>/<name>.yaml``.
@@ -51,6 +60,11 @@ def place_config(kind: str, named: str, folder: Path) -> Path:
         name, text = path.stem, _moved(kind, path)
     elif named in known:
         name, text = named, known[named].read_text(encoding="utf-8")
+        if needs_model(known[named]) and not has_model:
+            raise UserError(
+                f"--{kind} {named} reads a model that is trained in a checkout: name "
+                "it by --encoder_model"
+            )
     elif kind == "encoder" and is_hub_name(named):
         name, text = named.replace("/", "--"), _of_hub(named)
     else:
@@ -58,8 +72,14 @@ def place_config(kind: str, named: str, folder: Path) -> Path:
         raise UserError(
             f"--{kind} {named}: name a file{hub}, or one of {', '.join(known)}"
         )
+    if not WORD.fullmatch(name):
+        raise UserError(
+            f"--{kind} {named}: rename the file by letters, digits, '.', '_' and '-': "
+            "experiments are called by it"
+        )
     out = folder / "conf" / kind / f"{name}.yaml"
-    if out.exists() and out.read_text(encoding="utf-8") != text:
+    # Comments may change with a release.
+    if out.exists() and read_config(out) != yaml.safe_load(text):
         raise DataError(
             f"{out} is another config than --{kind} {named}: name {out} to go on with "
             "it, or delete it to train anew"

@@ -1,6 +1,7 @@
 """espnet-sentiment evaluate: score a model on labelled recordings."""
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
     from espnet_sentiment.report.scored import ScoredUtterance
 
+TRAINING = ("final", ".score.json", "sentiment.pth", "config.yaml")
 HELP = "score a model on labelled recordings: WA, UA, F1, confusion, calibration"
 EPILOG = """\
 DATA is a table with the columns path and label, or a folder: LABEL/x.wav,
@@ -44,7 +46,7 @@ makes the exit status 1.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP.partition(" (")[0])
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP.rpartition(" (")[0])
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     add_fold_option(parser)
     add_data_options(parser)
@@ -105,8 +107,10 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.embed < 0:
         args.parser.error("--embed: a number from 0")
-    if args.out is not None and args.out.is_file():
-        raise DataError(f"--out {args.out} is a file: name a folder")
+    if not Path(args.data).exists():
+        raise DataError(f"{args.data} does not exist: check the path")
+    if args.out is not None:
+        args.out = _check_out(args.out.expanduser())
     from espnet_sentiment.model.layout import read_training_config
     from espnet_sentiment.pack.find import find_model
     from espnet_sentiment.scoring.evaluation import check_labels
@@ -114,7 +118,10 @@ def run(args: argparse.Namespace) -> int:
     manifest = _read(args)
     for line in manifest.said:
         _say(line)
-    utterances = _part(manifest, args.split)
+    part = _part(manifest, args.split)
+    utterances = [u for u in part if u.label is not None]
+    if without := len(part) - len(utterances):
+        _say(f"not scored: {counted(without, 'utterance')} with votes and no label")
     files = find_model(model_name(args.model), args.fold)
     counts = Counter(str(u.label) for u in utterances)
     classes = files.description["classes"]
@@ -133,7 +140,8 @@ def run(args: argparse.Namespace) -> int:
             "(--among labels: it may not)"
         )
 
-    if seen := _learned_from(files.model_file.parent, utterances):
+    corpus = files.description.get("corpus")
+    if seen := _learned_from(files.model_file.parent, corpus, utterances):
         _say(seen)
     begun = time.perf_counter()
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
@@ -170,7 +178,7 @@ def run(args: argparse.Namespace) -> int:
         "versions": versions(),
     }
     results = evaluation_results(scored, classes, manifest.groups, facts)
-    print(evaluation_report(results).replace("![](confusion.png)\n\n", "").rstrip())
+    print(evaluation_report(results, picture=False).rstrip())
     if args.out is not None:
         for path in write_evaluation(
             args.out, results, scored, args.embed, args.language
@@ -184,6 +192,8 @@ def _read(args: argparse.Namespace) -> "Manifest":
 
     groups = [name.strip() for name in args.by.split(",") if name.strip()]
     reading = read_options(args, list(dict.fromkeys(groups)))
+    # Nothing is trained: who has votes and no label is left out, and said.
+    reading = dataclasses.replace(reading, no_majority=True)
     return read_manifest(args.data, args.audio_dir, reading)
 
 
@@ -213,25 +223,56 @@ def _trained_on(description: dict[str, Any]) -> str:
     return f"Model: {description['name']}, trained on {corpus or 'unknown data'}{fold}."
 
 
-def _learned_from(folder: Path, utterances: Sequence["Utterance"]) -> str | None:
-    """Warn of utterances that a model has learned from, by ids or files' names.
+def _check_out(out: Path) -> Path:
+    """Return the folder of results, unless that of a training.
+
+    Raises:
+        DataError: It is no folder, or holds others' results.
+    """
+    if out.is_file():
+        raise DataError(f"--out {out} is a file: name a folder")
+    theirs = [*out.glob("fold*"), *(out / name for name in TRAINING)]
+    if found := [path.name for path in theirs if path.exists()]:
+        raise DataError(
+            f"--out {out} holds a training ({found[0]}), whose results would be lost: "
+            "name another folder"
+        )
+    return out
+
+
+def _learned_from(
+    folder: Path, corpus: str | None, utterances: Sequence["Utterance"]
+) -> str | None:
+    """Warn of recordings that a model has learned from, where that can be told.
 
     Args:
-        folder: The model's; a pack does not tell what it has learned from.
+        folder: The model's; that of a pack does not tell what it has learned from.
+        corpus: What it was trained on, whose data directory lies beside ``exp``.
         utterances: Those that are to be evaluated.
     """
     from espnet_sentiment.core.files import read_table
+    from espnet_sentiment.data.kaldi_dir import read_kaldi_dir, utterance_audio
 
     ids: set[str] = set()
     for name in ("train_shape", "valid_shape"):
         if (folder / name).is_file():
             ids.update(read_table(folder / name))
-    seen = sum(u.utt in ids or u.file in ids for u in utterances)
+    recipe = [*folder.absolute().parents][2:3]
+    data_dir = Path(*recipe, "data", str(corpus))
+    if not ids or not (data_dir / "wav.scp").is_file():
+        return None
+    data = read_kaldi_dir(data_dir)
+    heard = {
+        Path(utterance_audio(data, utt, None).path).resolve()
+        for utt in ids
+        if utt in data.utt2spk
+    }
+    seen = sum(Path(u.wav).resolve() in heard for u in utterances)
     if not seen:
         return None
     return (
-        f"WARNING: the model has learned from {seen} of {len(utterances)} utterances, "
-        "by their ids or files' names: scores are too good"
+        f"WARNING: the model has learned from the recordings of {seen} of "
+        f"{len(utterances)} utterances: scores are too good"
     )
 
 

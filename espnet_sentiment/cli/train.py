@@ -15,7 +15,6 @@ from espnet_sentiment.cli.model_option import keep_place
 from espnet_sentiment.core.entry import add_gpu_argument
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
-from espnet_sentiment.core.interrupt import Interrupted
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.recipe.data_options import (
     DATA_HELP,
@@ -38,14 +37,18 @@ complete does nothing, a killed one goes on: run the same command again.
     --sentiment rnn_attention stats_pooling --seed 0 1 2
   espnet-sentiment pack work/exp/corpus_whisper_base_rnn_attention_seed0 model.zip
 """
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LARGEST_SEED = 999_999_999
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of everything that is written"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of everything that is written",
     )
     parser.add_argument("--name", help="what to call the corpus (default: as DATA)")
     parser.add_argument(
@@ -70,7 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="options of the task that override them: '--max_epoch 20 --grad_clip 1'",
     )
-    parser.add_argument("--seed", nargs="+", type=int, default=[0])
+    parser.add_argument(
+        "--seed", nargs="+", type=int, default=[0], help="one or several (default: 0)"
+    )
     parser.add_argument("--tag", default="", help="appended to the experiments' names")
     add_fold_options(parser)
     add_data_options(parser)
@@ -115,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with contextlib.chdir(place):
             _run_stages(args)
-    except Interrupted:
+    except KeyboardInterrupt:
         print("\nrun the same command again to continue", file=sys.stderr)
         raise
     if args.stop_stage == LAST:
@@ -128,16 +133,25 @@ def _settle(args: argparse.Namespace) -> Path:
 
     Paths that options give are absolute from here on.
     """
-    from espnet_sentiment.cli.configs import place_config, shipped
+    from espnet_sentiment.cli.configs import WORD, place_config, shipped
 
     data = Path(args.data).expanduser()
     if not data.exists():
         raise DataError(f"{args.data} does not exist: check the path")
-    args.name = args.name or data.resolve().stem
-    if not NAME.fullmatch(args.name):
+    place = data.resolve()
+    args.name = args.name or (place.name if place.is_dir() else place.stem)
+    if not WORD.fullmatch(args.name):
         raise UserError(
-            f"--name: {args.name!r} is to be letters, digits, '.', '_' and '-'"
+            f"the corpus cannot be called {args.name!r}: give it a name of letters, "
+            "digits, '.', '_' and '-', --name mycorpus"
         )
+    if not re.fullmatch(r"[A-Za-z0-9._-]*", args.tag):
+        raise UserError(f"--tag {args.tag}: letters, digits, '.', '_' and '-'")
+    if not re.fullmatch("|given|speaker|[1-9][0-9]*", args.folds):
+        raise UserError(f"--folds {args.folds}: given, speaker or a number")
+    if min(args.seed) < 0 or max(args.seed) > LARGEST_SEED:
+        raise UserError(f"--seed: whole numbers from 0 to {LARGEST_SEED}")
+    args.seed = list(dict.fromkeys(args.seed))
     if len(args.encoder) > 1 and args.encoder_model:
         raise UserError("--encoder_model is of one encoder: name one, or leave it out")
     if args.nj is not None and args.nj < 1:
@@ -150,17 +164,48 @@ def _settle(args: argparse.Namespace) -> Path:
     if args.cluster in clusters:
         args.cluster = str(clusters[args.cluster])
     args.cluster = keep_place(args.cluster)
+    args.out = args.out.expanduser()
     if args.out.exists() and not args.out.is_dir():
         raise DataError(f"--out {args.out} is a file: name a folder")
     args.shown, args.out = args.out, args.out.absolute()
     args.out.mkdir(parents=True, exist_ok=True)
     for kind in ("encoder", "sentiment"):
-        placed = [place_config(kind, name, args.out) for name in getattr(args, kind)]
+        placed = [
+            place_config(kind, name, args.out, bool(args.encoder_model))
+            for name in getattr(args, kind)
+        ]
         names = [str(path.relative_to(args.out)) for path in placed]
         setattr(args, kind, list(dict.fromkeys(names)))
+    _check_source(args)
     if args.folds:  # experiments on other folds get other names, as in egs/manifest
         args.tag = "_".join(filter(None, [args.tag, f"folds_{args.folds}"]))
     return args.out
+
+
+def _check_source(args: argparse.Namespace) -> None:
+    """Keep what a corpus was made of; refuse another one of its name.
+
+    Raises:
+        UserError: There is one; or a model reads transcripts, which nothing makes here.
+    """
+    from espnet_sentiment.core.config import read_config
+    from espnet_sentiment.core.files import write_text
+
+    for path in args.sentiment:
+        if read_config(args.out / path).get("text_encoder"):
+            raise UserError(
+                f"--sentiment {Path(path).stem} reads transcripts, which train does "
+                "not make: take run.sh of egs/manifest, by --transcripts"
+            )
+    note = args.out / "data" / f"{args.name}.source"
+    if note.is_file() and note.read_text(encoding="utf-8") != f"{args.data}\n":
+        raise UserError(
+            f"{note.with_suffix('')} was made of "
+            f"{note.read_text(encoding='utf-8').strip()}: give this corpus another "
+            f"name (--name), or another folder (--out); if it has moved, delete {note}"
+        )
+    note.parent.mkdir(exist_ok=True)
+    write_text(note, f"{args.data}\n")
 
 
 def _run_stages(args: argparse.Namespace) -> None:
@@ -185,6 +230,7 @@ def _run_stages(args: argparse.Namespace) -> None:
             ],
         )
     _prepare(args, data_dir)
+    _check_targets(args, data_dir)
     wanted = range(1, args.stop_stage + 1)
     for encoder in args.encoder:
         data = ["--data_dir", data_dir, "--encoder", encoder]
@@ -219,6 +265,17 @@ def _prepare(args: argparse.Namespace, data_dir: str) -> None:
     options.data_dir = data_dir
     with _timed("prepare_table"):
         prepare_table(options)
+
+
+def _check_targets(args: argparse.Namespace, data_dir: str) -> None:
+    """Refuse before hours of encoding what stage 4 would."""
+    from espnet_sentiment.data.folds import read_folds
+    from espnet_sentiment.recipe.data_set import read_data
+    from espnet_sentiment.recipe.target import check_target
+
+    data, folds = read_data(data_dir), read_folds(data_dir)
+    for path in args.sentiment:
+        check_target(Path(path), data, folds)
 
 
 def _stage(name: str, options: Sequence[str]) -> None:

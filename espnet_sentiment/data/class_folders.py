@@ -17,6 +17,31 @@ from espnet_sentiment.data.rows import SPLITS
 from espnet_sentiment.data.table import Table, Value
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+# Nobody is called so.
+EMOTIONS = frozenset(
+    [
+        "anger",
+        "angry",
+        "boredom",
+        "calm",
+        "contempt",
+        "disgust",
+        "disgusted",
+        "fear",
+        "fearful",
+        "frustration",
+        "happy",
+        "happiness",
+        "joy",
+        "negative",
+        "neutral",
+        "positive",
+        "sad",
+        "sadness",
+        "surprise",
+        "surprised",
+    ]
+)
 LEVELS = ("label", "speaker", "split", "fold", "-")
 
 
@@ -81,14 +106,18 @@ def _levels(layout: str) -> list[str]:
 
 def _guess(root: Path, names: Sequence[Sequence[str]]) -> list[str]:
     depths = {len(row) - 1 for row in names}
-    outer = {row[0].lower() for row in names if len(row) > 1}
-    by_split = bool(outer) and outer <= SPLITS.keys()
-    if depths == {1} and not by_split:
-        return ["label"]
-    if depths == {2}:
-        return ["split", "label"] if by_split else ["speaker", "label"]
-    if depths == {3} and by_split:
-        return ["split", "speaker", "label"]
+    outer = {row[0] for row in names if len(row) > 1}
+    by_split = bool(outer) and {name.lower() for name in outer} <= SPLITS.keys()
+    levels = None
+    if depths == {1}:
+        levels = ["label"]
+    elif depths == {2}:
+        levels = ["split", "label"] if by_split else ["speaker", "label"]
+    elif depths == {3} and by_split:
+        levels = ["split", "speaker", "label"]
+    if levels is not None:
+        _check_guess(root, names, levels)
+        return levels
     shown = defaultdict(list)
     for row in names:
         shown[len(row) - 1].append(root.joinpath(*row))
@@ -98,6 +127,37 @@ def _guess(root: Path, names: Sequence[Sequence[str]]) -> list[str]:
         "table with the columns path and label",
         [f"{n} folders deep: {paths[0]}" for n, paths in sorted(shown.items())],
     )
+
+
+def _check_guess(
+    root: Path, names: Sequence[Sequence[str]], levels: Sequence[str]
+) -> None:
+    """Refuse what may be meant otherwise.
+
+    Raises:
+        DataError: Only some of the folders are called as parts are; or what would be
+            speakers looks like labels, of which there are fewer, as a rule.
+    """
+    found = [{row[place] for row in names} for place in range(len(levels))]
+    for level, of_level in zip(levels, found, strict=True):
+        parts = sorted(name for name in of_level if name.lower() in SPLITS)
+        if parts and level != "split":
+            raise DataError(
+                f"{root}: are {', '.join(parts)} parts of the data, or names of "
+                f"{level}s? Say by --layout what folders are: --layout split/label, "
+                f"or --layout {'/'.join(levels)}"
+            )
+    if "speaker" in levels:
+        speakers, labels = found[-2], found[-1]
+        words = {name.casefold() for name in speakers} & EMOTIONS
+        if words or len(labels) > max(len(speakers), 2):
+            names_of = ", ".join(sorted(speakers)[:8])
+            there = "".join(f"{level}/" for level in levels[:-2])
+            raise DataError(
+                f"{root}: are {names_of} speakers, or labels? Say by --layout what "
+                f"folders are: --layout {there}speaker/label, or --layout "
+                f"{there}label/speaker"
+            )
 
 
 def _said(root: Path, levels: Sequence[str], rows) -> str:
@@ -127,7 +187,7 @@ def _metadata(root: Path) -> Table | None:
         )
     found = [root / name for name in METADATA if (root / name).exists()]
     if not found:
-        inner = sorted(path for name in METADATA for path in root.glob(f"*/{name}"))
+        inner = sorted(path for name in METADATA for path in root.rglob(name))
         if inner:
             raise DataError(
                 f"{root} has its tables in subfolders: name one of them: "

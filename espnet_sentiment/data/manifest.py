@@ -7,6 +7,7 @@ single votes), ``utt`` (utterance id), and ``split`` (train, valid, test) or ``f
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -301,7 +302,7 @@ class _Rows:
         if self.unwanted:
             counts = ", ".join(f"{k} {n}" for k, n in sorted(self.unwanted.items()))
             said.append(f"rows left out by --map_label: {counts}")
-        absent = [k for k in self.reading.labels if k not in self.reader.labels]
+        absent = [k for k in self.reading.labels if k not in self.reader.mapped]
         if absent:
             said.append(
                 "WARNING: --map_label names labels that no row has: "
@@ -317,12 +318,15 @@ class _Rows:
             said += [f"... and {more} more"] * (more > 0)
         return said
 
+    def _is_used(self, label: str) -> bool:
+        return nfc(label) in self.reader.labels or label in self.reader.mapped
+
     def record(self) -> dict:
         """Describe what differs from the table."""
         names, reader = self.reader.names.changed, self.reader
         labels = {**names.get("label", {}), **self.reading.labels}
         return {
-            "labels": {k: labels[k] for k in sorted(labels) if nfc(k) in reader.labels},
+            "labels": {k: labels[k] for k in sorted(labels) if self._is_used(k)},
             "names": {k: v for k, v in names.items() if k != "label"},
             "splits": reader.splits,
             "left_out": {"by_label": dict(self.unwanted), "missing": self.missing},
@@ -361,6 +365,10 @@ def make_folds(
             "taken"
         )
     scheme = scheme or ("given" if has_given else "speaker")
+    if not re.fullmatch("given|speaker|[1-9][0-9]*", scheme):
+        raise DataError(
+            f"--folds {scheme}: choose given, speaker, or a number of folds, 5, say"
+        )
     if scheme == "given" and not has_given:
         raise DataError(
             f"{manifest.path}:1: --folds given needs a column split or fold: add one, "

@@ -47,6 +47,7 @@ class RowReader:
     Attributes:
         names: The names that were changed.
         labels: How many rows have each label of the table.
+        mapped: Labels of ``label_map`` that rows have.
         splits: What the table calls the parts, where that is another name.
     """
 
@@ -62,6 +63,7 @@ class RowReader:
         self.label_map = label_map
         self.names = Names()
         self.labels: Counter[str] = Counter()
+        self.mapped: set[str] = set()
         self.splits: dict[str, str] = {}
         self.open_ends = 0
         self.channels: set[str] = set()
@@ -178,11 +180,15 @@ class RowReader:
     def _label(self, label: str) -> str:
         label = self.names.form("label", label)
         self.labels[label] += 1
-        mapped = self.label_map.get(label, label)
+        # As the table spells it, or as it is called here.
+        key = label if label in self.label_map else as_word(label)
+        mapped = self.label_map.get(key, label)
         if not mapped:
+            self.mapped.add(key)
             raise LeftOutError(f"label {label!r} is mapped to nothing")
         # Several labels may be mapped to one.
-        if label in self.label_map:
+        if key in self.label_map:
+            self.mapped.add(key)
             check_name("--map_label: the label", mapped)
             return as_word(mapped)
         return self.names.word("label", mapped)

@@ -49,14 +49,15 @@ def final_dir(experiment: Path) -> Path | None:
         return None
     stamp = read_stamp(folder / DONE)
     known = {} if stamp is None else stamp.inputs.get("folds", {})
-    for fold in fold_dirs(experiment):
-        training, name = read_stamp(fold / DONE), _name(fold)
-        if training is None or known.get(name) != training.sums():
-            raise DataError(
-                f"{folder} was trained by other folds than {fold.name} is now: run "
-                "stage 4 again with --final all, or name a fold (--fold "
-                f"{name}), or delete {folder}"
-            )
+    found = {_name(fold): read_stamp(fold / DONE) for fold in fold_dirs(experiment)}
+    sums = {name: stamp and stamp.sums() for name, stamp in found.items()}
+    if sums != known:
+        other = min({*sums, *known}, key=lambda name: sums.get(name) == known.get(name))
+        raise DataError(
+            f"{folder} was trained by other folds than there are now (fold {other}): "
+            f"run stage 4 again with --final all, name a fold by --fold, or delete "
+            f"{folder}"
+        )
     return folder
 
 
@@ -145,6 +146,7 @@ def describe_fold(folder: Path) -> dict[str, Any]:
         "name": folder.absolute().parent.name,
         "corpus": results.get("corpus"),
         "fold": _name(folder.absolute()),
+        **({"trained_on": "all"} if folder.absolute().name == FINAL else {}),
         "valid_ua": valid_ua(folder),
         "classes": config["token_list"],
         "decoder": config.get("decoder"),

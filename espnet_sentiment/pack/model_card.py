@@ -10,7 +10,6 @@ from typing import Any
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import SENTENCE, cell
 from espnet_sentiment.encoder.hub_names import split_revision
-from espnet_sentiment.model.layout import FINAL
 from espnet_sentiment.pack.layout import ENCODER
 from espnet_sentiment.scoring.tables import markdown, percent
 
@@ -161,7 +160,7 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
         rows.append(["UA of always naming the most frequent class", f"{chance:.2f}"])
     yield markdown(["metric", "%"], rows).rstrip()
     yield f"\n{SENTENCE.format(cell(metrics.get('overlap')))}"
-    if description["fold"] == FINAL:
+    if description.get("trained_on") == "all":
         yield (
             f"\nThe decoder here has learned from all of {corpus}, so that nothing is "
             "left to test it on. These are the scores of decoders that were trained "

@@ -79,6 +79,8 @@ def write_evaluation(
         The files.
     """
     out.mkdir(parents=True, exist_ok=True)
+    # The last to be written: with it, all is of one evaluation.
+    (out / "results.json").unlink(missing_ok=True)
     names = ("results.json", "RESULTS.md", "predictions.jsonl")
     files = [out / name for name in (*names, "confusion.png", "report.html")]
     _write_lines(files[2], map(prediction, utterances))

@@ -1,5 +1,7 @@
 """How good a trained model is on labelled recordings that it has never seen."""
 
+import json
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,6 +16,7 @@ from espnet_sentiment.scoring.metrics import (
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
 NOT_GIVEN = "(not given)"
+NAMED = 10  # utterances without an answer
 
 
 def check_labels(
@@ -32,8 +35,15 @@ def check_labels(
     strange = {label: n for label, n in counts.items() if label not in classes}
     if not strange:
         return
+    # A table's, or NaN's, may hold what separates pairs.
+    odd = [label for label in strange if set(label) & set(",=")]
     spelled = {known.casefold(): known for known in classes}
-    pairs = ",".join(f"{x}={spelled.get(x.casefold(), '')}" for x in sorted(strange))
+    named = {x: spelled.get(x.casefold(), "") for x in sorted(strange)}
+    pairs = shlex.quote(",".join(f"{x}={y}" for x, y in named.items()))
+    if odd:
+        pairs = (
+            f"labels.json, a file that holds {json.dumps(named, ensure_ascii=False)}"
+        )
     shown = ", ".join(f"{label} {n}" for label, n in sorted(strange.items()))
     raise DataError(
         f"{name}: labels {shown} are no classes of the model, which are "
@@ -85,8 +95,13 @@ def by_group(
     return found
 
 
-def evaluation_report(results: Mapping[str, Any]) -> str:
-    """Write ``RESULTS.md`` of an evaluation."""
+def evaluation_report(results: Mapping[str, Any], picture: bool = True) -> str:
+    """Write ``RESULTS.md`` of an evaluation.
+
+    Args:
+        results: Its ``results.json``.
+        picture: Whether ``confusion.png`` lies beside it.
+    """
     pooled, classes = results["pooled"], results["classes"]
     rows = [
         ("WA", percent(pooled["wa"]), interval(pooled["wa_ci95"])),
@@ -103,17 +118,30 @@ def evaluation_report(results: Mapping[str, Any]) -> str:
         f"# {markdown_text(results['model']['name'])} on "
         f"{markdown_text(results['corpus'])}\n",
         *(f"{markdown_text(line)}\n" for line in results["said"]),
+        _answered(results),
         markdown(["", "%", "95 % interval"], rows),
         "Intervals are bootstrap intervals over utterances: where few speakers speak, "
         "they are too narrow.\n",
         f"Expected calibration error: {percent(results['calibration']['ece'])} %.\n",
         "## Confusion matrix (rows: truth)\n",
         markdown(["", *classes, "recall (%)"], matrix),
-        "![](confusion.png)\n",
+        *(["![](confusion.png)\n"] if picture else []),
     ]
     for column, groups in results["groups"].items():
         parts += [f"## By {markdown_text(column)}\n", group_table(groups)]
     return "\n".join(parts)
+
+
+def _answered(results: Mapping[str, Any]) -> str:
+    n, failed = results["n_utterances"], results["not_answered"]
+    if not failed:
+        return f"{n} utterances.\n"
+    names = markdown_text(", ".join(sorted(failed)[:NAMED]))
+    more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+    return (
+        f"{n} of {n + len(failed)} utterances; {len(failed)} could not be answered, "
+        f"and count in no score: {names}{more}.\n"
+    )
 
 
 def group_table(groups: Sequence[Mapping[str, Any]]) -> str:

@@ -97,7 +97,8 @@ def summarize(
             f1_score(
                 labels,
                 predictions,
-                labels=list(classes),
+                # As UA does, it leaves out classes that nothing is labelled by.
+                labels=[name for name in classes if name in {*labels}],
                 average="macro",
                 zero_division=0,
             )

@@ -2,18 +2,19 @@
 
 A fold's model has not heard a part of the corpus, by which it is validated and tested.
 The final one has heard all, and nothing is left to choose its epochs by: it makes as
-many updates as the folds had made, in the median, at the latest epoch that they keep,
-and averages as many epochs up to there. The folds' scores estimate its own.
+many steps as the folds had made, in the median, at the latest epoch that they keep
+(utterances seen, whatever batches hold), and averages as many epochs up to there. The
+folds' scores estimate its own.
 """
 
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.train.fold_trainer import numbers_of_best
-from espnet_sentiment.train.served import BY_SIZE
 
 # ESPnet sorts epochs by it, so that the last ones are averaged.
 LAST = [("train", "total_count", "max")]
@@ -35,19 +36,20 @@ def final_budget(
         options: The task's options of the folds.
 
     Returns:
-        ``updates`` of the folds, their median, and ``max_epoch`` and
-        ``keep_nbest_models`` of the final model.
+        ``max_epoch`` and ``keep_nbest_models`` of the final model.
     """
-    updates = []
+    seen: list[float] = []
     for history, size in zip(histories, sizes, strict=True):
         last = _last_of_best(history, options)
-        made = history.get("updates")
-        each = _updates_of_epoch(size, options)
-        updates.append(made[last - 1] if made else last * each)
-    median = statistics.median(updates)
-    epochs = max(1, round(median / _updates_of_epoch(n_utts, options)))
+        # An epoch that max_updates ended counts by what was made of it.
+        if made := history.get("updates"):
+            last = made[last - 1] / max(b - a for a, b in pairwise([0, *made]))
+        seen.append(last * size)
+    if options["num_iters_per_epoch"]:  # an epoch is as long, whatever there is
+        seen = [n * n_utts / size for n, size in zip(seen, sizes, strict=True)]
+    epochs = max(1, round(statistics.median(seen) / n_utts))
     n_best = min(max(numbers_of_best(options)), epochs)
-    return {"updates": round(median), "max_epoch": epochs, "keep_nbest_models": n_best}
+    return {"max_epoch": epochs, "keep_nbest_models": n_best}
 
 
 def _last_of_best(history: Mapping[str, Any], options: Mapping[str, Any]) -> int:
@@ -59,15 +61,6 @@ def _last_of_best(history: Mapping[str, Any], options: Mapping[str, Any]) -> int
     order = sorted(range(len(scores)), key=scores.__getitem__, reverse=mode == "max")
     fitting = [n for n in numbers_of_best(options) if n <= len(scores)]
     return max(order[: max(fitting, default=1)]) + 1
-
-
-def _updates_of_epoch(n_utts: int, options: Mapping[str, Any]) -> float:
-    """Return the updates of an epoch; of batches by length, in proportion."""
-    if options["num_iters_per_epoch"]:
-        return options["num_iters_per_epoch"] / options["accum_grad"]
-    if options["batch_type"] not in BY_SIZE:
-        return n_utts / options["batch_size"] / options["accum_grad"]
-    return -(-n_utts // options["batch_size"]) / options["accum_grad"]
 
 
 def final_options(
