@@ -187,6 +187,16 @@ def test_votes_without_a_label_are_not_scored(world, fold, table, capsys):
     assert f"{len(world.utterances) - 1} utterances." in shown
 
 
+def test_nothing_but_votes_is_nothing_to_score(fold, table, capsys):
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    rows = [[*row[:2], "", *row[3:], "an an"] for row in lines[1:]]
+    rows.insert(0, [*lines[0], "votes"])
+    table.write_text("\n".join(map(",".join, rows)))
+    status, _, said = run(capsys, fold, table, "--among", "labels")
+    assert status == 2
+    assert "left to score" in said
+
+
 def test_data_that_is_not_there_is_refused(fold, tmp_path, capsys):
     status, _, said = run(capsys, fold, tmp_path / "none.csv")
     assert status == 2

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
+from espnet_sentiment.cli.model_option import (
+    MODEL_HELP,
+    add_computing_options,
+    add_fold_option,
+    model_name,
+)
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
-from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.recipe.data_options import (
     DATA_HELP,
     add_data_options,
@@ -81,22 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT,
         help=f"of the report (default: {DEFAULT})",
     )
-    parser.add_argument(
-        "--encoder_model",
-        help="path of the encoder where it has moved, or the name to download it by",
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "bfloat16", "float16", "auto"),
-        default="float32",
-        help="what the encoder computes in (default: float32)",
-    )
-    parser.add_argument(
-        "--channel",
-        choices=CHANNELS,
-        help="channel of recordings that have several; without it they are refused",
-    )
+    add_computing_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -122,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
     utterances = [u for u in part if u.label is not None]
     if without := len(part) - len(utterances):
         _say(f"not scored: {counted(without, 'utterance')} with votes and no label")
+    if not utterances:
+        raise DataError(f"{args.data}: no utterance with a label is left to score")
     files = find_model(model_name(args.model), args.fold)
     counts = Counter(str(u.label) for u in utterances)
     classes = files.description["classes"]
@@ -154,6 +145,8 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         channel=args.channel,
     )
+    if args.dtype == "auto":
+        _say(f"dtype auto: {model.dtype}, {model.why_dtype}")
     scored, failed, by_whom = _answer(model, utterances, manifest, classes)
     if not scored:
         raise DataError(f"{args.data}: no recording could be answered")
@@ -219,8 +212,10 @@ def _part(manifest: "Manifest", split: str | None) -> list["Utterance"]:
 def _trained_on(description: dict[str, Any]) -> str:
     """Say what the model learned from, where it tells."""
     corpus, fold = description.get("corpus"), description.get("fold")
-    fold = f", fold {fold}" if fold else ""
-    return f"Model: {description['name']}, trained on {corpus or 'unknown data'}{fold}."
+    part = f", fold {fold}" if fold else ""
+    if description.get("trained_on") == "all":
+        part = ", all of it"
+    return f"Model: {description['name']}, trained on {corpus or 'unknown data'}{part}."
 
 
 def _check_out(out: Path) -> Path:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.channels import CHANNELS
 
 MODEL_VARIABLE = "ESPNET_SENTIMENT_MODEL"
 MODEL_HELP = (
@@ -19,6 +20,27 @@ def add_fold_option(parser: argparse.ArgumentParser) -> None:
         "--fold",
         help="fold of an experiment (default: final, the model of all utterances, if "
         "there is one; else the best validation UA)",
+    )
+
+
+def add_computing_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a model's encoder is, and how it is run."""
+    parser.add_argument(
+        "--encoder_model",
+        help="path of the encoder where it has moved, or the name to download it by",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16", "auto"),
+        default="float32",
+        help="what the encoder computes in; auto measures whether bfloat16 is faster "
+        "here, and says so (default: float32)",
+    )
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        help="channel of recordings that have several; without it they are refused",
     )
 
 

@@ -17,6 +17,7 @@ from espnet_sentiment.cli.inputs import STDIN, Input, list_inputs
 from espnet_sentiment.cli.model_option import (
     MODEL_HELP,
     MODEL_VARIABLE,
+    add_computing_options,
     add_fold_option,
     model_name,
 )
@@ -34,7 +35,6 @@ from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.files import atomic_path
-from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.pairs import read_pairs
 
 if TYPE_CHECKING:
@@ -76,23 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", "-m", help=MODEL_HELP)
     add_fold_option(parser)
-    parser.add_argument(
-        "--encoder_model",
-        help="path of the encoder where it has moved, or the name to download it by",
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "bfloat16", "float16", "auto"),
-        default="float32",
-        help="what the encoder computes in; auto measures whether bfloat16 is faster "
-        "here, and says so (default: float32)",
-    )
-    parser.add_argument(
-        "--channel",
-        choices=CHANNELS,
-        help="channel of recordings that have several; without it they are refused",
-    )
+    add_computing_options(parser)
     parser.add_argument(
         "--max_seconds",
         type=float,
