@@ -13,6 +13,7 @@ of every speaker.
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ import torch
 
 from espnet_sentiment.core.batches import length_batches
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.data.feature_store import FeatureStore, add_up, frame_sums
+from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.pairs import read_pairs
+from espnet_sentiment.data.speaker_statistics import speaker_statistics
 from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
 from espnet_sentiment.model.layout import CHECKPOINT, FINAL
 from espnet_sentiment.pack.description import fold_dirs
@@ -51,9 +53,8 @@ def main(argv=None) -> None:
     mapped = read_pairs("--map_label", args.map_label)
     labels = {utt: mapped.get(label, label) for utt, label in data.utt2label.items()}
     labels = {utt: label for utt, label in labels.items() if label and utt in store}
-    counts = dict.fromkeys(labels.values(), 0)
-    for label in labels.values():
-        counts[label] += 1
+    counts = Counter(labels.values())
+    spoken = speaker_statistics(store, data.utt2spk)
     rows = []
     for experiment in args.experiments:
         found, classes = {}, []
@@ -65,30 +66,30 @@ def main(argv=None) -> None:
             )
             classes = classifier.classes
             check_labels(args.data_dir, counts, classes)
-            found[folder.name] = posteriors(classifier, store, labels, data.utt2spk)
+            affines = of_speakers(classifier, labels, data.utt2spk, spoken)
+            found[folder.name] = posteriors(classifier, store, labels, affines)
         rows += table(experiment.name, found, labels, classes)
     header = ["experiment", "model", "WA (%)", "WA 95 %", "UA (%)", "UA 95 %"]
     print(markdown(header, rows), end="")
 
 
-def posteriors(classifier, store, labels, utt2spk) -> np.ndarray:
+def of_speakers(classifier, utts, utt2spk, spoken) -> dict | None:
+    """Return what every utterance is normalised by, of a model that is by speaker."""
+    if (of_speaker := classifier.of_speaker) is None:
+        return None
+    affines = {None: of_speaker(None).numpy()}
+    for speaker, sums in spoken.items():
+        read = {key: classifier.read(sums[key]) for key in ("sum", "sum_square")}
+        affines[speaker] = of_speaker({**sums, **read}).numpy()
+    return {utt: affines.get(utt2spk[utt], affines[None]) for utt in utts}
+
+
+def posteriors(classifier, store, labels, affines) -> np.ndarray:
     """Return posteriors (N, n_classes) of the utterances, in the labels' order."""
-    affines = None
-    if (of_speaker := classifier.of_speaker) is not None:
-        spoken: dict[str, list[str]] = {}
-        for utt in store:
-            spoken.setdefault(utt2spk[utt], []).append(utt)
-        affines = {}
-        for speaker, utts in spoken.items():
-            reads = (classifier.read(store[utt]) for utt in utts)
-            sums = add_up([frame_sums([x], x.shape[1]) for x in reads])
-            affines[speaker] = of_speaker(sums).numpy()
     found = {}
     lengths = {utt: store.n_frames(utt) for utt in labels}
     for batch in length_batches(lengths, BATCH_VALUES // store.dim, most=64):
-        speakers = None
-        if affines is not None:
-            speakers = [affines[utt2spk[utt]] for utt in batch]
+        speakers = affines and [affines[utt] for utt in batch]
         scores = classifier.from_store([store[utt] for utt in batch], None, speakers)
         found |= {u: s.posteriors for u, s in zip(batch, scores, strict=True)}
     return np.stack([found[utt] for utt in labels])
