@@ -159,6 +159,34 @@ def test_a_kaldi_directory_is_read_as_it_is(tmp_path, an4_wavs):
     assert found[1].end == pytest.approx(info.frames / info.sample_rate, abs=1e-3)
 
 
+def test_a_kaldi_directory_keeps_text_and_votes_and_says_what_has_no_label(
+    tmp_path, an4_wavs
+):
+    wavs = map(str, an4_wavs)
+    utterances = [
+        Utterance(
+            "s1-1", next(wavs), "s1", "joy", text="so it is", votes=("joy", "joy")
+        ),
+        Utterance("s1-2", next(wavs), "s1", "anger"),
+        Utterance("s2-1", next(wavs), "s2", None, votes=("joy", "anger")),
+        Utterance("s2-2", next(wavs), "s2", None),
+    ]
+    write_kaldi_dir(tmp_path / "kaldi", utterances)
+    manifest = read(tmp_path / "kaldi", no_majority=True)
+    told = [(u.utt, u.label, u.text, u.votes) for u in manifest.utterances]
+    assert told == [(u.utt, u.label, u.text, u.votes) for u in utterances[:3]]
+    assert "1 utterance without a label" in manifest.said[0]
+
+
+def test_options_of_tables_reach_the_table_of_a_folder_or_are_refused(lay):
+    root = lay("joy/a.sph")
+    assert "leave them out" in error_of(root, encoding="cp1252")
+    text = "file_name,label\njoy/a.sph,frühlich\n"
+    (root / "metadata.csv").write_text(text, encoding="cp1252")
+    assert "--encoding" in error_of(root)
+    assert read(root, encoding="cp1252").utt2label == {"a": "frühlich"}
+
+
 def test_a_layout_is_of_folders(lay):
     root = lay("a.sph")
     (root / "t.csv").write_text("path,label\na.sph,joy\n")

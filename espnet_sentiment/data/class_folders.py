@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError, UserError, refuse
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir, utterance_audio
 from espnet_sentiment.data.listing import find_recordings
-from espnet_sentiment.data.records import read_table_file
 from espnet_sentiment.data.rows import SPLITS
 from espnet_sentiment.data.table import Table, Value
 
@@ -49,8 +49,7 @@ def read_folder(root: Path, layout: str | None = None) -> Table:
     """Read a folder of recordings as a table of ``path``, ``label`` and more.
 
     Args:
-        root: The folder; a ``metadata`` table in it, or a Kaldi data directory, is read
-            as that.
+        root: The folder; a Kaldi data directory is read as that.
         layout: What the names of the folders between it and the recordings are, such
             as ``speaker/label``. None is told by how deep recordings lie: ``label``;
             ``split/label``, where the outer folders are called train, test and the
@@ -63,8 +62,6 @@ def read_folder(root: Path, layout: str | None = None) -> Table:
     levels = None if layout is None else _levels(layout)
     if levels is None and (root / "wav.scp").exists():
         return _kaldi(root)
-    if levels is None and (table := _metadata(root)) is not None:
-        return table
     found, passed_over = find_recordings(root)
     if not found:
         raise DataError(
@@ -172,8 +169,8 @@ def _said(root: Path, levels: Sequence[str], rows) -> str:
     return f"{root} is read as {'/'.join(levels)}/RECORDING: {'; '.join(parts)}"
 
 
-def _metadata(root: Path) -> Table | None:
-    """Read the table that lies beside the recordings, if there is one.
+def metadata_table(root: Path) -> Path | None:
+    """Find the table that lies beside the recordings of a folder, if there is one.
 
     Raises:
         DataError: There are several, or they lie deeper, or the folder is an audformat
@@ -198,21 +195,29 @@ def _metadata(root: Path) -> Table | None:
         raise DataError(
             f"{root} has several tables: name one of them: {', '.join(map(str, found))}"
         )
-    return read_table_file(found[0])
+    return found[0]
 
 
 def _kaldi(root: Path) -> Table:
     data = read_kaldi_dir(root)
     if not data.utt2label:
         raise DataError(f"{root} has no utt2label: write a label for each utterance")
+    decided = [u for u in data.utts if u in data.utt2label or u in data.utt2votes]
+    left_out = len(data.utts) - len(decided)
+    said = [f"{root}: left out: {counted(left_out, 'utterance')} without a label"]
     rows: list[tuple[int, dict[str, Value]]] = []
     columns = ["utt", "path", "label", "speaker"]
     columns += ["start", "end"] if data.segments else []
     columns += ["channel"] if data.channels else []
-    for number, (utt, label) in enumerate(data.utt2label.items(), 1):
+    tables = {"label": data.utt2label, "speaker": data.utt2spk}
+    for column, values in (("text", data.text), ("votes", data.utt2votes)):
+        if any(values.values()):
+            columns.append(column)
+            tables[column] = values
+    for number, utt in enumerate(decided, 1):
         place = utterance_audio(data, utt, None)
-        row: dict[str, Value] = {"utt": utt, "path": place.path, "label": label}
-        row["speaker"] = data.utt2spk[utt]
+        row: dict[str, Value] = {"utt": utt, "path": place.path}
+        row |= {c: values[utt] for c, values in tables.items() if values.get(utt)}
         if data.segments:
             row["start"] = repr(place.start)
         if place.end is not None:
@@ -220,4 +225,4 @@ def _kaldi(root: Path) -> Table:
         if data.channels and place.channel:
             row["channel"] = place.channel
         rows.append((number, row))
-    return Table(root, columns, rows, "utterance")
+    return Table(root, columns, rows, "utterance", said if left_out else [])

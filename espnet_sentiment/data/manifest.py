@@ -16,7 +16,7 @@ from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.core.names import nfc
-from espnet_sentiment.data.class_folders import read_folder
+from espnet_sentiment.data.class_folders import metadata_table, read_folder
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.encoding import EncodingError
 from espnet_sentiment.data.folds import (
@@ -131,12 +131,8 @@ def read_manifest(
     path, reading = Path(path), reading or Reading()
     if audio_dir and not Path(audio_dir).is_dir():
         raise DataError(f"--audio_dir {audio_dir} is no folder: check the path")
-    if path.is_dir():
-        read = read_folder(path, reading.layout)
-    elif reading.layout is not None:
-        raise DataError(f"{path} is a table: --layout is of folders: leave it out")
-    else:
-        read = _read_table(path, reading)
+    path = _table_in(path, reading)
+    read = read_folder(path, reading.layout) if path.is_dir() else _table(path, reading)
     table, taken, said = name_rows(read, reading.columns)
     folder = path if path.is_dir() else path.parent
     folder = Path(audio_dir) if audio_dir else folder
@@ -162,7 +158,27 @@ def read_manifest(
     )
 
 
-def _read_table(path: Path, reading: Reading) -> Table:
+def _table_in(path: Path, reading: Reading) -> Path:
+    """Return the table that lies in a folder, where one does, else the path.
+
+    Raises:
+        DataError: Options are given that are not of what there is.
+    """
+    if not path.is_dir():
+        if reading.layout is not None:
+            raise DataError(f"{path} is a table: --layout is of folders: leave it out")
+        return path
+    if reading.layout is None and not (path / "wav.scp").exists():
+        path = metadata_table(path) or path
+    if path.is_dir() and (reading.encoding or reading.sheet):
+        raise DataError(
+            f"{path} is read without a table: --encoding and --sheet are of tables: "
+            "leave them out"
+        )
+    return path
+
+
+def _table(path: Path, reading: Reading) -> Table:
     try:
         return read_table_file(path, reading.encoding, reading.sheet)
     except EncodingError as error:
