@@ -97,6 +97,15 @@ def test_shards_made_from_other_inputs_are_removed(tmp_path, change):
         FeatureStore(tmp_path)
 
 
+def test_the_same_inputs_in_another_order_leave_the_index_as_it_is(tmp_path):
+    write(tmp_path, meta={"policy": "LB", "fill": "mean"})
+    before = (tmp_path / "index.json").read_bytes()
+    writer = StoreWriter(tmp_path, SHARDS, {"fill": "mean", "policy": "LB"})
+    assert writer.has(0) and writer.has(1)
+    writer.finish()
+    assert (tmp_path / "index.json").read_bytes() == before
+
+
 def test_features_that_float16_cannot_hold_are_refused(tmp_path):
     with pytest.raises(DataError, match="utterance b are not finite"):
         bad = {"a": features()["a"], "b": np.full((2, 4), 1e6)}
