@@ -1,5 +1,8 @@
 """Single folds, their ensemble and the final model on a corpus that none has heard.
 
+The ensemble is of the folds' posteriors as they are; the final model is what --final
+made, with its temperature.
+
 Reads what stage 3 stored of both corpora by the same encoder, so that it takes seconds:
 
     cd egs/emodb && ./run.sh --final all && cd ../nemo && ./run.sh --stop_stage 3
@@ -26,8 +29,9 @@ from espnet_sentiment.data.pairs import read_pairs
 from espnet_sentiment.data.speaker_statistics import speaker_statistics
 from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
 from espnet_sentiment.model.layout import CHECKPOINT, FINAL
-from espnet_sentiment.pack.description import fold_dirs
+from espnet_sentiment.pack.description import describe_fold, fold_dirs
 from espnet_sentiment.recipe.data_set import read_data
+from espnet_sentiment.scoring.calibration import reliability
 from espnet_sentiment.scoring.evaluation import check_labels
 from espnet_sentiment.scoring.metrics import summarize
 from espnet_sentiment.scoring.tables import interval, markdown, percent
@@ -68,9 +72,27 @@ def main(argv=None) -> None:
             check_labels(args.data_dir, counts, classes)
             affines = of_speakers(classifier, labels, data.utt2spk, spoken)
             found[folder.name] = posteriors(classifier, store, labels, affines)
-        rows += table(experiment.name, found, labels, classes)
-    header = ["experiment", "model", "WA (%)", "WA 95 %", "UA (%)", "UA 95 %"]
+        final = described(experiment / FINAL)
+        rows += table(experiment.name, found, labels, classes, final)
+    header = [
+        "experiment",
+        "model",
+        "WA (%)",
+        "WA 95 %",
+        "UA (%)",
+        "UA 95 %",
+        "ECE (%)",
+    ]
     print(markdown(header, rows), end="")
+
+
+def described(folder: Path) -> str:
+    """Say what the final model is."""
+    if not (folder / CHECKPOINT).is_file():
+        return ""
+    told = describe_fold(folder)
+    warm = told.get("calibration", {}).get("temperature", 1)
+    return f"final: {told['trained_on']}, temperature {warm}"
 
 
 def of_speakers(classifier, utts, utt2spk, spoken) -> dict | None:
@@ -95,12 +117,15 @@ def posteriors(classifier, store, labels, affines) -> np.ndarray:
     return np.stack([found[utt] for utt in labels])
 
 
-def table(name, found, labels, classes) -> list[list[str]]:
+def table(name, found, labels, classes, final) -> list[list[str]]:
     """Return the rows of an experiment."""
     truth = list(labels.values())
 
     def scored(p) -> dict:
-        return summarize(truth, [classes[i] for i in p.argmax(axis=1)], classes)
+        guess = [classes[i] for i in p.argmax(axis=1)]
+        right = [t == g for t, g in zip(truth, guess, strict=True)]
+        error = reliability(p.max(axis=1).tolist(), right)[1]
+        return {**summarize(truth, guess, classes), "ece": error}
 
     folds = {key: p for key, p in found.items() if key != FINAL}
     single = [scored(p) for p in folds.values()]
@@ -110,15 +135,16 @@ def table(name, found, labels, classes) -> list[list[str]]:
         [
             *(name, f"{len(folds)} folds: mean, least - most"),
             *(percent(np.mean(wa)), spread[0], percent(np.mean(ua)), spread[1]),
+            percent(np.mean([s["ece"] for s in single])),
         ]
     ]
     pooled = {"ensemble of the folds": np.mean([*folds.values()], axis=0)}
     if FINAL in found:
-        pooled["final: all"] = found[FINAL]
+        pooled[final] = found[FINAL]
     for what, p in pooled.items():
         s = scored(p)
         cells = [percent(s["wa"]), interval(s["wa_ci95"])]
-        cells += [percent(s["ua"]), interval(s["ua_ci95"])]
+        cells += [percent(s["ua"]), interval(s["ua_ci95"]), percent(s["ece"])]
         rows.append([name, what, *cells])
     return rows
 

@@ -80,8 +80,9 @@ Models
   --align_words         find the times of the words, by the ASR model of --encoder, for the
                         report of stage 6 (Whisper base: 2 s per utterance on one core)
   --seed N              random seed, or several in quotes (default 0)
-  --final all           also a model on all utterances, which predict and pack take: it trains
-                        as long as the folds did, whose scores estimate it (default none)
+  --final all|ensemble  also the model that predict and pack take: one that trains on all
+                        utterances, as long as the folds did, or the mean of the folds'
+                        posteriors; the folds' scores estimate it (default none)
   --tag NAME            appended to the experiment's name
 
 Others
@@ -99,7 +100,7 @@ Others
 
 check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
-check final 'none|all' "none or all"
+check final 'none|all|ensemble' "none, all or ensemble"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
 check asr_tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"

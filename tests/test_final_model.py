@@ -7,7 +7,7 @@ import pytest
 import yaml
 from stage_world import World
 
-from espnet_sentiment.bin.sentiment_train import _train_finals
+from espnet_sentiment.bin.sentiment_train import _make_finals
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.core.stamp import DONE, read_stamp
@@ -81,7 +81,8 @@ def test_a_fold_that_is_gone_refuses_it(exp, tmp_path):
 def test_a_fold_of_its_name_is_refused():
     folds = [Fold("1", ["a"], ["b"], ["c"]), Fold("final", ["a"], ["b"], ["c"])]
     with pytest.raises(DataError, match="rename the fold"):
-        _train_finals([], folds, SimpleNamespace(path="data"), {}, {}, None)
+        args = SimpleNamespace(final="all")
+        _make_finals([], folds, SimpleNamespace(path="data"), {}, {}, args)
 
 
 def test_folds_that_changed_refuse_it(exp, tmp_path):

@@ -15,9 +15,9 @@ from report_experiment import EVIL, EVIL_TEXT, ROOT, Scored
 from espnet_sentiment.bin import plot_attention
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.recipe.stage import DONE, Stage
-from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.page import embed
+from espnet_sentiment.scoring.calibration import reliability
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import argparse
 import functools
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.cluster.config import add_cluster_argument, check_cluster
@@ -18,7 +19,7 @@ from espnet_sentiment.data.folds import Fold, everything, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import describe_encoder
-from espnet_sentiment.model.layout import FINAL
+from espnet_sentiment.model.layout import FINAL, FINALS
 from espnet_sentiment.recipe.by_size import (
     by_size,
     by_size_message,
@@ -47,7 +48,7 @@ from espnet_sentiment.recipe.still_learning import learning_message, still_learn
 from espnet_sentiment.recipe.target import check_target, training_fold
 
 ALGORITHM = 2
-FINAL_ALGORITHM = 1  # of how long the final model trains
+FINAL_ALGORITHM = 2  # of how the final model is made and calibrated
 
 Job = tuple[Experiment, Fold, Stage]
 
@@ -65,10 +66,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--final",
-        choices=("none", "all"),
+        choices=FINALS,
         default="none",
-        help="all: once the folds are trained, also a model on all utterances, which "
-        "pack and predict take (default: none)",
+        help="once the folds are trained, also the model that pack and predict take: "
+        "'all' trains one on all utterances, 'ensemble' averages the folds' posteriors "
+        "(default: none)",
     )
     parser.add_argument(
         "--nj",
@@ -141,17 +143,20 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
                     message = by_size_message(n_utts, chosen[experiment])
                     say(f"stage 4: {experiment.name}", message)
             _train(todo, folds, data, encoder, options, args)
-    if args.final == "all":
+    if args.final != "none":
         given = {e: [*chosen[e], *extra] for e in all_experiments}
-        _train_finals(finals, folds, data, encoder, given, args)
+        _make_finals(finals, folds, data, encoder, given, args)
 
 
-def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
-    """Train on all utterances what is not, for as long as the folds' curves say."""
+def _make_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
+    """Make the models to deploy that are not made.
+
+    Those of all utterances train for as long as the folds' curves say.
+    """
     if FINAL in {fold.name for fold in folds}:
         raise DataError(
-            f"{data.path} has a fold {FINAL!r}, which is what the model of all "
-            "utterances is called: rename the fold, or leave out --final all"
+            f"{data.path} has a fold {FINAL!r}, which is what the model to deploy is "
+            f"called: rename the fold, or leave out --final {args.final}"
         )
     every = everything(FINAL, folds)
     todo: list[Job] = []
@@ -166,7 +171,7 @@ def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None
                 **training_inputs(data, every, texts, inputs["config"]),
                 **_layer_inputs(experiment, given[experiment], data, every),
                 "folds": {name: stamp.sums() for name, stamp in trainings.items()},
-                "algorithm": FINAL_ALGORITHM,
+                "final": [args.final, FINAL_ALGORITHM],
             },
             ALGORITHM,
         )
@@ -175,8 +180,41 @@ def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None
     if todo:
         with writing(*(experiment.dir for experiment, _, _ in todo)):
             todo = [item for item in todo if not item[2].is_done()]
+            if args.final == "ensemble":
+                for job in todo:
+                    _join(job, folds, data)
+                return
             options = {e: given[e] for e, _, _ in todo}
             _train(todo, folds, data, encoder, options, args)
+
+
+def _join(job: Job, folds: list[Fold], data: KaldiDir) -> None:
+    """Make an ensemble of an experiment's folds."""
+    from espnet_sentiment.inference.deploy import join_folds
+
+    experiment, _, stage = job
+    out = stage.stamp.parent
+    stage.start(out)
+    folders = {fold.name: experiment.fold_dir(fold.name) for fold in folds}
+    outputs = join_folds(out, folders)
+    outputs += _calibrate(experiment, out, folds, data)
+    stage.finish(f"an ensemble of {counted(len(folds), 'fold')}", outputs)
+
+
+def _calibrate(
+    experiment: Experiment, out: Path, folds: list[Fold], data: KaldiDir
+) -> list[Path]:
+    """Calibrate a model to deploy by the folds' validation utterances."""
+    from espnet_sentiment.inference.deploy import calibrate_by_folds
+
+    return calibrate_by_folds(
+        out,
+        {fold.name: experiment.fold_dir(fold.name) for fold in folds},
+        folds,
+        FeatureStore(experiment.store / CLEAN),
+        data.utt2label,
+        read_transcripts(experiment, data.utts),
+    )
 
 
 def _is_final(stage: Stage) -> bool:
@@ -292,6 +330,7 @@ def _train(
         )
         if _is_final(stage):
             keep_training_curves(out / "history.json")
+            outputs += _calibrate(experiment, out, all_folds, data)
         stage.finish(None, outputs)
 
     jobs = [functools.partial(job, *pair) for pair in zip(todo, of_jobs, strict=True)]

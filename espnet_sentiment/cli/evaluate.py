@@ -213,8 +213,8 @@ def _trained_on(description: dict[str, Any]) -> str:
     """Say what the model learned from, where it tells."""
     corpus, fold = description.get("corpus"), description.get("fold")
     part = f", fold {fold}" if fold else ""
-    if description.get("trained_on") == "all":
-        part = ", all of it"
+    if how := description.get("trained_on"):
+        part = ", all of it" if how == "all" else ", the ensemble of its folds"
     return f"Model: {description['name']}, trained on {corpus or 'unknown data'}{part}."
 
 

@@ -118,6 +118,13 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     metrics = told.get("metrics") or {}
     if told.get("valid_ua") is not None:
         yield "validation", f"UA {100 * told['valid_ua']:.2f} % of this fold"
+    if calibration := told.get("calibration"):
+        error = calibration["ece"]
+        yield (
+            "calibration",
+            f"temperature {calibration['temperature']}, calibration error "
+            f"{100 * error['before']:.2f} % before, {100 * error['after']:.2f} % after",
+        )
     if "pooled" in metrics:
         scores = metrics["pooled"]
         count = metrics.get("n_utterances", "?")

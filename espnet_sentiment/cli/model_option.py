@@ -18,8 +18,8 @@ def add_fold_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that picks a fold of an experiment."""
     parser.add_argument(
         "--fold",
-        help="fold of an experiment (default: final, the model of all utterances, if "
-        "there is one; else the best validation UA)",
+        help="fold of an experiment (default: final, the model of all utterances or "
+        "the ensemble, if there is one; else the best validation UA)",
     )
 
 

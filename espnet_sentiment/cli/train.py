@@ -16,6 +16,7 @@ from espnet_sentiment.core.entry import add_gpu_argument
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.data.channels import CHANNELS
+from espnet_sentiment.model.layout import FINALS
 from espnet_sentiment.recipe.data_options import (
     DATA_HELP,
     add_data_options,
@@ -94,10 +95,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--final",
-        choices=("none", "all"),
+        choices=FINALS,
         default="all",
-        help="all: also a model of all utterances, which predict, evaluate and pack "
-        "take (default: all)",
+        help="also the model that predict, evaluate and pack take: one that trains on "
+        "all utterances, or the ensemble of the folds (default: all)",
     )
     parser.add_argument(
         "--nj",

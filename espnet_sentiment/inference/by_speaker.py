@@ -99,11 +99,11 @@ class HeardAll[Plan]:
 
 
 class Affines:
-    """Mean and standard deviation (2, L * D) by speaker, each computed once.
+    """What a model normalises each speaker by, computed once.
 
     Args:
         known: What was heard of speakers.
-        of_speaker: As of ``SpeakerMVN``.
+        of_speaker: As of ``Classifier``.
     """
 
     def __init__(self, known: SpeakerStatistics, of_speaker: Callable | None):

@@ -17,6 +17,7 @@ from espnet_sentiment.model.checkpoint import (
     load_sentiment_model,
     text_to_tokens,
 )
+from espnet_sentiment.model.ensemble import Ensemble
 from espnet_sentiment.model.layout import (
     CONFIG,
     chosen_layer,
@@ -53,7 +54,7 @@ class Classifier:
 
     def __init__(
         self,
-        decoder: SentimentModel,
+        decoder: SentimentModel | Ensemble,
         tokens: Callable[[str], np.ndarray] | None = None,
         encoder: SpeechEncoder | None = None,
         device: str = "cpu",
@@ -150,7 +151,7 @@ class Classifier:
     @property
     def of_speaker(self) -> Callable | None:
         """``SpeakerMVN.of_speaker``, of a model that is normalised by speaker."""
-        return getattr(self.decoder.normalize, "of_speaker", None)
+        return self.decoder.of_speaker
 
     def read[Features: (np.ndarray, torch.Tensor)](
         self, features: Features
@@ -161,7 +162,7 @@ class Classifier:
     @property
     def has_attention(self) -> bool:
         """Whether scores come with attention."""
-        return getattr(self.decoder.decoder, "has_attention", False)
+        return self.decoder.has_attention
 
     @property
     def reads_text(self) -> bool:
@@ -217,8 +218,8 @@ class Classifier:
             feats: Of any floating type.
             lengths: Valid frames.
             texts: Transcripts, for a model with a text branch.
-            speakers: Mean and standard deviation (2, L * D) of every utterance's
-                speaker; None normalises all as the model does.
+            speakers: What ``of_speaker`` gives of every utterance's speaker; None
+                normalises all as the model does.
 
         Returns:
             Posteriors that are NaN where features are not finite in float16.
@@ -226,7 +227,7 @@ class Classifier:
         Raises:
             UserError: Of finite features, the model makes posteriors that are not.
         """
-        text: tuple[torch.Tensor, torch.Tensor] | tuple[()] = ()
+        text: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
         if self.tokens is not None:
             given = [line for line in texts or () if line is not None]
             if len(given) < len(lengths):
@@ -237,7 +238,7 @@ class Classifier:
         if speakers is not None:
             by_speaker = torch.from_numpy(np.stack(speakers)).to(self.device)
         logits, attention = self.decoder.classify(
-            feats, lengths, self.has_attention, *(text or (None, None)), by_speaker
+            feats, lengths, self.has_attention, *text, by_speaker
         )
         probabilities = logits.double().softmax(dim=-1)
         finite = _are_finite(feats, lengths)

@@ -1,7 +1,7 @@
 """Decode the test utterances of a fold from stored features."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from espnet_sentiment.core.files import write_table, write_text
 from espnet_sentiment.core.memory import trim
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.speaker_statistics import SPEAKERS, SpeakerAffine
-from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
+from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier, Scores
 from espnet_sentiment.model.layout import CHECKPOINT
 
 
@@ -44,19 +44,62 @@ def decode_fold(
     Raises:
         DataError: The checkpoint learned on another encoder than the store holds.
     """
-    classifier = Classifier.of_features(
+    classifier = open_fold(folder, store, device)
+    lines: dict[str, str] = {}
+    out = folder / "decode"
+    out.mkdir(parents=True, exist_ok=True)
+    # Of a large corpus it would fill the memory.
+    attention = Spool(out)
+    for utt, row in score_stored(classifier, folder, store, utts, batch_size, texts):
+        lines[utt] = _line(utt, utt2label.get(utt), classifier.classes, row.posteriors)
+        if row.attention is not None:
+            attention[utt] = row.attention
+    files = [out / "predictions.jsonl"]
+    write_text(files[0], "".join(lines[utt] for utt in sorted(lines)))
+    if attention:
+        rows = write_ark(out / "attention.ark", attention)
+        write_table(out / "attention.scp", rows)
+        files += [out / "attention.ark", out / "attention.scp"]
+    return files
+
+
+def open_fold(folder: Path, store: FeatureStore, device: str = "cpu") -> Classifier:
+    """Load the decoder of a trained fold, to read a store.
+
+    Raises:
+        DataError: As of ``decode_fold``.
+    """
+    return Classifier.of_features(
         folder / CHECKPOINT,
         store.meta["encoder"],
         f"what {store.root} holds: rerun stages 3 and 4",
         device=device,
     )
-    lines: dict[str, str] = {}
-    out = folder / "decode"
-    out.mkdir(parents=True, exist_ok=True)
+
+
+def score_stored(
+    classifier: Classifier,
+    folder: Path,
+    store: FeatureStore,
+    utts: Sequence[str],
+    batch_size: int,
+    texts: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, Scores]]:
+    """Give posteriors and attention of stored utterances, by like lengths.
+
+    Args:
+        classifier: Of the fold.
+        folder: See ``decode_fold``, and for the others.
+        store: Clean features.
+        utts: Utterances.
+        batch_size: Utterances decoded together, at most.
+        texts: Transcripts.
+
+    Raises:
+        DataError: Features are not finite.
+    """
     by_speaker = folder / SPEAKERS
     speakers = SpeakerAffine(by_speaker) if by_speaker.exists() else None
-    # Of a large corpus it would fill the memory.
-    attention = Spool(out)
     num_frames = {utt: store.n_frames(utt) for utt in utts}
     for batch in length_batches(num_frames, BATCH_VALUES // store.dim, most=batch_size):
         scores = classifier.from_store(
@@ -70,19 +113,8 @@ def decode_fold(
                     f"{store.root}: the features of utterance {utt} are not finite: "
                     "delete it and run stage 3 again"
                 )
-            lines[utt] = _line(
-                utt, utt2label.get(utt), classifier.classes, row.posteriors
-            )
-            if row.attention is not None:
-                attention[utt] = row.attention
+            yield utt, row
         trim()
-    files = [out / "predictions.jsonl"]
-    write_text(files[0], "".join(lines[utt] for utt in sorted(lines)))
-    if attention:
-        rows = write_ark(out / "attention.ark", attention)
-        write_table(out / "attention.scp", rows)
-        files += [out / "attention.ark", out / "attention.scp"]
-    return files
 
 
 def _line(

@@ -21,10 +21,12 @@ from espnet_sentiment.encoder.kinds import check_reference, kind_of
 from espnet_sentiment.layers.finite import find_nonfinite
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.model.build import build_model, build_text_to_tokens
+from espnet_sentiment.model.ensemble import Ensemble
 from espnet_sentiment.model.layout import (
     CONFIG,
     TEXT,
     check_name,
+    ensemble_of,
     pieces_name,
     read_training_config,
     stats_name,
@@ -137,7 +139,9 @@ def _read_safetensors(path: Path) -> dict:
     return {"state_dict": weights, "encoder": reference}
 
 
-def load_decoder(path: PathLike, device: str = "cpu") -> tuple[SentimentModel, dict]:
+def load_decoder(
+    path: PathLike, device: str = "cpu"
+) -> tuple[SentimentModel | Ensemble, dict]:
     """Load a model that reads stored features; its ``config.yaml`` lies beside it.
 
     Returns:
@@ -151,8 +155,12 @@ def load_decoder(path: PathLike, device: str = "cpu") -> tuple[SentimentModel, d
     args = _training_args(config_file)
     if getattr(args, "input_size", None) is None:
         raise DataError(f"{config_file} is no config of a decoder: copy it anew")
+    model: SentimentModel | Ensemble
     try:
-        model = build_model(args)
+        if folds := ensemble_of(vars(args)):
+            model = Ensemble([build_model(args) for _ in folds])
+        else:
+            model = build_model(args)
         model.load_state_dict(checkpoint["state_dict"])
     except DataError:
         raise
@@ -203,7 +211,7 @@ def text_to_tokens(path: PathLike):
 
 def load_sentiment_model(
     path: PathLike, encoder_model: PathLike | None = None, device: str = "cpu"
-) -> SentimentModel:
+) -> SentimentModel | Ensemble:
     """Load a model that reads audio: decoder and verified, frozen encoder.
 
     Args:

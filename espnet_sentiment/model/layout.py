@@ -19,7 +19,11 @@ CONFIG = "config.yaml"
 
 TEXT = "text"
 
-FINAL = "final"  # beside the folds: the model that has learned from all utterances
+# Beside the folds: the model to deploy, of all utterances or of all folds.
+FINAL = "final"
+FINALS = ("none", "all", "ensemble")
+
+CALIBRATION = "calibration.json"  # beside that: what its temperature is worth
 
 ANEW = "copy it anew from where the model was trained"
 RENAME = "rename it in the data and train again"
@@ -92,6 +96,18 @@ def chosen_layer(config: Mapping) -> int | None:
     """
     layer = (config.get("encoder_conf") or {}).get("layer")
     return layer if config.get("layer") == "best" and type(layer) is int else None
+
+
+def ensemble_of(config: Mapping) -> list[str]:
+    """Return the folds whose models an ensemble's config joins; none of another's.
+
+    Raises:
+        DataError: It is no list of texts.
+    """
+    folds = config.get("ensemble") or []
+    if not isinstance(folds, list) or not all(isinstance(f, str) for f in folds):
+        raise DataError(f"{CONFIG}: ensemble is no list of folds: {ANEW}")
+    return folds
 
 
 def stats_name(config: Mapping) -> str | None:

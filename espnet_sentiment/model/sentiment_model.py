@@ -1,6 +1,6 @@
 """The sentiment classifier on a frozen ASR encoder (paper, Figure 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from espnet2.asr.encoder.abs_encoder import AbsEncoder
@@ -14,17 +14,17 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch.nn.utils.rnn import pad_sequence
 from typeguard import typechecked
 
-from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.layers.layer_sum import WeightedLayerSum
 from espnet_sentiment.layers.normalised_sum import normalised_sum
 from espnet_sentiment.layers.padding import pad_mask
 from espnet_sentiment.layers.soft_cross_entropy import soft_cross_entropy
+from espnet_sentiment.model.on_encoder import OnEncoder
 from espnet_sentiment.model.text_encoder import LSTMTextEncoder
 
 FUSION_SIZE = 128
 
 
-class SentimentModel(AbsESPnetModel):
+class SentimentModel(AbsESPnetModel, OnEncoder):
     """frontend -> SpecAugment -> frozen encoder -> normalise -> layers -> decoder.
 
     The encoder normalises its own input as it was trained to; ``normalize`` is for
@@ -46,7 +46,11 @@ class SentimentModel(AbsESPnetModel):
         n_layers: Encoder layers L in its output.
         class_weights: Cross-entropy weight of every class.
         label_smoothing: Share of the target spread over all classes.
+        temperature: Divides the logits: above 1, posteriors are less sure. Training
+            leaves it at 1; see ``scoring/calibration.py``.
     """
+
+    confusion: torch.Tensor
 
     @typechecked
     def __init__(
@@ -62,8 +66,12 @@ class SentimentModel(AbsESPnetModel):
         n_layers: int = 1,
         class_weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
+        temperature: float = 1.0,
     ):
         super().__init__()
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature is {temperature}: give a number above 0")
+        self.temperature = temperature
         if class_weights is not None and len(class_weights) != len(token_list):
             raise ValueError(
                 f"class_weights has {len(class_weights)} values, but there are "
@@ -89,24 +97,15 @@ class SentimentModel(AbsESPnetModel):
             "confusion", torch.zeros(n, n, dtype=torch.long), persistent=False
         )
 
-    def attach_encoder(
-        self, frontend: AbsFrontend | None, encoder: AbsEncoder | None
-    ) -> None:
-        """Put an encoder, frozen, before the decoder: audio comes in from then on."""
-        self.frontend = None if frontend is None else FrozenEncoder(frontend)
-        self.encoder = None if encoder is None else FrozenEncoder(encoder)
+    @property
+    def has_attention(self) -> bool:
+        """Whether ``classify`` can give attention."""
+        return getattr(self.decoder, "has_attention", False)
 
-    def detach_encoder(self) -> AbsEncoder:
-        """Take the encoder off and return it: features come in from then on.
-
-        Raises:
-            ValueError: There is none.
-        """
-        if self.encoder is None:
-            raise ValueError("the model has no encoder to take off")
-        encoder = self.encoder.encoder
-        self.attach_encoder(None, None)
-        return encoder
+    @property
+    def of_speaker(self) -> Callable | None:
+        """``SpeakerMVN.of_speaker``, of a model that is normalised by speaker."""
+        return getattr(self.normalize, "of_speaker", None)
 
     def forward(
         self,
@@ -189,7 +188,7 @@ class SentimentModel(AbsESPnetModel):
                 raise ValueError("the model has a text branch: give it transcripts")
             words = self.text_encoder(text[:, : text_lengths.max()], text_lengths)
             logits = self.fusion(torch.cat([logits.relu(), words], dim=-1))
-        return logits, attention
+        return logits / self.temperature, attention
 
     def encode(
         self,

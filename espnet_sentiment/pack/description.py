@@ -9,9 +9,11 @@ from espnet_sentiment.core.files import read_json
 from espnet_sentiment.core.stamp import DONE, Stamp, read_stamp
 from espnet_sentiment.encoder.kinds import check_reference
 from espnet_sentiment.model.layout import (
+    CALIBRATION,
     CHECKPOINT,
     CONFIG,
     FINAL,
+    ensemble_of,
     read_training_config,
 )
 from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
@@ -20,6 +22,11 @@ from espnet_sentiment.pack.layout import FORMAT_VERSION, MODEL_TYPE
 RESULTS = (
     *("normalisation", "n_utterances", "pooled", "folds", "mean", "majority", "human"),
 )
+
+HOW = {
+    "all": "trained on all utterances; {} folds estimate it",
+    "ensemble": "the mean of {} folds' posteriors; their scores estimate it",
+}
 
 
 def fold_dirs(experiment: Path) -> list[Path]:
@@ -39,7 +46,7 @@ def _natural(name: str) -> list:
 
 
 def final_dir(experiment: Path) -> Path | None:
-    """Return the model of an experiment that has learned from all; None without.
+    """Return the model of an experiment that is to be deployed; None without.
 
     Raises:
         DataError: It is there, but the folds are others by now.
@@ -54,15 +61,15 @@ def final_dir(experiment: Path) -> Path | None:
     if sums != known:
         other = min({*sums, *known}, key=lambda name: sums.get(name) == known.get(name))
         raise DataError(
-            f"{folder} was trained by other folds than there are now (fold {other}): "
-            f"run stage 4 again with --final all, name a fold by --fold, or delete "
-            f"{folder}"
+            f"{folder} was made from other folds than there are now (fold {other}): "
+            f"run stage 4 again with --final {_trained_on(folder)}, name a fold by "
+            f"--fold, or delete {folder}"
         )
     return folder
 
 
 def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
-    """Choose a fold of an experiment, or its model of all utterances.
+    """Choose a fold of an experiment, or its model to deploy.
 
     Args:
         experiment: Folder ``exp/<set>_<name>``.
@@ -79,7 +86,8 @@ def choose_fold(experiment: Path, fold: str | None = None) -> tuple[Path, str]:
     names = [_name(folder) for folder in folders]
     final = fold in (None, FINAL) and FINAL not in names and final_dir(experiment)
     if final:
-        return final, f"trained on all utterances; {len(folders)} folds estimate it"
+        how = HOW[_trained_on(final)]
+        return final, how.format(len(folders))
     if fold is not None:
         wanted = fold.removeprefix("fold")
         if wanted not in names:
@@ -146,7 +154,7 @@ def describe_fold(folder: Path) -> dict[str, Any]:
         "name": folder.absolute().parent.name,
         "corpus": results.get("corpus"),
         "fold": _name(folder.absolute()),
-        **({"trained_on": "all"} if folder.absolute().name == FINAL else {}),
+        **_deployed(folder.absolute()),
         "valid_ua": valid_ua(folder),
         "classes": config["token_list"],
         "decoder": config.get("decoder"),
@@ -156,6 +164,20 @@ def describe_fold(folder: Path) -> dict[str, Any]:
         "metrics": metrics,
         "versions": (training and training.versions) or results.get("versions", {}),
     }
+
+
+def _trained_on(final: Path) -> str:
+    """Return ``all`` or ``ensemble``, as ``--final`` asked for it."""
+    return "ensemble" if ensemble_of(read_training_config(final / CONFIG)) else "all"
+
+
+def _deployed(folder: Path) -> dict[str, Any]:
+    """Return what a model to deploy says besides: of what it is, how calibrated."""
+    if folder.name != FINAL:
+        return {}
+    path = folder / CALIBRATION
+    calibration = {"calibration": read_json(path)} if path.is_file() else {}
+    return {"trained_on": _trained_on(folder), **calibration}
 
 
 def _is_scored(training: Stamp, results_file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.model.checkpoint import load_sentiment_model
+from espnet_sentiment.model.ensemble import Ensemble
 from espnet_sentiment.model.sentiment_model import SentimentModel
 from espnet_sentiment.pack.find import find_model
 
@@ -11,7 +12,7 @@ def load_model(
     fold: str | None = None,
     encoder_model: PathLike | None = None,
     device: str = "cpu",
-) -> SentimentModel:
+) -> SentimentModel | Ensemble:
     """Load a trained model, its frozen encoder included, in evaluation mode.
 
     For those who want the ``torch.nn.Module``; ``Speech2Sentiment`` answers for files.
@@ -21,6 +22,7 @@ def load_model(
         logits, attention = model.classify(speech, lengths, with_attention=True)
         feats, feat_lengths = model.encode(speech, lengths)  # (B, T, D), (B,)
 
+    An ensemble of folds has no ``encode``, but ``members`` that have.
     The classes are ``model.token_list``. ``model.parameters()`` are the decoder's: the
     encoder stays frozen, also after ``model.train()``.
 

@@ -22,6 +22,17 @@ METRICS = {
     "macro_f1": ("macro F1", "f1"),
 }
 
+DEPLOYED = {
+    "all": """
+The decoder here has learned from all of {corpus}, so that nothing is left to test it
+on. These are the scores of decoders that were trained alike, each without what it was
+tested on; they estimate its own.""",
+    "ensemble": """
+This is the mean of the posteriors of {n} decoders, which have learned from all of
+{corpus} together, so that nothing is left to test it on. These are the scores of the
+single ones, each on what it has not learned from; they estimate its own.""",
+}
+
 FOLDS = ["fold", "test utterances", "WA (%)", "UA (%)"]
 
 
@@ -160,12 +171,11 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
         rows.append(["UA of always naming the most frequent class", f"{chance:.2f}"])
     yield markdown(["metric", "%"], rows).rstrip()
     yield f"\n{SENTENCE.format(cell(metrics.get('overlap')))}"
-    if description.get("trained_on") == "all":
-        yield (
-            f"\nThe decoder here has learned from all of {corpus}, so that nothing is "
-            "left to test it on. These are the scores of decoders that were trained "
-            "alike, each without what it was tested on; they estimate its own:\n"
-        )
+    if how := description.get("trained_on"):
+        yield DEPLOYED[how].format(corpus=corpus, n=len(folds))
+        if calibration := description.get("calibration"):
+            yield calibration_line(calibration)
+        yield ""
     elif len(folds) > 1:
         fold = markdown_text(description["fold"])
         yield (
@@ -178,6 +188,21 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
             [f["fold"], f["n_test"], percent(f["wa"]), percent(f["ua"])] for f in folds
         ]
         yield markdown(FOLDS, scores).rstrip()
+
+
+def calibration_line(calibration: Mapping[str, Any]) -> str:
+    """Say by which temperature posteriors are divided, and what that is worth.
+
+    Args:
+        calibration: What ``scoring/calibration.py`` found.
+    """
+    before, after = (percent(calibration["ece"][key]) for key in ("before", "after"))
+    return (
+        f"Its logits are divided by the temperature {calibration['temperature']}, "
+        f"fitted to {calibration['utterances']} validation utterances of the folds. "
+        f"Their expected calibration error is {before} % without it, and {after} % "
+        "with the temperature of the other folds."
+    )
 
 
 def _why(description: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.files import atomic_path, write_json, write_text
-from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.examples import choose_examples
 from espnet_sentiment.report.languages import DEFAULT
 from espnet_sentiment.report.page import write_page
@@ -14,6 +13,7 @@ from espnet_sentiment.report.plots import plot_confusion
 from espnet_sentiment.report.rows import utterance_media, utterance_row
 from espnet_sentiment.report.scored import ScoredUtterance
 from espnet_sentiment.report.summary import summarize_experiment
+from espnet_sentiment.scoring.calibration import reliability
 from espnet_sentiment.scoring.evaluation import by_group, evaluation_report
 from espnet_sentiment.scoring.results import score
 

@@ -7,9 +7,9 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from espnet_sentiment.asr.word_attention import WordWeight, edges_of, top_words
 from espnet_sentiment.recipe.still_learning import StillLearning, still_learning
-from espnet_sentiment.report.calibration import reliability
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.scored import ScoredUtterance
+from espnet_sentiment.scoring.calibration import reliability
 
 CURVES = ("train_loss", "valid_loss", "train_acc", "valid_wa", "valid_ua")
 
