@@ -28,6 +28,7 @@ sentiment_args=
 seed=0
 final=none
 tag=
+speeds=
 channel=
 ngpu=0
 wait=${ESPNET_SENTIMENT_WAIT:-false}
@@ -83,6 +84,8 @@ Models
   --final all|ensemble  also the model that predict and pack take: one that trains on all
                         utterances, as long as the folds did, or the mean of the folds'
                         posteriors; the folds' scores estimate it (default none)
+  --speeds S            also train on copies of the training utterances at these speeds, as if
+                        said by further speakers: '0.9 1.1'; a set of its own, data/${corpus}_sp
   --tag NAME            appended to the experiment's name
 
 Others
@@ -101,6 +104,7 @@ Others
 check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
 check final 'none|all|ensemble' "none, all or ensemble"
+check speeds '|[0-9. ]+' "numbers such as '0.9 1.1'"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
 check asr_tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
@@ -127,6 +131,11 @@ if [[ $cluster ]]; then check_file cluster "$cluster" cluster; fi
 read -ra sentiment_files <<<"$sentiment"
 for file in "${sentiment_files[@]}"; do check_file sentiment "$file" sentiment; done
 if declare -F settle_options >/dev/null; then settle_options; fi
+plain=$corpus plain_options=$data_options
+if [[ $speeds ]]; then
+  corpus+=_sp
+  data_options+=${data_options:+ }"--speeds $speeds"
+fi
 # Folds that other options made would be trained under the wrong name.
 prepared=data/$corpus/options
 if ! wanted 0 && [[ -f $prepared && $(<"$prepared") != "$data_options" ]]; then
@@ -243,11 +252,21 @@ run_stages() {
   fi
 }
 
+# prepared_with <set> <options>: note them. A recipe that is up to date writes nothing,
+# where it may not write as well.
+prepared_with() {
+  local file=data/$1/options
+  if [[ ! -f $file || $(<"$file") != "$2" ]]; then echo "$2" >"$file"; fi
+}
+
 if wanted 0; then
-  prepare_data
-  # A recipe that is up to date writes nothing, where it may not write as well.
-  if [[ ! -f $prepared || $(<"$prepared") != "$data_options" ]]; then
-    echo "$data_options" >"$prepared"
+  corpus=$plain prepare_data
+  prepared_with "$plain" "$plain_options"
+  if [[ $speeds ]]; then
+    read -ra factors <<<"$speeds"
+    module perturb_speed --data_dir "data/$plain" --out "data/$corpus" \
+      --speeds "${factors[@]}" ${channel:+--channel "$channel"}
+    prepared_with "$corpus" "$data_options"
   fi
 fi
 if [[ $own_rnnt == true ]]; then
