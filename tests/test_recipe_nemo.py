@@ -226,6 +226,20 @@ def test_other_folds_are_asked_for_by_name_and_need_stage_0(tmp_path, corpus):
     assert "was prepared with --folds speaker+sentence, not with" in result.stderr
 
 
+def test_copies_at_other_speeds_are_a_set_of_its_own(tmp_path, corpus):
+    clone = clone_recipe("nemo", tmp_path / "clone")
+    options = ["--nemo", corpus, "--stop_stage", "0", "--speeds", "0.9 1.1"]
+    result = run_recipe(clone, *options)
+    assert result.returncode == 0, result.stderr
+    data = clone / "data"
+    assert len(read_table(data / "nemo" / "utt2spk")) == 18
+    assert len(read_table(data / "nemo_sp" / "utt2spk")) == 54
+    result = run_recipe(clone, "--stage", "1", "--speeds", "0.9")
+    assert result.returncode == 2
+    assert "was prepared with --folds speaker --speeds 0.9 1.1" in result.stderr
+    assert run_recipe(clone, "--speeds", "fast").returncode == 2
+
+
 @pytest.mark.recipe
 def test_the_stages_up_to_the_store_run_on_it(prepare, tmp_path, corpus, monkeypatch):
     from espnet_sentiment.bin import encode, fetch_encoder, make_features
