@@ -34,6 +34,7 @@ from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.scoring.calibration import reliability
 from espnet_sentiment.scoring.evaluation import check_labels
 from espnet_sentiment.scoring.metrics import summarize
+from espnet_sentiment.scoring.speaker_groups import speaker_groups
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
 
@@ -73,7 +74,7 @@ def main(argv=None) -> None:
             affines = of_speakers(classifier, labels, data.utt2spk, spoken)
             found[folder.name] = posteriors(classifier, store, labels, affines)
         final = described(experiment / FINAL)
-        rows += table(experiment.name, found, labels, classes, final)
+        rows += table(experiment.name, found, labels, data.utt2spk, classes, final)
     header = [
         "experiment",
         "model",
@@ -117,15 +118,16 @@ def posteriors(classifier, store, labels, affines) -> np.ndarray:
     return np.stack([found[utt] for utt in labels])
 
 
-def table(name, found, labels, classes, final) -> list[list[str]]:
+def table(name, found, labels, utt2spk, classes, final) -> list[list[str]]:
     """Return the rows of an experiment."""
     truth = list(labels.values())
+    groups, _ = speaker_groups([("", utt) for utt in labels], utt2spk)
 
     def scored(p) -> dict:
         guess = [classes[i] for i in p.argmax(axis=1)]
         right = [t == g for t, g in zip(truth, guess, strict=True)]
         error = reliability(p.max(axis=1).tolist(), right)[1]
-        return {**summarize(truth, guess, classes), "ece": error}
+        return {**summarize(truth, guess, classes, groups), "ece": error}
 
     folds = {key: p for key, p in found.items() if key != FINAL}
     single = [scored(p) for p in folds.values()]

@@ -127,7 +127,7 @@ class Scored:
                 "encoder": "fbank",
                 "sentiment": "rnn_attention",
                 "seed": 0,
-                **score(folds, CLASSES, {}),
+                **score(folds, CLASSES, {}, {}),
                 "seconds": {"stage4": 1.5, "stage5": None},
                 "config": {"encoder": {"encoder": None, "encoder_conf": {}}},
                 "versions": {"python": "3.12"},

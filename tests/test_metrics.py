@@ -7,14 +7,15 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from espnet_sentiment.scoring.human import human_reference, majority_reference
+from espnet_sentiment.scoring.intervals import ci95, wilson95
 from espnet_sentiment.scoring.metrics import (
-    bootstrap_ci95,
     confusion,
     summarize,
     unweighted_accuracy,
     weighted_accuracy,
 )
 from espnet_sentiment.scoring.results import score
+from espnet_sentiment.scoring.speaker_groups import speaker_groups
 from espnet_sentiment.scoring.tables import asr_note, corpus_table
 
 CLASSES = ["anger", "neutral", "sad"]
@@ -35,7 +36,7 @@ def test_wa_counts_utterances_and_ua_counts_classes():
 
 
 def test_wa_and_ua_equal_scikit_learn(answers):
-    summary = summarize(*answers, CLASSES)
+    summary = summarize(*answers, CLASSES, list(map(str, range(200))))
     assert summary["wa"] == accuracy_score(*answers)
     assert summary["ua"] == balanced_accuracy_score(*answers)
     assert summary["wa"] != summary["ua"]
@@ -62,11 +63,13 @@ def test_no_score_of_an_experiment_has_wa_and_ua_swapped():
     """Nine of class a and one of b, all taken for a: WA 0.9, UA 0.5 everywhere."""
     rows = [row(str(n), "a", "a") for n in range(9)] + [row("9", "b", "a")]
     votes = {r["utt"]: r["prediction"] for r in rows}
-    results = score({"1": rows, "2": rows}, ["a", "b"], votes)
+    results = score({"1": rows, "2": rows}, ["a", "b"], votes, {})
     assert results["pooled"]["wa"] == 0.9 and results["pooled"]["ua"] == 0.5
     low, high = results["pooled"]["wa_ci95"]
     assert 0.6 < low < 0.9 < high
-    assert results["pooled"]["ua_ci95"][0] == 0.5  # 1 only in draws without b
+    low, high = results["pooled"]["ua_ci95"]
+    assert 0.25 < low < 0.5 < high < 0.75
+    assert results["ci95_over"] == "folds"
     for name in ("majority", "human", "mean"):
         scores = results[name]
         assert (scores["wa"], scores["ua"]) == pytest.approx((0.9, 0.5))
@@ -76,7 +79,7 @@ def test_no_score_of_an_experiment_has_wa_and_ua_swapped():
 def test_spreads_over_folds_of_wa_and_ua_are_not_swapped():
     right = [row("1", "a", "a"), row("2", "b", "b")]
     wrong = [row(str(n), "a", "a") for n in range(9)] + [row("9", "b", "a")]
-    mean = score({"1": right, "2": wrong}, ["a", "b"], {})["mean"]
+    mean = score({"1": right, "2": wrong}, ["a", "b"], {}, {})["mean"]
     assert mean["wa_std"] == pytest.approx(0.1 / np.sqrt(2))
     assert mean["ua_std"] == pytest.approx(0.5 / np.sqrt(2))
 
@@ -93,18 +96,70 @@ def test_classes_that_a_fold_lacks_do_not_lower_its_ua():
     assert lazy.recalls_to_accuracy(matrix)[1].item() == 0.75
 
 
-def test_bootstrap_intervals_hold_the_score_and_shrink_with_the_corpus(answers):
+def test_intervals_hold_the_score_and_shrink_with_the_corpus(answers):
     labels, predictions = answers
-    few = bootstrap_ci95(labels, predictions)
-    many = bootstrap_ci95(labels * 4, predictions * 4)
+    few = ci95(labels, predictions, list(map(str, range(200))))
+    many = ci95(labels * 4, predictions * 4, list(map(str, range(800))))
     for key, value in [
         ("wa", weighted_accuracy(*answers)),
         ("ua", unweighted_accuracy(*answers)),
     ]:
         assert few[key][0] < value < few[key][1]
         width = np.ptp(few[key]) / np.ptp(many[key])
-        assert 1.6 < width < 2.4  # the square root of 4
-    assert bootstrap_ci95(labels, predictions) == few
+        assert 1.8 < width < 2.2  # the square root of 4
+    low, high = wilson95(round(200 * weighted_accuracy(*answers)), 200)
+    assert few["wa"] == pytest.approx([low, high], abs=0.01)
+
+
+def test_the_same_answers_are_less_sure_where_speakers_differ(answers):
+    labels, predictions = answers
+    by_answer = np.argsort([x == y for x, y in zip(*answers, strict=True)])
+    speaker = np.empty(200, int)
+    speaker[by_answer] = np.arange(200) // 20  # the first are wrong throughout
+    apart = ci95(labels, predictions, list(map(str, speaker)))
+    mixed = ci95(labels, predictions, [str(n % 10) for n in range(200)])
+    assert np.ptp(apart["wa"]) > 2 * np.ptp(mixed["wa"])
+
+
+def test_what_nobody_changes_is_as_sure_as_its_utterances():
+    labels, groups = ["a", "b"] * 30, ["s1", "s1", "s2", "s2", "s3", "s3"] * 10
+    found = ci95(labels, labels, groups)
+    assert found["wa"] == found["ua"] == pytest.approx(wilson95(60, 60))
+
+
+@pytest.mark.parametrize(
+    ("utt2spk", "groups", "kind"),
+    [
+        ({"1": "x", "2": "x", "3": "y"}, ["x", "x", "y"], "speakers"),
+        ({"1": "x", "2": "2", "3": "y"}, ["f", "f", "g"], "folds"),
+        ({}, ["f", "f", "g"], "folds"),
+        ({"1": "x", "2": "x", "3": "x"}, ["f", "f", "g"], "folds"),
+    ],
+)
+def test_groups_are_speakers_or_else_folds(utt2spk, groups, kind):
+    keys = [("f", "1"), ("f", "2"), ("g", "3")]
+    assert speaker_groups(keys, utt2spk) == (groups, kind)
+
+
+def test_one_fold_of_nobody_who_is_known_is_grouped_by_utterance():
+    groups, kind = speaker_groups([("f", "1"), ("f", "2")], None)
+    assert kind == "utterances" and len(set(groups)) == 2
+
+
+@pytest.mark.parametrize(("n_speakers", "said"), [(5, 60), (10, 34), (24, 50)])
+def test_intervals_hold_what_they_promise_where_speakers_differ(n_speakers, said):
+    rng = np.random.default_rng(0)
+    effects = rng.normal(2.5, 0.7, 10**5)
+    truth, held = (1 / (1 + np.exp(-effects))).mean(), 0
+    for _ in range(300):
+        share = 1 / (1 + np.exp(-rng.normal(2.5, 0.7, n_speakers)))
+        right = rng.random((n_speakers, said)) < share[:, None]
+        labels = rng.choice(["a", "b"], right.size)
+        groups = np.repeat(np.arange(n_speakers), said).astype(str)
+        guess = np.where(right.ravel(), labels, "c")
+        low, high = ci95(labels.tolist(), guess.tolist(), groups.tolist())["wa"]
+        held += low <= truth <= high
+    assert 0.91 < held / 300 < 0.99
 
 
 def test_majority_reference_is_the_share_of_the_largest_class():
@@ -137,7 +192,7 @@ def test_pooled_scores_are_over_utterances_and_mean_scores_over_folds():
         "1": [row("1", "a", "a"), row("2", "a", "a"), row("3", "b", "a")],
         "2": [row("4", "b", "b")],
     }
-    results = score(folds, ["a", "b"], {})
+    results = score(folds, ["a", "b"], {}, {})
     assert results["n_utterances"] == 4 and results["pooled"]["wa"] == 0.75
     assert results["mean"]["wa"] == pytest.approx((2 / 3 + 1) / 2)
     assert results["mean"]["wa_std"] == pytest.approx(np.std([2 / 3, 1], ddof=1))

@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from espnet_sentiment.bin import score as score_stage
@@ -18,14 +19,15 @@ from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.scoring import paper
 from espnet_sentiment.scoring.models import choose_base, read_models
 from espnet_sentiment.scoring.results import score
-from espnet_sentiment.scoring.significance import compare, discordant, mcnemar_exact
+from espnet_sentiment.scoring.significance import compare, holm, permutation_p
 
-# Two speakers, each a fold; 24 utterances of anger and 8 of neutral.
+# Two folds of eight speakers, who say two each; 24 of anger and 8 of neutral.
 LABELS = {
     f"{speaker}-{n:02d}": "anger" if n < 12 else "neutral"
     for speaker in ("s1", "s2")
     for n in range(16)
 }
+SPEAKERS = {utt: f"{utt[:2]}{int(utt[3:]) % 8}" for utt in LABELS}
 OTHER = {"anger": "neutral", "neutral": "anger"}
 UTTS = sorted(LABELS)
 FBANK = {"encoder": None, "encoder_conf": {}}
@@ -39,7 +41,8 @@ class Corpus:
         self.exp, self.dump = root / "exp", root / "dump"
         self.data_dir = root / "data" / "acted"
         utterances = [
-            Utterance(utt, str(wav), utt[:2], label) for utt, label in LABELS.items()
+            Utterance(utt, str(wav), SPEAKERS[utt], label)
+            for utt, label in LABELS.items()
         ]
         write_kaldi_dir(self.data_dir, utterances)
 
@@ -66,7 +69,7 @@ class Corpus:
                     "sentiment": config,
                 },
                 "seed": seed,
-                **score(folds, ["anger", "neutral"], {}),
+                **score(folds, ["anger", "neutral"], {}, SPEAKERS),
             },
         )
         return folder
@@ -98,17 +101,31 @@ def line(markdown, start):
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
-@pytest.mark.parametrize(("first", "second"), [(1, 8), (8, 1), (0, 6), (5, 5), (3, 40)])
-def test_p_is_the_tail_of_the_binomial_distribution_twice(first, second):
-    n = first + second
-    tail = sum(math.comb(n, k) for k in range(min(first, second) + 1)) / 2**n
-    assert mcnemar_exact(first, second) == pytest.approx(min(1, 2 * tail))
+@pytest.mark.parametrize("more", [1, 20])
+def test_p_is_the_share_of_exchanges_that_differ_as_much(more):
+    # Six speakers: two are for one, four for the other; the rest are for none.
+    sums = np.array([1.0, 1, -1, -1, -1, -1, *[0.0] * more])
+    labels, groups = ["a", "b"] * (len(sums) // 2) + ["a"], list(map(str, range(50)))
+    p = permutation_p(sums, labels[: len(sums)], groups[: len(sums)])
+    assert p["wa"] == pytest.approx(1 - 20 / 2**6)  # all but three on either side
+
+
+def test_utterances_of_a_speaker_are_exchanged_together():
+    difference, labels = np.ones(40), ["a", "b"] * 20
+    alone = permutation_p(difference, labels, list(map(str, range(40))))
+    assert alone["wa"] < 0.001 and alone["ua"] < 0.001
+    together = permutation_p(difference, labels, [str(n % 4) for n in range(40)])
+    assert together == {"wa": 2 / 2**4, "ua": 2 / 2**4}
 
 
 def test_models_that_err_on_the_same_utterances_do_not_differ():
-    assert discordant([True, False, True], [True, False, True]) == (0, 0)
-    assert mcnemar_exact(0, 0) == 1
-    assert discordant([True, True, True, False], [False, True, False, True]) == (2, 1)
+    same = permutation_p(np.zeros(4), ["a", "b"] * 2, list("1234"))
+    assert same == {"wa": 1.0, "ua": 1.0}
+
+
+def test_p_values_are_corrected_for_their_number():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
 
 
 def test_table_2_groups_models_by_input_features_beside_the_papers_rows(corpus):
@@ -139,44 +156,44 @@ def test_table_2_groups_models_by_input_features_beside_the_papers_rows(corpus):
 
 def test_wa_ua_spread_and_test_of_a_row_are_those_of_its_predictions(corpus):
     corpus.add("whisper", "rnn_attention", UTTS[:1])
-    # All of the second speaker's neutral ones and one of anger: WA 27/32, and
+    # All of the second fold's neutral ones and one of anger: WA 27/32, and
     # UA (23/24 + 4/8) / 2; the base model alone errs on the first utterance.
+    f1 = (2 * 23 / (24 + 27) + 2 * 4 / (8 + 5)) / 2
     folder = corpus.add("fbank", "cnn", UTTS[-5:])
     markdown = corpus.write()
     row = corpus.row(2, architecture="cnn")
     assert (row["wa"], row["ua"]) == ("84.38", "72.92")
-    # Folds: WA 1 and 11/16, UA 1 and (11/12 + 0) / 2.
-    assert row["wa_std_over_folds"] == f"{100 * 5 / 16 / math.sqrt(2):.2f}"
-    assert row["ua_std_over_folds"] == f"{100 * 13 / 24 / math.sqrt(2):.2f}"
+    assert row["wa_std_over_seeds"] == row["ua_std_over_seeds"] == ""
+    assert row["macro_f1"] == f"{100 * f1:.2f}"
     pooled = json.loads((folder / "results.json").read_text())["pooled"]
     for key in ("wa", "ua"):
         low, high = pooled[f"{key}_ci95"]
         assert row[f"{key}_ci95_low"] == f"{100 * low:.2f}"
         assert row[f"{key}_ci95_high"] == f"{100 * high:.2f}"
-    assert (row["only_base_right"], row["only_model_right"]) == ("5", "1")
-    assert row["p"] == f"{2 * (1 + 6) / 2**6:.4g}" and row["p_seed"] == "0"
+    # One speaker is for the model, five are against it; of UA, four count thrice.
+    assert row["wa_p"] == row["wa_p_holm"] == f"{2 * (1 + 6) / 2**6:.4g}"
+    assert row["ua_p"] == f"{2 * (1 + 2) / 2**6:.4g}"
+    assert (row["p_seeds"], row["p_over"]) == ("0", "16 speakers")
     cells = line(markdown, "| acoustic | cnn")
-    assert cells[4].startswith("84.38 ± 22.10") and cells[-1] == "0.219"
-    assert line(markdown, "| e2e ASR | rnn_attention")[-1] == "base"
+    assert (cells[4], cells[6], cells[9]) == ("84.38", "0.219", "0.094")
+    assert line(markdown, "| e2e ASR | rnn_attention")[6] == "base"
     assert "against the base model, whisper/rnn_attention," in markdown
 
 
-def test_scores_are_means_over_seeds_and_the_test_takes_the_lowest_common_seed(corpus):
+def test_scores_and_the_test_are_of_means_over_seeds(corpus):
     for seed, wrong in [(1, UTTS[:1]), (2, UTTS[:9])]:
         corpus.add("whisper", "rnn_attention", wrong, seed)
     for seed, wrong in [(0, UTTS[:16]), (1, UTTS[:3]), (2, UTTS[:5])]:
         corpus.add("fbank", "cnn", wrong, seed)
-    corpus.write()
+    markdown = corpus.write()
     row = corpus.row(2, architecture="cnn")
     assert row["seeds"] == "0 1 2" and row["wa"] == "75.00"  # 8 of 32 wrong on average
-    assert (row["p_seed"], row["only_base_right"]) == ("1", "2")
-
-
-def test_one_fold_has_no_spread(corpus):
-    labels = {utt: label for utt, label in LABELS.items() if utt < "s2"}
-    corpus.add("fbank", "cnn", UTTS[:4], labels=labels)
-    assert line(corpus.write(), "| acoustic | cnn")[4] == "75.00"
-    assert corpus.row(2, architecture="cnn")["wa_std_over_folds"] == ""
+    spread = f"{100 * np.std([16, 3, 5], ddof=1) / 32:.2f}"
+    assert row["wa_std_over_seeds"] == spread
+    assert line(markdown, "| acoustic | cnn")[4] == f"75.00 ± {spread}"
+    # With seed 1 two speakers are against it, with seed 2 four for it.
+    assert row["p_seeds"] == "1 2"
+    assert row["wa_p"] == f"{1 - 20 / 2**6:.4g}"
 
 
 def test_human_agreement_stands_below_the_models(corpus):
@@ -214,11 +231,11 @@ def test_the_base_model_is_the_papers_on_the_encoder_with_most_seeds(corpus):
 def test_without_a_base_model_p_is_empty_and_a_note_says_what_to_run(corpus):
     corpus.add("fbank", "cnn", UTTS[:2])
     markdown = corpus.write()
-    assert line(markdown, "| acoustic | cnn")[-1] == ""
+    assert line(markdown, "| acoustic | cnn")[6] == ""
     assert "There is no base model: run conf/sentiment/rnn_attention.yaml" in markdown
     corpus.add("fbank", "lstm", UTTS[:3])
     markdown = corpus.write("--base", "fbank/cnn")
-    assert line(markdown, "| acoustic | lstm")[-1] == "1.000"
+    assert line(markdown, "| acoustic | lstm")[6] == "1.000"
     assert "There is no base model" not in markdown
 
 
@@ -275,9 +292,9 @@ def test_what_cannot_be_compared_has_no_p_and_a_note_with_the_remedy(corpus, spo
     with pytest.raises(DataError, match=reason):
         compare(models[0], models[1])
     markdown = corpus.write()
-    assert line(markdown, "| acoustic | cnn")[-1] == "-"
+    assert line(markdown, "| acoustic | cnn")[6] == "-"
     assert markdown.count("fbank/cnn has no p: ") == 1
-    assert corpus.row(2, architecture="cnn")["p"] == ""
+    assert corpus.row(2, architecture="cnn")["wa_p"] == ""
 
 
 def test_table_3_sets_each_encoders_ablation_beside_the_papers(corpus):
@@ -296,22 +313,17 @@ def test_table_3_sets_each_encoders_ablation_beside_the_papers(corpus):
         "",
         "rnn_attention_no_specaug",
     ]
-    assert (mlp["wa_difference"], mlp["p"]) == ("-25.00", f"{2 / 2**8:.4g}")
+    assert (mlp["wa_difference"], mlp["wa_p"]) == ("-25.00", f"{2 / 2**8:.4g}")
+    assert mlp["wa_p_holm"] == f"{4 / 2**8:.4g}"  # of two rows
     assert (mlp["paper_wa"], mlp["paper_ua"]) == ("68.68", "68.98")
     assert (plain["wa_difference"], plain["ua_difference"]) == ("0.00", "0.00")
     assert rnn["wa"] == base["wa_difference"] == ""
     cells = line(markdown, "| MLP w/ pooling")
-    assert cells[4] == "-25.00" and cells[-3:] == [
-        "0.008",
-        "68.68 (-3.04)",
-        "68.98 (-3.58)",
-    ]
+    assert cells[4:6] == ["-25.00", "0.016"]
+    assert cells[-2:] == ["68.68 (-3.04)", "68.98 (-3.58)"]
     assert line(markdown, "| RNN w/ pooling")[1:3] == ["not run", "-"]
-    assert line(markdown, "| RNN w/ attention + SpecAugment")[-3:] == [
-        "base",
-        "71.72",
-        "72.56",
-    ]
+    cells = line(markdown, "| RNN w/ attention + SpecAugment")
+    assert (cells[5], cells[-2:]) == ("base", ["71.72", "72.56"])
 
 
 def test_tagged_ablations_are_a_table_of_their_own(corpus):
@@ -322,7 +334,7 @@ def test_tagged_ablations_are_a_table_of_their_own(corpus):
     markdown = corpus.write()
     assert "### whisper\n" in markdown and "### whisper, session\n" in markdown
     assert [r["tag"] for r in corpus.csv(3)] == [""] * 4 + ["session"] * 4
-    assert corpus.row(3, tag="session", description="w/o SpecAugment")["p"] == "1"
+    assert corpus.row(3, tag="session", description="w/o SpecAugment")["wa_p"] == "1"
 
 
 @pytest.mark.parametrize("kind", ["audio", "fbank"])
@@ -339,7 +351,7 @@ def test_table_1_counts_labelled_utterances_and_their_hours(corpus, kind):
     markdown = corpus.write()
     row = corpus.row(1, dataset="acted")
     assert (row["utterances"], row["hours"]) == ("32", "0.80")
-    assert (row["speakers"], row["classes"]) == ("2", "2")
+    assert (row["speakers"], row["classes"]) == ("16", "2")
     assert (row["anger_percent"], row["neutral_percent"]) == ("75.00", "25.00")
     assert line(markdown, "| acted")[-1] == "anger 75.00, neutral 25.00"
     iemocap = corpus.row(1, dataset="IEMOCAP")
@@ -353,6 +365,7 @@ def test_csv_files_hold_plain_numbers(corpus):
     corpus.write()
     words = {"source", "dataset", "features", "architecture", "encoder", "seeds"}
     words |= {"tag", "description", "sentiment", "speakers_in_train"}
+    words |= {"p_seeds", "p_over"}
     for number in (1, 2, 3):
         rows = corpus.csv(number)
         numbers = [v for r in rows for k, v in r.items() if k not in words and v]
@@ -418,10 +431,10 @@ def test_tables_read_what_the_scoring_stage_writes(corpus, capsys, monkeypatch):
     capsys.readouterr()
     markdown = corpus.write()
     assert capsys.readouterr().out == markdown + "\n"
-    assert line(markdown, "| acoustic | rnn_attention")[4].startswith("87.50 ± ")
-    assert line(markdown, "| e2e ASR | rnn_attention | whisper_base")[-1] == "base"
+    assert line(markdown, "| acoustic | rnn_attention")[4] == "87.50"
+    assert line(markdown, "| e2e ASR | rnn_attention | whisper_base")[6] == "base"
     assert line(markdown, "| RNN w/ pooling")[4] == "-21.88"
-    assert corpus.row(2, architecture="rnn_pooling")["only_base_right"] == "7"
+    assert corpus.row(2, architecture="rnn_pooling")["wa_p"] == f"{2 / 2**7:.4g}"
 
 
 def test_command_writes_the_same_tables_from_anywhere(

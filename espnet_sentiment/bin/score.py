@@ -41,7 +41,7 @@ from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 
-ALGORITHM = 4
+ALGORITHM = 5
 ENTROPIES = "entropies.png"
 
 
@@ -190,7 +190,7 @@ def score_experiment(
         "encoder": experiment.encoder.stem,
         "sentiment": experiment.label,
         **normalisation_of(resolved),
-        **score(by_fold, data.classes, data.utt2votes),
+        **score(by_fold, data.classes, data.utt2votes, data.utt2spk),
         **votes_part(by_fold, data, folds, facts["config"]["sentiment"]),
         "seconds": stages_seconds(experiment, folders.values(), kind),
         "config": {

@@ -21,7 +21,7 @@ from espnet_sentiment.scoring.tables import write_csv
 if TYPE_CHECKING:
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 2
+ALGORITHM = 3
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -117,8 +117,8 @@ def _write(
     corpus = data.path.name
     base = choose_base(models, asked["base"], asked["encoder"])
     amounts = data_table.data_records(data, dump)
-    by_features, notes2 = feature_table.feature_records(models, base)
-    ablation, notes3 = ablation_table.ablation_records(models)
+    by_features, notes2 = feature_table.feature_records(models, base, data.utt2spk)
+    ablation, notes3 = ablation_table.ablation_records(models, data.utt2spk)
     markdown = "\n".join(
         [
             f"# {corpus}, and the paper's numbers ({SOURCE})\n",

@@ -53,7 +53,7 @@ def evaluation_results(
     bins, error = reliability(confidence, [u.right for u in utterances])
     return {
         **facts,
-        **score({FOLD: rows}, classes, {}),
+        **score({FOLD: rows}, classes, {}, {u.utt: u.speaker for u in utterances}),
         "calibration": {"bins": bins, "ece": error},
         "groups": {name: by_group(rows, values) for name, values in groups.items()},
     }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from espnet_sentiment.scoring.metrics import wilson95
+from espnet_sentiment.scoring.intervals import wilson95
 
 
 def accuracy_by(groups: Sequence[str], right: Sequence[bool]) -> list[dict]:

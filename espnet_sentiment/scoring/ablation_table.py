@@ -7,13 +7,14 @@ from espnet_sentiment.data.overlap_text import TITLE
 from espnet_sentiment.scoring.cells import (
     KEYS,
     OVERLAP,
-    P_TEXT,
     SCORE_COLUMNS,
     TEST_COLUMNS,
     Record,
-    mcnemar_cells,
+    correct,
     model_cells,
+    p_text,
     score_and_interval,
+    test_cells,
 )
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, E2E_ASR, TABLE3
@@ -28,13 +29,14 @@ COLUMNS += [
     "paper_wa",
     "paper_ua",
 ]
-HEADER = ["description", "seeds", "WA (%)", "WA 95 %", "diff."]
+HEADER = ["description", "seeds", "WA (%)", "WA 95 %", "diff.", "p"]
 HEADER += [
     "UA (%)",
     "UA 95 %",
     "diff.",
-    TITLE,
     "p",
+    "F1 (%)",
+    TITLE,
     "paper WA (diff.)",
     "paper UA (diff.)",
 ]
@@ -45,11 +47,14 @@ NOTE = (
 )
 
 
-def ablation_records(models: Sequence[Model]) -> tuple[list[Record], list[str]]:
+def ablation_records(
+    models: Sequence[Model], speakers: Mapping[str, str]
+) -> tuple[list[Record], list[str]]:
     """Return a table for each pre-trained encoder and tag, and why rows have no p.
 
     Args:
         models: All models of a corpus.
+        speakers: Speaker of every utterance.
 
     Returns:
         Four records for each table of which two rows or more were run.
@@ -65,15 +70,24 @@ def ablation_records(models: Sequence[Model]) -> tuple[list[Record], list[str]]:
         if len(rows) < 2:
             continue
         table = {"encoder": encoder, "tag": tag}
-        records += [
-            {**table, **_cells(config, rows.get(config), rows.get(BASE), notes)}
-            for config in TABLE3
-        ]
+        records += correct(
+            [
+                {
+                    **table,
+                    **_cells(config, rows.get(config), rows.get(BASE), speakers, notes),
+                }
+                for config in TABLE3
+            ]
+        )
     return records, notes
 
 
 def _cells(
-    config: str, model: Model | None, base: Model | None, notes: list[str]
+    config: str,
+    model: Model | None,
+    base: Model | None,
+    speakers: Mapping[str, str],
+    notes: list[str],
 ) -> Record:
     paper = TABLE3[config]
     cells = {
@@ -92,7 +106,7 @@ def _cells(
         **cells,
         "description": honest_name(paper.description, model.runs[0].results),
         **model_cells(model),
-        **mcnemar_cells(model, base, notes),
+        **test_cells(model, base, speakers, notes),
     }
 
 
@@ -118,7 +132,8 @@ def _row(record: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
         difference = record.get(f"{key}_difference")
         cells += score_and_interval(record, key)
         cells += [f"{float(difference):+.2f}" if difference else ""]
-    cells += [record.get(OVERLAP, ""), record.get(P_TEXT, "")]
+        cells += [record.get(p_text(key), "")]
+    cells += [record.get("macro_f1", ""), record.get(OVERLAP, "")]
     for key in KEYS:
         paper = record[f"paper_{key}"]
         papers = float(paper) - float(base[f"paper_{key}"])

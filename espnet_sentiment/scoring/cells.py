@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.significance import compare
+from espnet_sentiment.scoring.significance import compare, holm
 from espnet_sentiment.scoring.tables import overlap_cell, percent
 
 Record = dict[str, str]
@@ -18,18 +18,26 @@ KEYS = ("wa", "ua")
 SCORE_COLUMNS = [
     f"{key}{suffix}"
     for key in KEYS
-    for suffix in ("", "_std_over_folds", "_ci95_low", "_ci95_high")
+    for suffix in ("", "_std_over_seeds", "_ci95_low", "_ci95_high")
 ]
+SCORE_COLUMNS += ["macro_f1"]
 OVERLAP = "speakers_in_train"  # column of the CSV files
-TEST_COLUMNS = ["p", "p_seed", "only_base_right", "only_model_right"]
-P_TEXT = "p as Markdown shows it"  # in the record, not in the CSV file
+TEST_COLUMNS = [f"{key}{suffix}" for key in KEYS for suffix in ("_p", "_p_holm")]
+TEST_COLUMNS += ["p_seeds", "p_over"]
 NOTE = (
     "WA and UA: all folds' utterances pooled, mean over seeds. ±: standard deviation "
-    "over folds, mean over seeds. 95 %: bootstrap interval over utterances, its ends' "
-    "mean over seeds. p: exact McNemar test of WA on the same utterances against "
-    "{base}, with the lowest seed that both have; not corrected for the number of "
-    "tests.\n"
+    "over seeds, of several. 95 %: interval over speakers (over folds, where speakers "
+    "are not known; over utterances, where there is one of them alone), by a jackknife "
+    "with Student's t on the logit, its ends' mean over seeds. p: two-sided paired "
+    "permutation test against {base}, which exchanges the two models for all "
+    "utterances of a speaker, on the mean over the seeds that both have; corrected "
+    "for the rows of the table (Holm). F1: macro F1.\n"
 )
+
+
+def p_text(key: str) -> str:
+    """Return the key of a p-value as Markdown shows it; CSV files have it not."""
+    return f"{key}: p as Markdown shows it"
 
 
 def model_cells(model: Model) -> Record:
@@ -38,35 +46,48 @@ def model_cells(model: Model) -> Record:
     for key in KEYS:
         std, (low, high) = model.std(key), model.ci95(key)
         cells[key] = percent(model.mean(key))
-        cells[f"{key}_std_over_folds"] = "" if std is None else percent(std)
+        cells[f"{key}_std_over_seeds"] = "" if std is None else percent(std)
         cells[f"{key}_ci95_low"], cells[f"{key}_ci95_high"] = (
             percent(low),
             percent(high),
         )
+    cells["macro_f1"] = percent(model.mean("macro_f1"))
     cells[OVERLAP] = overlap_cell([run.results for run in model.runs])
     return cells
 
 
-def mcnemar_cells(model: Model, base: Model | None, notes: list[str]) -> Record:
-    """Test a model against the base model; say in ``notes`` why that cannot be."""
+def test_cells(
+    model: Model, base: Model | None, speakers: Mapping[str, str], notes: list[str]
+) -> Record:
+    """Test a model against the base model; say in ``notes`` why that cannot be.
+
+    The p-values are not corrected yet: see :func:`correct`.
+    """
     if base is None or model is base:
-        return {P_TEXT: "" if base is None else "base"}
+        return {} if base is None else dict.fromkeys(map(p_text, KEYS), "base")
     try:
-        result = compare(model, base)
+        result = compare(model, base, speakers)
     except DataError as error:
         notes.append(markdown_text(f"{model.name} has no p: {error}.") + "\n")
-        return {P_TEXT: "-"}
-    return {
-        "p": f"{result.p:.4g}",
-        "p_seed": str(result.seed),
-        "only_base_right": str(result.only_base),
-        "only_model_right": str(result.only_model),
-        P_TEXT: "< 0.001" if result.p < 0.001 else f"{result.p:.3f}",
-    }
+        return dict.fromkeys(map(p_text, KEYS), "-")
+    cells = {f"{key}_p": f"{result.p[key]:.4g}" for key in KEYS}
+    seeds = " ".join(map(str, result.seeds))
+    return {**cells, "p_seeds": seeds, "p_over": f"{result.n_groups} {result.groups}"}
+
+
+def correct(records: list[Record]) -> list[Record]:
+    """Correct the p-values of a table's rows for their number, WA's and UA's apart."""
+    for key in KEYS:
+        tested = [record for record in records if f"{key}_p" in record]
+        corrected = holm([float(record[f"{key}_p"]) for record in tested])
+        for record, p in zip(tested, corrected, strict=True):
+            record[f"{key}_p_holm"] = f"{p:.4g}"
+            record[p_text(key)] = "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return records
 
 
 def score_and_interval(record: Mapping[str, str], key: str) -> list[str]:
     """Return two cells of a Markdown row: WA or UA ± its spread, and its interval."""
-    score, std = record.get(key) or "-", record.get(f"{key}_std_over_folds")
+    score, std = record.get(key) or "-", record.get(f"{key}_std_over_seeds")
     low, high = (record.get(f"{key}_ci95_{end}") for end in ("low", "high"))
     return [f"{score} ± {std}" if std else score, f"{low} - {high}" if low else ""]

@@ -9,13 +9,14 @@ from espnet_sentiment.scoring.cells import (
     KEYS,
     NOTE,
     OVERLAP,
-    P_TEXT,
     SCORE_COLUMNS,
     TEST_COLUMNS,
     Record,
-    mcnemar_cells,
+    correct,
     model_cells,
+    p_text,
     score_and_interval,
+    test_cells,
 )
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, FEATURES, HUMAN, MAJORITY, TABLE2
@@ -30,7 +31,7 @@ from espnet_sentiment.scoring.tables import (
 COLUMNS = ["source", "features", "architecture", "encoder", "seeds"]
 COLUMNS += [*SCORE_COLUMNS, OVERLAP, *TEST_COLUMNS]
 HEADER = ["input features", "architecture", "encoder", "seeds"]
-HEADER += ["WA (%)", "WA 95 %", "UA (%)", "UA 95 %", TITLE, "p"]
+HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)", TITLE]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
     "is any frozen pre-trained encoder, HuBERT and the like included. Human: how far "
@@ -44,13 +45,14 @@ NO_BASE = (
 
 
 def feature_records(
-    models: Sequence[Model], base: Model | None
+    models: Sequence[Model], base: Model | None, speakers: Mapping[str, str]
 ) -> tuple[list[Record], list[str]]:
     """Return the table, the paper's rows in it, and why some rows have no p.
 
     Args:
         models: All models of a corpus.
         base: The model that they are tested against.
+        speakers: Speaker of every utterance.
     """
     records: list[Record] = []
     notes: list[str] = []
@@ -64,7 +66,7 @@ def feature_records(
                     "architecture": model.title,
                     "encoder": model.encoder,
                     **model_cells(model),
-                    **mcnemar_cells(model, base, notes),
+                    **test_cells(model, base, speakers, notes),
                 }
             )
         records += _regression_records(features, group)
@@ -76,7 +78,7 @@ def feature_records(
             cells = {key: percent(scores[key]) for key in KEYS}
             records.append({"source": "ours", "architecture": name, **cells})
         records += _paper_records(name)
-    return records, notes
+    return correct(records), notes
 
 
 def _regression_records(features: str, group: Sequence[Model]) -> list[Record]:
@@ -126,9 +128,11 @@ def feature_markdown(
                 record.get("encoder", ""),
                 record.get("seeds", ""),
                 *score_and_interval(record, "wa"),
+                record.get(p_text("wa"), ""),
                 *score_and_interval(record, "ua"),
+                record.get(p_text("ua"), ""),
+                record.get("macro_f1", ""),
                 record.get(OVERLAP, ""),
-                record.get(P_TEXT, ""),
             ]
         )
     against = (

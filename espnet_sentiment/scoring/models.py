@@ -137,17 +137,17 @@ class Model:
         return None
 
     def mean(self, key: str) -> float:
-        """Return ``wa`` or ``ua``, pooled over folds, mean over seeds."""
+        """Return ``wa``, ``ua`` or ``macro_f1``, pooled over folds, mean over seeds."""
         return float(np.mean([run.results["pooled"][key] for run in self.runs]))
 
     def std(self, key: str) -> float | None:
-        """Return its standard deviation over folds, mean over seeds; None of one."""
-        if min(len(run.results["folds"]) for run in self.runs) < 2:
+        """Return its standard deviation over seeds; None of one."""
+        if len(self.runs) < 2:
             return None
-        return float(np.mean([run.results["mean"][f"{key}_std"] for run in self.runs]))
+        return float(np.std([run.results["pooled"][key] for run in self.runs], ddof=1))
 
     def ci95(self, key: str) -> list[float]:
-        """Return its bootstrap interval, the bounds' means over seeds."""
+        """Return its interval, the bounds' means over seeds."""
         bounds = [run.results["pooled"][f"{key}_ci95"] for run in self.runs]
         return np.mean(bounds, axis=0).tolist()
 

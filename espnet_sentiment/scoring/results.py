@@ -14,12 +14,14 @@ from espnet_sentiment.scoring.metrics import (
     unweighted_accuracy,
     weighted_accuracy,
 )
+from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
 
 def score(
     folds: Mapping[str, Sequence[dict]],
     classes: Sequence[str],
     utt2votes: Mapping[str, str],
+    utt2spk: Mapping[str, str],
 ) -> dict:
     """Score the predictions of all folds.
 
@@ -27,6 +29,7 @@ def score(
         folds: Predictions by the fold's name.
         classes: Class names.
         utt2votes: The annotators' votes, where the corpus has them.
+        utt2spk: Speakers; who is called as the utterance is not known.
 
     Returns:
         The measured part of ``results.json``.
@@ -49,11 +52,14 @@ def score(
         values = [shares[key] for shares in measured]
         mean[key] = float(np.mean(values))
         mean[f"{key}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    keys = [(name, row["utt"]) for name, found in folds.items() for row in found]
+    groups, kind = speaker_groups(keys, utt2spk)
     utt2label = {row["utt"]: row["label"] for row in rows}
     return {
         "classes": list(classes),
         "n_utterances": len(rows),
-        "pooled": summarize(labels, predicted, classes),
+        "pooled": summarize(labels, predicted, classes, groups),
+        "ci95_over": kind,
         "folds": by_fold,
         "mean": mean,
         "confusion": confusion(labels, predicted, classes),

@@ -1,64 +1,50 @@
-"""Exact McNemar test: do two models differ on the same utterances?
+"""Do two models differ? A paired permutation test over speakers.
 
-McNemar, "Note on the sampling error of the difference between correlated proportions or
-percentages", Psychometrika 12 (1947). Only utterances that one model has right and the
-other wrong tell the two apart; if the models are equally good, each is as likely to
-have the advantage. It compares WA, and takes utterances as independent.
+If they did not, each speaker's results could as well be those of the other model:
+exchanging the two for all utterances of a speaker changes a difference no more than
+chance. A speaker's utterances stay together, since they are right or wrong together;
+all seeds that both models have count, as a mean for every utterance. Few speakers are
+permuted in all ways, many at random; with five, no p is below 0.06.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from scipy.stats import binomtest
+import numpy as np
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.scoring.models import Model
+from espnet_sentiment.scoring.models import Model, Run
+from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
-
-def discordant(first: Sequence[bool], second: Sequence[bool]) -> tuple[int, int]:
-    """Count the utterances that only the first, and only the second, has right.
-
-    Args:
-        first: Whether the first model has each utterance right.
-        second: The same of the second model, in the same order.
-    """
-    pairs = list(zip(first, second, strict=True))
-    return sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
-
-
-def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Return the two-sided p-value, by the binomial distribution.
-
-    Args:
-        only_first: Utterances that only the first model has right.
-        only_second: Utterances that only the second model has right.
-    """
-    n = only_first + only_second
-    return float(binomtest(only_first, n).pvalue) if n else 1.0
+RESAMPLES = 9999  # of as many and more ways to exchange
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Exact McNemar test of a model against the base model.
+    """A model against the base model.
 
     Args:
-        p: Two-sided p-value.
-        seed: The seed of both.
-        only_base: Utterances that only the base model has right.
-        only_model: Utterances that only the model has right.
+        p: Two-sided p-values of ``wa`` and ``ua``, not corrected.
+        seeds: Those of both.
+        n_groups: How many speakers, folds or utterances were exchanged.
+        groups: Which of the three.
     """
 
-    p: float
-    seed: int
-    only_base: int
-    only_model: int
+    p: dict[str, float]
+    seeds: list[int]
+    n_groups: int
+    groups: str
 
 
-def compare(model: Model, base: Model) -> Comparison:
-    """Test two models on the same utterances, with the lowest seed that both have.
+def compare(
+    model: Model, base: Model, utt2spk: Mapping[str, str] | None = None
+) -> Comparison:
+    """Test two models on the same utterances, with all seeds that both have.
 
-    One seed, and one that no result has chosen: several would test an utterance several
-    times as if it were new, and a vote over them is another model.
+    Args:
+        model: One.
+        base: The other.
+        utt2spk: Speakers, see :func:`speaker_groups`.
 
     Raises:
         DataError: They share no seed, or were not tested on the same utterances.
@@ -71,24 +57,86 @@ def compare(model: Model, base: Model) -> Comparison:
             )
     ours = {run.seed: run for run in model.runs}
     theirs = {run.seed: run for run in base.runs}
-    common = sorted(ours.keys() & theirs.keys())
-    if not common:
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
         raise DataError(
             f"{model.name} has no seed of {base.name}: train it with --seed "
             f"{base.runs[0].seed} too"
         )
-    seed = common[0]
-    mine, other = ours[seed].predictions, theirs[seed].predictions
-    if {key: label for key, (label, _) in mine.items()} != {
-        key: label for key, (label, _) in other.items()
-    }:
-        raise DataError(
-            f"{ours[seed].folder} was tested on other utterances or labels than "
-            f"{theirs[seed].folder}: run stages 4 to 6 of both"
-        )
-    keys = sorted(mine)
-    only_base, only_model = discordant(
-        [label == prediction for label, prediction in map(other.__getitem__, keys)],
-        [label == prediction for label, prediction in map(mine.__getitem__, keys)],
+    keys = sorted(ours[seeds[0]].predictions)
+    labels = _labels(ours[seeds[0]])
+    for run in (by_seed[seed] for seed in seeds for by_seed in (ours, theirs)):
+        if _labels(run) != labels:
+            raise DataError(
+                f"{run.folder} was tested on other utterances or labels than "
+                f"{ours[seeds[0]].folder}: run stages 4 to 6 of both"
+            )
+    difference = _right([ours[seed] for seed in seeds], keys)
+    difference -= _right([theirs[seed] for seed in seeds], keys)
+    groups, kind = speaker_groups(keys, utt2spk)
+    truth = [labels[key] for key in keys]
+    return Comparison(
+        permutation_p(difference, truth, groups), seeds, len(set(groups)), kind
     )
-    return Comparison(mcnemar_exact(only_base, only_model), seed, only_base, only_model)
+
+
+def permutation_p(
+    difference: np.ndarray, labels: Sequence[str], groups: Sequence[str]
+) -> dict[str, float]:
+    """Return two-sided p-values of a difference in WA and in UA.
+
+    Args:
+        difference: By how much more one model has each utterance right (N,).
+        labels: True classes.
+        groups: What is exchanged together.
+    """
+    from scipy.stats import permutation_test
+
+    names, truth, counts = np.unique(
+        np.array(labels, dtype=np.str_), return_inverse=True, return_counts=True
+    )
+    _, numbers = np.unique(np.array(groups, dtype=np.str_), return_inverse=True)
+    # Both differences are sums over groups, whose signs exchanging turns.
+    weights = {
+        "wa": np.full(len(difference), 1 / len(difference)),
+        "ua": 1 / (len(names) * counts[truth]),
+    }
+    found = {}
+    for key, weight in weights.items():
+        sums = np.bincount(numbers, weights=difference * weight)
+        sums = sums[np.abs(sums) > 1e-12]  # whose sign is none
+        if len(sums) < 2:  # exchanging one turns the sign of all
+            found[key] = 1.0
+            continue
+        result = permutation_test(
+            (sums,),
+            np.sum,
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            rng=np.random.default_rng(0),
+        )
+        found[key] = min(1.0, float(result.pvalue))
+    return found
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Correct p-values for their number (Holm, 1979)."""
+    if not p:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(p, method="holm")[1].tolist()
+
+
+def _labels(run: Run) -> dict[tuple[str, str], str]:
+    return {key: label for key, (label, _) in run.predictions.items()}
+
+
+def _right(runs: Sequence[Run], keys: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Return the share of runs that have each utterance right, (N,)."""
+    rows = []
+    for run in runs:
+        answers = [run.predictions[key] for key in keys]
+        rows.append([label == prediction for label, prediction in answers])
+    return np.mean(np.array(rows, float), axis=0)
