@@ -276,6 +276,6 @@ def test_help_is_quick_and_a_missing_gradio_is_named():
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (
-        "UserError: the page needs Gradio: run pip install 'espnet_sentiment[demo]'"
+        "UserError: the page needs gradio: run pip install 'espnet_sentiment[demo]'"
         in (done.stderr)
     )
