@@ -45,6 +45,7 @@ from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
 from espnet_sentiment.recipe.still_learning import learning_message, still_learning
 from espnet_sentiment.recipe.target import check_target, training_fold
+from espnet_sentiment.train.tracking import without_tracking
 
 ALGORITHM = 2
 FINAL_ALGORITHM = 1  # of how long the final model trains
@@ -95,7 +96,8 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     """Train the folds of all experiments that are not trained."""
     data = read_data(args.data_dir)
     folds = read_folds(args.data_dir)
-    extra = split_options("--sentiment_args", args.sentiment_args)
+    asked = split_options("--sentiment_args", args.sentiment_args)
+    extra = without_tracking(asked)
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo: list[Job] = []
     finals: list[tuple[Experiment, dict[str, Any]]] = []
@@ -135,19 +137,25 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             for path in dict.fromkeys(item[0].sentiment for item in todo):
                 for line in check_target(path, data, folds):
                     say("stage 4", line)
-            options = {e: [*chosen[e], *extra] for e, _, _ in todo}
+            options = {e: [*chosen[e], *asked] for e, _, _ in todo}
             if args.by_size:
                 for experiment in options:
                     message = by_size_message(n_utts, chosen[experiment])
                     say(f"stage 4: {experiment.name}", message)
             _train(todo, folds, data, encoder, options, args)
     if args.final == "all":
-        given = {e: [*chosen[e], *extra] for e in all_experiments}
-        _train_finals(finals, folds, data, encoder, given, args)
+        given = {e: [*chosen[e], *asked] for e in all_experiments}
+        todo += _train_finals(finals, folds, data, encoder, given, args)
+    if extra != asked and not todo:
+        say("stage 4", "nothing was left to train, so that no curves are written")
 
 
-def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
-    """Train on all utterances what is not, for as long as the folds' curves say."""
+def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> list[Job]:
+    """Train on all utterances what is not, for as long as the folds' curves say.
+
+    Returns:
+        What was trained.
+    """
     if FINAL in {fold.name for fold in folds}:
         raise DataError(
             f"{data.path} has a fold {FINAL!r}, which is what the model of all "
@@ -177,6 +185,7 @@ def _train_finals(finals, folds: list[Fold], data, encoder, given, args) -> None
             todo = [item for item in todo if not item[2].is_done()]
             options = {e: given[e] for e, _, _ in todo}
             _train(todo, folds, data, encoder, options, args)
+    return todo
 
 
 def _is_final(stage: Stage) -> bool:
