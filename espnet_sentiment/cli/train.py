@@ -56,8 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         nargs="+",
         default=["whisper_base"],
-        help="names that 'espnet-sentiment encoders' lists, files, or owner/name on "
-        "the Hugging Face Hub (default: whisper_base)",
+        help="names that 'espnet-sentiment encoders' lists, files, folders of "
+        "transformers models, or owner/name on the Hugging Face Hub (default: "
+        "whisper_base)",
     )
     parser.add_argument(
         "--encoder_model", help="the encoder's weights, where they are on this machine"
