@@ -2,7 +2,7 @@
 # Makes .venv in the repository root and installs espnet_sentiment there, editable.
 # Does nothing if that is up to date; continues if it was interrupted.
 #
-#   local/env.sh [EXTRA]    with an extra of setup.cfg, such as test
+#   local/env.sh [EXTRA]    with an extra of setup.cfg, such as test, or several: mini,cluster
 #
 # Environment variables:
 #   PYTHON            the Python to make .venv with, if it is 3.12 or 3.13
@@ -57,9 +57,17 @@ key() {
   echo "$purpose|$({ cat "${files[@]}" 2>/dev/null; echo "$version"; } | cksum)"
 }
 
+# stands <stamp>: it is of what setup.cfg asks for now.
+stands() { [[ -f $1 && $(<"$1") == "$(key)" ]]; }
+
 up_to_date() {
-  local stamp=$ready${extra:+-$extra}
-  [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$(key)" ]]
+  local one
+  [[ -x $venv/bin/python ]] && stands "$ready" || return
+  for one in ${extra//,/ }; do
+    stands "$ready-$one" && continue
+    # The extra test holds these.
+    [[ $one == @(cluster|demo|mini|tensorboard) ]] && stands "$ready-test" || return
+  done
 }
 
 # Prints the version and path of the Python $1 if it is a suitable one. The path is its
@@ -127,6 +135,10 @@ fi
 SECONDS=0
 reusable || make_venv
 touch "$venv/.unfinished"
+there=() # extras that are installed, and stay
+for stamp in "$ready"-*; do
+  if stands "$stamp"; then there+=("$stamp"); fi
+done
 rm -f "$ready"*
 size=6
 if [[ $backend == cpu || $OSTYPE != linux* ]]; then size=2; fi
@@ -134,6 +146,7 @@ say "installing espnet_sentiment${extra:+[$extra]}: about $size GB, minutes if n
   "(its progress: $log)"
 logged install
 echo "$purpose" >"$venv/.made_for"
-for stamp in "$ready" "$ready${extra:+-$extra}"; do key >"$stamp"; done
+for one in ${extra//,/ }; do there+=("$ready-$one"); done
+for stamp in "$ready" "${there[@]}"; do key >"$stamp"; done
 rm "$venv/.unfinished"
 say "ready in $SECONDS s"

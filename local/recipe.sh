@@ -6,7 +6,8 @@
 # of the task; by_size=true, which chooses some of them by the number of training
 # utterances (espnet_sentiment/recipe/by_size.py); compare_with, another encoder; and
 # asr_corpus, a set on which to pre-train the RNN-T in stage 2, with the options of
-# asr_stages (stages.sh), and asr_also, sets that this RNN-T recognises. A function
+# asr_stages (stages.sh), and asr_also, sets that this RNN-T recognises; and recipe_extra,
+# an extra of setup.cfg that is installed, too. A function
 # settle_options, if there is one, checks its options once they are known; it may change
 # corpus and tag, so that different data do not overwrite each other's results, and set
 # data_options: the options with which stage 0 writes other folds of the same data.
@@ -24,6 +25,7 @@ stop_stage=6
 : "${asr_corpus:=}" "${asr_also:=}" "${asr:=}" "${asr_args:=}"
 : "${recipe_asr_args:=}" "${speed_perturb_factors:=}" "${beam_size:=1}"
 : "${asr_tag:=}" "${asr_seed:=0}" "${asr_nj:=2}" "${asr_init:=}"
+: "${recipe_extra:=}"
 sentiment_args=
 seed=0
 final=none

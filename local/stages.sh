@@ -38,9 +38,12 @@ check_stages() {
   fi
 }
 
-# prepare_environment: install the package, and take Python from .venv.
+# prepare_environment: install the package with what the recipe's extra and --cluster
+# need, and take Python from .venv.
 prepare_environment() {
-  attend exec "$recipe_root/local/env.sh"
+  local extras=${recipe_extra-}
+  if [[ ${cluster-} ]]; then extras+=${extras:+,}cluster; fi
+  attend exec "$recipe_root/local/env.sh" ${extras:+"$extras"}
   export PATH=$recipe_root/.venv/bin:$PATH
   export ESPNET_SENTIMENT_WAIT=$wait
   # Threads that spin while they wait slow each other down on shared cores.

@@ -217,6 +217,17 @@ def test_a_name_on_the_hub_is_a_config(tmp_path):
         place_config("sentiment", "owner/name", tmp_path)
 
 
+def test_a_folder_of_a_transformers_model_is_a_config(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(corpus)
+    path = place_config("encoder", "whisper", tmp_path)
+    assert path == tmp_path / "conf" / "encoder" / "whisper.yaml"
+    conf = yaml.safe_load(path.read_text())["encoder_conf"]
+    assert conf["model"] == str(corpus / "whisper")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="a folder of a transformers model with its c"):
+        place_config("encoder", str(tmp_path / "empty"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("command", "kind"), [("encoders", "encoder"), ("decoders", "sentiment")]
 )

@@ -542,6 +542,33 @@ def test_a_name_that_is_not_utf8_bytes_and_file_objects_are_answered_alike(
             model.predict(one)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "form"),
+    [("wav", "PCM_16"), ("flac", None), ("mp3", None), ("ogg", "OPUS")],
+)
+def test_whatever_holds_a_file_gives_the_posteriors_of_its_path(
+    model, an4_wavs, tmp_path, suffix, form
+):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, *soundfile.read(an4_wavs[0]), subtype=form)
+    expected, content = model(path).posteriors, path.read_bytes()
+    with path.open("rb") as buffered, path.open("rb", buffering=0) as raw:
+        read_end, write_end = os.pipe()
+        # What cannot seek, such as an answer of a web server.
+        with os.fdopen(read_end, "rb") as pipe:
+
+            def send():
+                with os.fdopen(write_end, "wb") as stream:
+                    stream.write(content)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            assert not pipe.seekable()
+            for one in (content, io.BytesIO(content), buffered, raw, pipe):
+                assert model(one).posteriors == expected
+            sender.join()
+
+
 def test_silence_and_antiphase_are_said_with_the_answer(model, waves):
     silent = model(0 * waves[0])
     assert silent.notes == ["digital silence: all samples are alike"]

@@ -185,6 +185,26 @@ def test_an_extra_is_added_once_and_then_stays(ready):
     assert len(ready.called("uv pip install")) == 1
 
 
+def test_several_extras_are_installed_together_and_stay(ready):
+    for extras in ("mini,cluster", "cluster", "release", "mini"):
+        assert ready.run(extras).returncode == 0
+    asked = [line.rpartition(".[")[2] for line in ready.called("uv pip install")]
+    assert [line.strip() for line in asked] == ["mini,cluster]", "release]"]
+    assert ready.stamps() == [
+        ".ready",
+        *(f".ready-{e}" for e in ("cluster", "mini", "release")),
+    ]
+
+
+def test_what_the_tests_bring_is_not_installed_again(ready):
+    assert ready.run("test").returncode == 0
+    ready.calls.unlink()
+    assert ready.run("mini,demo").returncode == 0
+    assert not ready.calls.exists()
+    assert ready.run("release").returncode == 0
+    assert len(ready.called("uv pip install")) == 1
+
+
 def test_new_requirements_are_installed_into_the_same_venv(ready):
     with (ready.repo / "setup.cfg").open("a") as file:
         file.write("version = 2\n")

@@ -141,7 +141,8 @@ def test_values_that_no_training_takes_are_named(task, said):
             "--early_stopping_criterion valid ua max",
             "set patience or patience_updates",
         ),
-        ("SentimentTask", "--use_tens true", "use_tensorboard is decided"),
+        ("SentimentTask", "--num_att 1", "num_att_plot is decided"),
+        ("SentimentTask", "--wandb_name x", "wandb_name has no effect without use_w"),
     ],
 )
 def test_what_a_stage_cannot_follow_is_said_with_the_remedy(task, said, message):
@@ -220,7 +221,7 @@ def test_of_a_file_and_a_command_line_the_one_that_is_wrong_is_named():
 
 
 def test_all_options_that_cannot_be_followed_are_named_at_once():
-    own = {"max_epoch": 0, "use_wandb": True}
+    own = {"max_epoch": 0, "use_adapter": True}
     with pytest.raises(DataError) as refused:
         lazy.task_defaults(own, CONFIG, ["--batch_size", "0", "--specaug", "none"])
     head, *lines = str(refused.value).splitlines()
@@ -230,7 +231,7 @@ def test_all_options_that_cannot_be_followed_are_named_at_once():
         ("--sentiment_args:", "batch_size"),
         ("--sentiment_args:", "write"),
         (f"{CONFIG}:", "max_epoch"),
-        (f"{CONFIG}:", "use_wandb"),
+        (f"{CONFIG}:", "use_adapter"),
     ]
 
 
@@ -323,7 +324,7 @@ def test_an_option_that_is_refused_is_refused_before_stage_3_encodes(encoded):
     whole = encoded.sentiment.read_text()
     config = yaml.safe_load(whole) | {"views": 3, "use_wandb": True}
     encoded.sentiment.write_text(yaml.safe_dump(config))
-    message = f"{encoded.sentiment}: use_wandb is decided by the stage: leave it out"
+    message = f"{encoded.sentiment}: use_wandb is no part of a model: leave it out, and"
     with pytest.raises(DataError, match=message):
         encoded.run(3, 3)
     encoded.sentiment.write_text(whole)

@@ -143,6 +143,10 @@ CASES = {
         options("sentiment_train", "--sentiment_args", "--grad_clip 1"),
         TRAINING | DECODING,
     ),
+    "where curves are written": (
+        options("sentiment_train", "--sentiment_args", "--use_tensorboard true"),
+        set(),
+    ),
     "report: min_count": (options("report", "--min_count", "9"), {"report"}),
     "report: language": (options("report", "--language", "de"), {"report"}),
     "seed": (lambda world: setattr(world, "seed", SEED + 1), TRAINING | DECODING),

@@ -6,6 +6,7 @@ unset CDPATH # by which cd goes elsewhere
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 corpus=mini
+recipe_extra=mini # brings the voices
 # Clean speech and few words: soon learned, without SpecAugment.
 recipe_asr_args="--max_epoch 3 --keep_nbest_models 1 --specaug none \
 --batch_bins 200000"

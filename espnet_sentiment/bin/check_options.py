@@ -23,6 +23,7 @@ from espnet_sentiment.recipe.sentiment_options import (
     add_sentiment_args,
     transcripts_name,
 )
+from espnet_sentiment.train.tracking import without_tracking
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,7 +58,7 @@ def main(argv=None) -> None:
     for sentiment in map(Path, args.sentiment):
         transcripts_name(sentiment, args.transcripts)
         config = read_config(sentiment)
-        asked = {"config": config, "sentiment_args": extra}
+        asked = {"config": config, "sentiment_args": without_tracking(extra)}
         if not has_begun(Path(args.exp), f"*_{sentiment.stem}*/fold*/{DONE}", asked):
             from espnet_sentiment.train.train_fold import task_defaults
 

@@ -46,6 +46,7 @@ from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
 from espnet_sentiment.recipe.still_learning import learning_message, still_learning
 from espnet_sentiment.recipe.target import check_target, training_fold
+from espnet_sentiment.train.tracking import without_tracking
 
 ALGORITHM = 2
 FINAL_ALGORITHM = 2  # of how the final model is made and calibrated
@@ -97,7 +98,8 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     """Train the folds of all experiments that are not trained."""
     data = read_data(args.data_dir)
     folds = read_folds(args.data_dir)
-    extra = split_options("--sentiment_args", args.sentiment_args)
+    asked = split_options("--sentiment_args", args.sentiment_args)
+    extra = without_tracking(asked)
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo: list[Job] = []
     finals: list[tuple[Experiment, dict[str, Any]]] = []
@@ -137,21 +139,26 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             for path in dict.fromkeys(item[0].sentiment for item in todo):
                 for line in check_target(path, data, folds):
                     say("stage 4", line)
-            options = {e: [*chosen[e], *extra] for e, _, _ in todo}
+            options = {e: [*chosen[e], *asked] for e, _, _ in todo}
             if args.by_size:
                 for experiment in options:
                     message = by_size_message(n_utts, chosen[experiment])
                     say(f"stage 4: {experiment.name}", message)
             _train(todo, folds, data, encoder, options, args)
     if args.final != "none":
-        given = {e: [*chosen[e], *extra] for e in all_experiments}
-        _make_finals(finals, folds, data, encoder, given, args)
+        given = {e: [*chosen[e], *asked] for e in all_experiments}
+        todo += _make_finals(finals, folds, data, encoder, given, args)
+    if extra != asked and not todo:
+        say("stage 4", "nothing was left to train, so that no curves are written")
 
 
-def _make_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
+def _make_finals(finals, folds: list[Fold], data, encoder, given, args) -> list[Job]:
     """Make the models to deploy that are not made.
 
     Those of all utterances train for as long as the folds' curves say.
+
+    Returns:
+        What was trained.
     """
     if FINAL in {fold.name for fold in folds}:
         raise DataError(
@@ -183,9 +190,10 @@ def _make_finals(finals, folds: list[Fold], data, encoder, given, args) -> None:
             if args.final == "ensemble":
                 for job in todo:
                     _join(job, folds, data)
-                return
+                return []
             options = {e: given[e] for e, _, _ in todo}
             _train(todo, folds, data, encoder, options, args)
+    return todo
 
 
 def _join(job: Job, folds: list[Fold], data: KaldiDir) -> None:

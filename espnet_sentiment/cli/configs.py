@@ -42,8 +42,8 @@ def place_config(kind: str, named: str, folder: Path, has_model: bool = False) -
 
     Args:
         kind: ``encoder`` or ``sentiment``.
-        named: A file; a name of :func:`shipped`; of an encoder, also ``owner/name`` on
-            the Hugging Face Hub.
+        named: A file; a name of :func:`shipped`; of an encoder, also a folder of a
+            transformers model, or ``owner/name`` on the Hugging Face Hub.
         folder: The recipe's.
         has_model: Whether an encoder's model is named besides.
 
@@ -65,10 +65,19 @@ def place_config(kind: str, named: str, folder: Path, has_model: bool = False) -
                 f"--{kind} {named} reads a model that is trained in a checkout: name "
                 "it by --encoder_model"
             )
+    elif kind == "encoder" and (path / "config.json").is_file():
+        model = path.absolute()
+        name, text = model.name, _of_transformers(str(model), f"{model.name}, a folder")
     elif kind == "encoder" and is_hub_name(named):
-        name, text = named.replace("/", "--"), _of_hub(named)
+        name, text = (
+            named.replace("/", "--"),
+            _of_transformers(named, f"{named} on the Hugging Face Hub"),
+        )
     else:
-        hub = ", or owner/name on the Hugging Face Hub" if kind == "encoder" else ""
+        hub = (
+            ", a folder of a transformers model with its config.json, or owner/name on "
+            "the Hugging Face Hub"
+        ) * (kind == "encoder")
         raise UserError(
             f"--{kind} {named}: name a file{hub}, or one of {', '.join(known)}"
         )
@@ -103,10 +112,10 @@ def _moved(kind: str, path: Path) -> str:
     return yaml.safe_dump({**config, "encoder_conf": conf})
 
 
-def _of_hub(name: str) -> str:
-    conf = {"model": name, "layer": "weighted_sum", "subsample": SUBSAMPLE}
+def _of_transformers(model: str, about: str) -> str:
+    conf = {"model": model, "layer": "weighted_sum", "subsample": SUBSAMPLE}
     config = {"encoder": "huggingface", "encoder_conf": conf}
-    return f"# {name} on the Hugging Face Hub.\n" + yaml.safe_dump(config)
+    return f"# {about}.\n" + yaml.safe_dump(config)
 
 
 def about(path: Path) -> str:

@@ -2,12 +2,11 @@
 
 import argparse
 import dataclasses
-import importlib.util
 import signal
 import sys
 
 from espnet_sentiment.cli.model_option import MODEL_HELP, add_fold_option, model_name
-from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import LOOPBACK, is_loopback, serving, wait
 
@@ -57,10 +56,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: Gradio is missing, the model is not there, or the port is taken.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError(
-            "the page needs Gradio: run pip install 'espnet_sentiment[demo]'"
-        )
+    check_extra("demo", "the page")
     if args.model and args.model_option:
         args.parser.error("the model is named twice: give MODEL or --model MODEL")
     limits = Limits(**{name: getattr(args, name) for name in LIMITS})

@@ -34,6 +34,7 @@ from espnet_sentiment.cli.terminal import RED, has_colours, paint
 from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
+from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.data.pairs import read_pairs
 
@@ -317,6 +318,7 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         args.parser.error("--cluster hears every recording alone: no --speakers")
     if args.timing:
         args.parser.error("--timing measures this process: leave it out with --cluster")
+    check_extra("cluster", f"--cluster {args.cluster}")
     from espnet_sentiment.inference.archive import score_archive
 
     summary = score_archive(

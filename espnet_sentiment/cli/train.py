@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from espnet_sentiment.cli.model_option import keep_place
+from espnet_sentiment.cluster.config import check_cluster
 from espnet_sentiment.core.entry import add_gpu_argument
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
@@ -56,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         nargs="+",
         default=["whisper_base"],
-        help="names that 'espnet-sentiment encoders' lists, files, or owner/name on "
-        "the Hugging Face Hub (default: whisper_base)",
+        help="names that 'espnet-sentiment encoders' lists, files, folders of "
+        "transformers models, or owner/name on the Hugging Face Hub (default: "
+        "whisper_base)",
     )
     parser.add_argument(
         "--encoder_model", help="the encoder's weights, where they are on this machine"
@@ -165,6 +167,7 @@ def _settle(args: argparse.Namespace) -> Path:
     if args.cluster in clusters:
         args.cluster = str(clusters[args.cluster])
     args.cluster = keep_place(args.cluster)
+    check_cluster(args.cluster)
     args.out = args.out.expanduser()
     if args.out.exists() and not args.out.is_dir():
         raise DataError(f"--out {args.out} is a file: name a folder")

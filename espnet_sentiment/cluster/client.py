@@ -21,6 +21,7 @@ from espnet_sentiment.cluster.config import (
 )
 from espnet_sentiment.cluster.shards import ATTEMPTS, Cluster
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.core.files import PathLike
 
 HELP = {
@@ -48,9 +49,11 @@ def open_cluster(path: PathLike) -> Iterator[Cluster]:
         path: A file of ``conf/cluster``, see ``load_cluster_config``.
 
     Raises:
-        UserError: The file is wrong, or the cluster does not start.
+        UserError: The file is wrong, Dask is not installed, or the cluster does not
+            start.
     """
     config = load_cluster_config(path)
+    check_extra("cluster", f"--cluster {path}")
     # Slow, so only once the file has been looked at.
     import dask
     from omegaconf import OmegaConf

@@ -8,6 +8,7 @@ from typing import Any
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.core.files import PathLike
 
 KEYS = ("env", "n_workers", "options")
@@ -31,9 +32,11 @@ def check_cluster(path: PathLike | None) -> None:
 
     Raises:
         DataError: As ``load_cluster_config``.
+        UserError: Dask is not installed.
     """
     if path is not None:
         load_cluster_config(path)
+        check_extra("cluster", f"--cluster {path}")
 
 
 def load_cluster_config(path: PathLike) -> dict[str, Any]:

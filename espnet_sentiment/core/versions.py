@@ -12,6 +12,10 @@ PACKAGES = (
     "transformers",
     "scikit-learn",
     "numpy",
+    # What samples depend on: how files are decoded, and where long ones are cut.
+    "soundfile",
+    "av",
+    "silero-vad",
 )
 
 

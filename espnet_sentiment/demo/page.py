@@ -4,7 +4,7 @@ import functools
 import logging
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
 TITLE = "Sentiment of speech"
+API = (
+    "Classify a recording; words: also recognise what is said, and weigh it by "
+    "attention. The answer is what 'espnet-sentiment predict --json' writes."
+)
+LOST = "This recording could not be analysed: the server's log says why."
 
 
 def build_page(
@@ -34,6 +39,11 @@ def build_page(
         corpus: What it has learned on, where that is known.
     """
     handle = functools.partial(_handle, speech2sentiment, limits)
+    # Of both together.
+    shared: Any = {
+        "concurrency_limit": limits.max_concurrent,
+        "concurrency_id": "recordings",
+    }
     with gradio.Blocks(
         title=TITLE,
         analytics_enabled=False,
@@ -65,14 +75,24 @@ def build_page(
                 details = gradio.HTML(
                     render.hint(), elem_id="details", container=True, padding=True
                 )
+        gradio.HTML(render.for_programs(), elem_id="programs")
         gradio.on(
             [audio.change, words.input],
             handle,
             inputs=[audio, words],
             outputs=[label, details],
             trigger_mode="always_last",
-            concurrency_limit=limits.max_concurrent,
             api_visibility="private",
+            **shared,
+        )
+        # What gradio_client calls: /predict(audio, words).
+        gradio.Button(visible=False).click(
+            functools.partial(_predict, speech2sentiment, limits),
+            inputs=[audio, words],
+            outputs=gradio.JSON(label="Answer", visible=False),
+            api_name="predict",
+            api_description=API,
+            **shared,
         )
     # Without api_open=False, REST calls go past the queue and its limits.
     return page.queue(max_size=limits.max_queue, api_open=False)
@@ -99,9 +119,19 @@ def _handle(
     except Exception:
         # The page keeps running, and shows nobody a stack trace.
         logging.exception("an upload could not be analysed")
-        yield (
-            posteriors,
-            render.error(
-                "This recording could not be analysed: the server's log says why."
-            ),
-        )
+        yield posteriors, render.error(LOST)
+
+
+def _predict(
+    model: "Speech2Sentiment", limits: Limits, upload: str | None, transcript: bool
+) -> dict[str, Any]:
+    """Answer a program, which gets an error's message and nothing more."""
+    if upload is None:
+        raise gradio.Error("There is no recording: hand one in", print_exception=False)
+    try:
+        return answer(model, upload, limits, transcript).as_dict()
+    except DataError as error:
+        raise gradio.Error(str(error), print_exception=False) from None
+    except Exception:
+        logging.exception("an upload could not be analysed")
+        raise gradio.Error(LOST, print_exception=False) from None

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Segment, Sentiment, Word
 
+CLIENT = """\
+from gradio_client import Client, handle_file
+
+client = Client("http://127.0.0.1:7860")  # the page's address
+answer = client.predict(handle_file("call.wav"), True, api_name="/predict")"""
 WORDS = "Words, marked by how much it listened to them (attention)"
 LEVELS = {1: "least", 2: "middle", 3: "most"}
 
@@ -23,6 +28,16 @@ def about(classes: Sequence[str], corpus: str | None) -> str:
         f"<p>The model tells {len(classes)} classes apart, and no others: "
         f"{escape(', '.join(classes))}. It has learned them from recordings{source}; "
         "other voices, languages and situations may mislead it.</p>"
+    )
+
+
+def for_programs() -> str:
+    """Say how a program asks what the page asks, by Gradio's client."""
+    return (
+        "<details><summary>For programs</summary><p>By gradio_client, within the "
+        f"page's limits:</p><pre>{escape(CLIENT)}</pre><p>The answer is what "
+        "'espnet-sentiment predict --json' writes; GET /healthz says whether the page "
+        "answers.</p></details>"
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import os
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
@@ -66,7 +67,9 @@ def serving(
         from espnet_sentiment.demo.page import build_page
 
         page = build_page(model, limits, name, corpus)
-        guards = _guards(page, limits, folder, url_host if is_loopback(host) else None)
+        ready = threading.Event()
+        loopback = url_host if is_loopback(host) else None
+        guards = _guards(page, limits, folder, loopback, ready, name)
         try:
             _, url, _ = page.launch(
                 server_name=url_host,
@@ -96,25 +99,45 @@ def serving(
                 "program has the port, or the host is not this machine's"
             ) from None
         try:
+            _warm_up(model)
+            ready.set()
             yield url
         finally:
             page.close(verbose=False)
 
 
+def _warm_up(model: "Speech2Sentiment") -> None:
+    """Let a model answer a second of noise: by then it can answer recordings.
+
+    What else it imports and allocates, the first visitor does not wait for.
+    """
+    import numpy as np
+
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, model.sample_rate)
+    model(noise.astype(np.float32))
+
+
 def _guards(
-    page: "gradio.Blocks", limits: Limits, folder: Path, loopback: str | None
+    page: "gradio.Blocks",
+    limits: Limits,
+    folder: Path,
+    loopback: str | None,
+    ready: threading.Event,
+    name: str,
 ) -> list["Middleware"]:
     """Return what stands before Gradio's routes, outermost first."""
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from espnet_sentiment.demo.calls import UPLOAD, Calls
+    from espnet_sentiment.demo.health import Health
     from espnet_sentiment.demo.quota import Quota
 
     # Against pages elsewhere whose name is made to resolve to this machine.
     trusted = ["*"] if loopback is None else [*NAMES, *_trusted(loopback)]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=trusted),
+        Middleware(Health, ready, name),
         Middleware(Calls, frozenset(page.fns), folder),
         Middleware(Quota, UPLOAD, folder, limits),
     ]

@@ -45,6 +45,8 @@ MACHINE_SETTINGS: dict[str, Any] = {
     "pretrain_path": None,
     "train_data_path_and_name_and_type": [],
     "train_shape_file": [],
+    "use_tensorboard": False,
+    "use_wandb": False,
     "valid_data_path_and_name_and_type": [],
     "valid_shape_file": [],
     "wandb_entity": None,

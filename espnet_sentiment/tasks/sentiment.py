@@ -202,6 +202,8 @@ class SentimentTask(AbsTask):
             shuffle_within_batch=True,
             max_epoch=30,
             best_model_criterion=[("valid", "ua", "max")],
+            # ESPnet's true would end where TensorBoard is not installed.
+            use_tensorboard=False,
         )
 
     @classmethod

@@ -27,6 +27,7 @@ from espnet2.utils.build_dataclass import build_dataclass
 from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.tasks.resume import BROKEN, load_state
 from espnet_sentiment.tasks.sentiment_trainer import SentimentTrainer
+from espnet_sentiment.train.tracking import summary_writers
 
 STATE = "training.pth"  # of a training that is not over
 INTERVAL = 60.0  # seconds of training that a kill may cost
@@ -72,38 +73,47 @@ class FoldTrainer(SentimentTrainer):
         best = _resume(folder, parts)
         saved = time.monotonic()
         shared = {"options": options, "distributed_option": distributed_option}
-        while not _is_over(reporter, options):
-            epoch = reporter.get_epoch() + 1
-            set_all_random_seed(options.seed + epoch)
-            reporter.set_epoch(epoch)
-            with reporter.observe("train") as observed:
-                cls.train_one_epoch(
-                    model=model,
-                    optimizers=optimizers,
-                    schedulers=schedulers,
-                    iterator=_within(
-                        train_iter_factory.build_iter(epoch), reporter, options
-                    ),
-                    reporter=observed,
-                    scaler=None,
-                    summary_writer=None,
-                    **shared,
-                )
-            with reporter.observe("valid") as observed:
-                cls.validate_one_epoch(
-                    model=model,
-                    iterator=valid_iter_factory.build_iter(epoch),
-                    reporter=observed,
-                    **shared,
-                )
-            _step(scheduler, reporter, options)
-            logging.info(reporter.log_message())
-            best[epoch] = _copy(model.state_dict())
-            for worse in best.keys() - _best_epochs(reporter, options):
-                del best[worse]
-            if time.monotonic() - saved >= INTERVAL:
-                _save(folder / STATE, parts, best)
-                saved = time.monotonic()
+        with summary_writers(folder, options.use_tensorboard, _batches(reporter)) as (
+            train_log,
+            valid_log,
+        ):
+            while not _is_over(reporter, options):
+                epoch = reporter.get_epoch() + 1
+                set_all_random_seed(options.seed + epoch)
+                reporter.set_epoch(epoch)
+                with reporter.observe("train") as observed:
+                    cls.train_one_epoch(
+                        model=model,
+                        optimizers=optimizers,
+                        schedulers=schedulers,
+                        iterator=_within(
+                            train_iter_factory.build_iter(epoch), reporter, options
+                        ),
+                        reporter=observed,
+                        scaler=None,
+                        summary_writer=train_log,
+                        **shared,
+                    )
+                with reporter.observe("valid") as observed:
+                    cls.validate_one_epoch(
+                        model=model,
+                        iterator=valid_iter_factory.build_iter(epoch),
+                        reporter=observed,
+                        **shared,
+                    )
+                _step(scheduler, reporter, options)
+                logging.info(reporter.log_message())
+                if train_log is not None:
+                    reporter.tensorboard_add_scalar(train_log, key1="train")
+                    reporter.tensorboard_add_scalar(valid_log, key1="valid")
+                if options.use_wandb:
+                    reporter.wandb_log()
+                best[epoch] = _copy(model.state_dict())
+                for worse in best.keys() - _best_epochs(reporter, options):
+                    del best[worse]
+                if time.monotonic() - saved >= INTERVAL:
+                    _save(folder / STATE, parts, best)
+                    saved = time.monotonic()
         _keep(folder, reporter, best, options)
 
 
@@ -119,6 +129,11 @@ def updates_by_epoch(stats: Mapping[int, Mapping], accum_grad: int) -> list[int]
     batches = [stats[epoch]["train"]["total_count"] for epoch in sorted(stats)]
     pairs = itertools.pairwise([0, *batches])
     return list(itertools.accumulate((b - a) // accum_grad for a, b in pairs))
+
+
+def _batches(reporter: Reporter) -> int:
+    epoch = reporter.get_epoch()
+    return reporter.stats[epoch]["train"]["total_count"] if epoch else 0
 
 
 def _updates(reporter: Reporter, options: FoldOptions) -> list[int]:

@@ -67,6 +67,12 @@ def task_options(
             refuse_all(_faults(("config",), {"config": None}, defaults, served, where))
     options = _with_numbers(_parse(parser, [], str(path), served))
     faults = [
+        *(
+            f"{path}: {key} is no part of a model: leave it out, and give it by {name} "
+            f"'--{key} ...'"
+            for key in config
+            if key in served.by_option
+        ),
         *_wrong_choices(parser, config, options, defaults, task, path),
         *_faults(config, options, defaults, served, path),
         *(

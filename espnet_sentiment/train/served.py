@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.train.tracking import OF_WANDB, OPTIONS, WANDB
 
 BY_STAGE = "is decided by the stage: leave it out"
 OR = " or "
@@ -32,6 +33,7 @@ class Served:
         fixed: What the stage sets, with what: another value is refused.
         unused: What has no effect: another value than the default is refused.
         in_config: What is refused on a command line, and why.
+        by_option: What is refused in a config, since it is no part of a model.
         needs: What has no effect without another option, unless that is said to be off;
             or without one of several.
         rules: What else an option may be.
@@ -42,6 +44,7 @@ class Served:
     fixed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     unused: Collection[str] = ()
     in_config: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    by_option: Collection[str] = ()
     needs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rules: Mapping[str, Rule] = dataclasses.field(default_factory=dict)
     n_shapes: int = 0
@@ -205,19 +208,13 @@ _NEVER = {
     *("valid_shape_file", "valid_data_path_and_name_and_type", "max_cache_fd"),
 }
 
-_FIXED = {
-    "num_att_plot": 0,
-    "use_matplotlib": False,
-    "use_tensorboard": False,
-    "resume": True,
-}
+_FIXED = {"num_att_plot": 0, "use_matplotlib": False, "resume": True}
 
 _UNUSED = {
     # The stages have steps, a log and curves of their own.
     *("print_config", "dry_run", "collect_stats", "write_collected_feats"),
     *("no_forward_run", "log_level", "create_graph_in_tensorboard"),
-    *("use_wandb", "wandb_project", "wandb_id", "wandb_entity", "wandb_name"),
-    *("wandb_model_log_interval", "wandb_allow_val_change"),
+    "wandb_model_log_interval",
     # What is trained has to be found and loaded again.
     *("use_adapter", "adapter", "adapter_conf", "save_strategy", "train_dtype"),
     *("nbest_averaging_interval", "use_deepspeed", "deepspeed_config", "sharded_ddp"),
@@ -288,8 +285,10 @@ SENTIMENT = Served(
         "text_encoder": "it needs transcripts, which stage 3 writes",
         **dict.fromkeys(("target", "other_votes"), "stage 6 scores by it"),
     },
+    by_option=OPTIONS,
     needs={
         **_NEEDS,
+        **dict.fromkeys((*OF_WANDB, "wandb_allow_val_change"), WANDB),
         "other_votes": "target",
         "early_stopping_criterion": "patience or patience_updates",
         **dict.fromkeys(("views", "clean"), "specaug"),
@@ -342,13 +341,19 @@ SENTIMENT = Served(
 )
 
 # What prepare_rnnt sets, whatever the config says.
-RNNT_FIXED = {**_FIXED, "input_size": 80, "frontend": None, "normalize": "global_mvn"}
+RNNT_FIXED = {
+    **_FIXED,
+    "use_tensorboard": False,
+    "input_size": 80,
+    "frontend": None,
+    "normalize": "global_mvn",
+}
 
 RNNT = Served(
     never={*_NEVER, "bpemodel"},
     fixed=RNNT_FIXED,
     unused={
-        *_UNUSED,
+        *(*_UNUSED, WANDB, *OF_WANDB, "wandb_allow_val_change"),
         *("frontend_conf", "normalize_conf"),
         # Stored features are neither audio nor is their text changed.
         *("speech_volume_normalize", "rir_scp", "rir_apply_prob", "noise_scp"),

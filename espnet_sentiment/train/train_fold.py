@@ -46,6 +46,7 @@ from espnet_sentiment.train.fold_trainer import KEPT, STATE, updates_by_epoch
 from espnet_sentiment.train.options import checked_options
 from espnet_sentiment.train.parts import Part, optimisation, part_faults
 from espnet_sentiment.train.served import BY_SIZE, SENTIMENT
+from espnet_sentiment.train.tracking import check_tracking, of_fold
 
 
 def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
@@ -58,8 +59,9 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
 
     Raises:
         DataError: A key or an option that the task does not know.
+        UserError: Curves are to be written by what is not there.
     """
-    return checked_options(
+    options = checked_options(
         SentimentTask,
         config,
         path,
@@ -68,6 +70,8 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
         SENTIMENT,
         lambda options: part_faults(_parts(options), options),
     )
+    check_tracking(options)
+    return options
 
 
 def _parts(options: Mapping) -> dict[str, Part]:
@@ -136,8 +140,10 @@ def train_fold(
         transcripts: Kaldi ``text`` of an ASR model, for a text branch.
 
     Returns:
-        All files that are kept; ``train.log`` is none of them.
+        All files that are kept; ``train.log`` is none of them, nor are curves in
+        ``tensorboard/`` and ``wandb/``.
     """
+    check_tracking(options)  # a cluster's worker may be another machine
     out.mkdir(parents=True, exist_ok=True)
     if options["layer"] == "best" and store.n_layers > 1:
         # It brings scikit-learn along.
@@ -178,6 +184,7 @@ def train_fold(
         valid_shape_file=[_write_shapes(out / "valid_shape", fold.valid, store)],
         seed=seed,
         ngpu=ngpu,
+        **of_fold(options, out),
     )
     if transcripts is not None:
         options |= _text_options(

@@ -1,6 +1,7 @@
 """Synthetic speech by espeak-ng, called through ctypes.
 
-The PyPI package ``espeakng-loader`` carries the library and its voices; the functions
+The PyPI package ``espeakng-loader`` (the extra ``mini``) carries the library and its
+voices; the functions
 are those of espeak-ng's ``speak_lib.h``
 (https://github.com/espeak-ng/espeak-ng/blob/master/src/include/espeak-ng/speak_lib.h).
 """
@@ -12,7 +13,6 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import espeakng_loader
 import numpy as np
 from typeguard import typechecked
 
@@ -65,6 +65,13 @@ def _fresh_library(path: Path) -> Iterator[ctypes.CDLL]:
         _ctypes.dlclose(library._handle)
 
 
+def _library() -> str:
+    # The extra mini brings it: ``prepare.py`` says so where it is missing.
+    import espeakng_loader
+
+    return espeakng_loader.get_library_path()
+
+
 @typechecked
 def synthesize(
     text: str, voice: str, manner: Manner, library: str | None = None
@@ -84,7 +91,7 @@ def synthesize(
         DataError: The library, its data or the voice is missing, or nothing was
             spoken.
     """
-    path = Path(library or espeakng_loader.get_library_path())
+    path = Path(library or _library())
     data = path.parent / "espeak-ng-data"
     blocks: list[np.ndarray] = []
 

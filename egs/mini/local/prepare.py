@@ -21,6 +21,7 @@ from plan import SIZES, Planned, plan, render
 from tqdm import tqdm
 
 from espnet_sentiment.core.entry import run
+from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.workers import WorkerPool, one_thread
 from espnet_sentiment.data.folds import PARTS, Fold
@@ -116,6 +117,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
     if args.nj < 1 or not 1 <= args.divisor <= MAX_DIVISOR:
         parser.error(f"--nj must be 1 or more, --divisor 1 to {MAX_DIVISOR}")
+    check_extra("mini", "the speech of egs/mini")
     data = Path(args.data)
     for name in SIZES:
         prepare_synthetic(name, data, args.nj, args.divisor)
