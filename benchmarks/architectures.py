@@ -9,8 +9,8 @@ waveforms. Each is made small, with random weights, saved with its feature extra
 and read by ``encoder: huggingface`` with ``layer: weighted_sum``, ``last`` and ``1``.
 Of what is read, every utterance of a batch is compared with itself alone, and layers
 with transformers' own ``output_hidden_states``. One that fails, neither read nor
-refused by name, ends the run with status 1; "not made" tells of this script, which has no small
-configuration of it.
+refused by name, ends the run with status 1; "not made" tells of this script, which
+has no small configuration of it.
 """
 
 import argparse

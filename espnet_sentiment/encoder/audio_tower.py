@@ -71,12 +71,18 @@ def tower_class(config: "PreTrainedConfig", name: str) -> "type[PreTrainedModel]
         _prune(self, path)
         self.tower_path = path
 
+    def tie_weights(self: Any, *args: Any, **kwargs: Any) -> None:
+        # Some classes tie by parts that are gone.
+        if self.all_tied_weights_keys:
+            whole.tie_weights(self, *args, **kwargs)
+
     return type(
         # The name and the module decide by which rules old weights are renamed.
         whole.__name__,
         (whole,),
         {
             "__init__": build,
+            "tie_weights": tie_weights,
             "__module__": whole.__module__,
             "_keys_to_ignore_on_load_unexpected": (".",),
         },
