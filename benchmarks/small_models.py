@@ -108,7 +108,9 @@ def model_class(config: Any) -> type[transformers.PreTrainedModel]:
 
 def make_extractor(name: str, model: Any) -> Any:
     """Return the feature extractor of a model type, in its default configuration."""
-    names = feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING_NAMES
+    # transformers' table names the extractor of waveforms here.
+    names = dict(feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING_NAMES)
+    names["wav2vec2-bert"] = "SeamlessM4TFeatureExtractor"
     cls = getattr(transformers, names.get(name, "Wav2Vec2FeatureExtractor"))
     bins = mel_bins(model.config.to_dict())
     if bins and "feature_size" in inspect.signature(cls.__init__).parameters:

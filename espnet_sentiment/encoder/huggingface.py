@@ -136,9 +136,11 @@ def load_pretrained(
         raise
     # Each file format has its own errors; safetensors' derives from Exception.
     except Exception as error:
+        # Files are in order where transformers' class misses a part that is left out.
+        remedy = "" if isinstance(error, AttributeError) else "copy the model anew, or "
         raise DataError(
-            f"{directory} cannot be loaded ({type(error).__name__}: {error}): copy the "
-            "model anew, or point --encoder_model to another"
+            f"{directory} cannot be loaded ({type(error).__name__}: {error}): {remedy}"
+            "point --encoder_model to another"
         ) from error
     finally:
         if had_progress_bar:
