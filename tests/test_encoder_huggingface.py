@@ -507,32 +507,6 @@ def test_a_path_that_is_missing_is_named(tmp_path):
         load(tmp_path / "gone")
 
 
-def test_another_kind_of_model_is_refused(tmp_path):
-    config = transformers.SpeechT5Config(
-        hidden_size=16,
-        encoder_layers=1,
-        encoder_attention_heads=2,
-        encoder_ffn_dim=16,
-        decoder_layers=1,
-        decoder_attention_heads=2,
-        decoder_ffn_dim=16,
-        vocab_size=20,
-    )
-    transformers.SpeechT5Model(config).save_pretrained(tmp_path)
-    transformers.SpeechT5FeatureExtractor().save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="is a speecht5 model: only Whisper"):
-        load(tmp_path)
-
-
-def test_an_architecture_that_does_not_work_alike_is_refused(tmp_path):
-    # SEW halves the frame rate between its front end and its layers.
-    config = transformers.SEWConfig(**{**WAV2VEC2, "conv_dim": (8,) * 13})
-    transformers.SEWModel(config).save_pretrained(tmp_path)
-    WAVE().save_pretrained(tmp_path)
-    with pytest.raises(DataError, match=f"{tmp_path} cannot be read here"):
-        load(tmp_path)
-
-
 def test_an_adapter_is_not_read(tmp_path, speech):
     cls, config, extractor = MODELS["wav2vec2-bert"]
     config = type(config)(**(config.to_dict() | {"add_adapter": True}))

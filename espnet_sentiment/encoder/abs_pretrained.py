@@ -41,10 +41,13 @@ class AbsPretrainedEncoder(AbsEncoder):
         input_size: Channels F of the front end's frames.
         min_samples: Samples in the shortest usable utterance.
         n_layers: Layers L in the output, 1 unless several are read.
+        grain: Frames of the front end in about 10 ms; many where they are samples.
 
     Raises:
         ValueError: There is no such layer, or ``subsample`` is below 1.
     """
+
+    grain: int = 1
 
     @typechecked
     def __init__(

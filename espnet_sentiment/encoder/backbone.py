@@ -24,10 +24,12 @@ class Backbone(torch.nn.Module, ABC):
         frontend: Turns audio into frames.
         frame_shift: Seconds per frame of the front end.
         input_kind: The dump it eats: ``audio`` or ``fbank``.
+        grain: Frames of the front end in about 10 ms; many where they are samples.
     """
 
     frontend: UtteranceFrontend
     frame_shift: float
+    grain: int = 1
     input_kind: str = "audio"
 
     @property
@@ -63,6 +65,7 @@ class BackboneEncoder(AbsPretrainedEncoder):
         self, name: str, backbone: Backbone, layer: LayerChoice, subsample: int
     ):
         backbone.eval()
+        enough = ENOUGH * backbone.grain
         if backbone.layers is None and layer != "last":
             raise ValueError(
                 f"layer is {layer!r}, but the encoder of {name} is no stack of layers: "
@@ -78,7 +81,7 @@ class BackboneEncoder(AbsPretrainedEncoder):
 
         try:
             with torch.no_grad():
-                states = run(ENOUGH)
+                states = run(enough)
         # Every architecture fails in its own way where it is called amiss.
         except Exception as error:
             raise DataError(
@@ -90,13 +93,14 @@ class BackboneEncoder(AbsPretrainedEncoder):
             frontend=backbone.frontend,
             input_kind=backbone.input_kind,
             frame_shift=backbone.frame_shift,
-            min_frames=shortest(lambda length: run(length)[-1], ENOUGH),
+            min_frames=shortest(lambda length: run(length)[-1], enough),
             n_states=len(states),
             dim=states[-1].size(-1),
             layer=layer,
             subsample=subsample,
         )
         self.masks_padding = masks_padding(backbone)
+        self.grain = backbone.grain
         if backbone.layers is not None:
             drop_unread(backbone.layers, layer)
         self.backbone = backbone
@@ -144,9 +148,10 @@ def one_by_one(
 @torch.no_grad()
 def masks_padding(backbone: Backbone) -> bool:
     """Try whether a batch gives what every utterance gives alone."""
-    lengths = torch.tensor([ENOUGH, 217, 46])
-    feats = noise(3, ENOUGH, backbone.frontend.output_size())
-    feats = feats.masked_fill(pad_mask(lengths, ENOUGH)[..., None], 0.0)
+    lengths = torch.tensor([ENOUGH, 217, 46]) * backbone.grain
+    enough = int(lengths[0])
+    feats = noise(3, enough, backbone.frontend.output_size())
+    feats = feats.masked_fill(pad_mask(lengths, enough)[..., None], 0.0)
     alone, expected_lengths = one_by_one(backbone, feats, lengths)
     try:
         together, out_lengths = backbone(feats, lengths)

@@ -30,9 +30,10 @@ UNREAD = ("decoder.", "masked_spec_embed")
 class HuggingFaceEncoder(BackboneEncoder):
     """The encoder of a transformers speech model.
 
-    Whisper; wav2vec 2.0, HuBERT, WavLM and their kin; Parakeet (FastConformer),
-    Wav2Vec2-BERT and others that take ``input_features``. Weights are float32 whatever
-    the file holds, and no code from a repository is ever run.
+    Whisper; wav2vec 2.0, HuBERT, WavLM and their kin; the audio tower of any other that
+    turns ``input_features`` or ``input_values`` into hidden states, see
+    ``benchmarks/ARCHITECTURES.md``. What else a model has is not loaded. Weights are
+    float32 whatever the file holds, and no code from a repository is ever run.
 
     Args:
         model: A local directory, else a name on the Hugging Face Hub.
@@ -61,35 +62,46 @@ class HuggingFaceEncoder(BackboneEncoder):
 
 
 def build_backbone(directory: Path, layer: LayerChoice) -> Backbone:
-    """Load a model and wrap it by how it takes its input.
+    """Load a model's encoder and wrap it by how it takes its input.
 
     Raises:
         DataError: See ``HuggingFaceEncoder``.
         ValueError: What ``last`` would read is not supported.
     """
-    from espnet_sentiment.encoder.mel_speech import MelBackbone
-    from espnet_sentiment.encoder.wav2vec2 import Wav2Vec2Backbone
+    from espnet_sentiment.encoder.any_speech import SpeechBackbone
+    from espnet_sentiment.encoder.audio_tower import audio_tower, refusal
+    from espnet_sentiment.encoder.even_pace import check_pace
+    from espnet_sentiment.encoder.wav2vec2 import Wav2Vec2Backbone, is_kin
     from espnet_sentiment.encoder.whisper import WhisperBackbone
+    from espnet_sentiment.encoder.whisper_kin import WhisperKin
+    from espnet_sentiment.encoder.whisper_kin import is_kin as is_whisper_kin
 
     name = str(directory)
     model, extractor = load_pretrained(directory)
-    if getattr(model.config, "add_adapter", False):
+    if model.config.model_type == "whisper":
+        return WhisperBackbone(model, extractor, name)
+    encoder = audio_tower(model)
+    config = encoder.config
+    # One that a decoder was trained on is no addition to what is read.
+    if getattr(config, "add_adapter", False) and not config.is_encoder_decoder:
         if layer == "last":
             raise ValueError(
                 f"{name} ends in an adapter that lowers the frame rate, which is not "
                 "read here: set layer to a number or to weighted_sum"
             )
-        model.adapter = None
-    if model.config.model_type == "whisper":
-        return WhisperBackbone(model, extractor, name)
-    if hasattr(model, "feature_extractor") and hasattr(model, "feature_projection"):
-        return Wav2Vec2Backbone(model, extractor, name)
-    if "input_features" in extractor.model_input_names:
-        return MelBackbone(model, extractor, name)
-    raise DataError(
-        f"{name} is a {model.config.model_type} model: only Whisper, wav2vec 2.0 and "
-        "its kin, and encoders that take input_features can be read"
-    )
+        encoder.adapter = None
+    if is_kin(encoder):
+        return Wav2Vec2Backbone(encoder, extractor, name)
+    wrap = WhisperKin if is_whisper_kin(encoder) else SpeechBackbone
+    try:
+        backbone = wrap(encoder, extractor, name, layer)
+        check_pace(backbone)
+        return backbone
+    # Every architecture fails in its own way where it is called amiss.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        why = f"its {type(encoder).__name__} fails on plain noise ({reason})"
+        raise refusal(name, model.config, why) from error
 
 
 def load_pretrained(
@@ -101,8 +113,7 @@ def load_pretrained(
 
     Args:
         directory: Where the model lies.
-        model_class: Its class in transformers; None is what holds the encoder: that of
-            a Whisper alone, else what AutoModel chooses.
+        model_class: Its class in transformers; None is that of its audio tower alone.
         unread: Parts of the names of weights that may be missing.
 
     Raises:
@@ -121,17 +132,24 @@ def load_pretrained(
             model, info = model_class.from_pretrained(
                 directory, dtype=torch.float32, output_loading_info=True, **options
             )
+    except DataError:
+        raise
     # Each file format has its own errors; safetensors' derives from Exception.
     except Exception as error:
+        # Files are in order where transformers' class misses a part that is left out.
+        remedy = "" if isinstance(error, AttributeError) else "copy the model anew, or "
         raise DataError(
-            f"{directory} cannot be loaded ({type(error).__name__}: {error}): copy the "
-            "model anew, or point --encoder_model to another"
+            f"{directory} cannot be loaded ({type(error).__name__}: {error}): {remedy}"
+            "point --encoder_model to another"
         ) from error
     finally:
         if had_progress_bar:
             logging.enable_progress_bar()
+    tower = str(getattr(model, "tower_path", ""))
     missing = [
-        key for key in info["missing_keys"] if not any(part in key for part in unread)
+        key
+        for key in info["missing_keys"]
+        if key.startswith(tower) and not any(part in key for part in unread)
     ]
     if missing:
         raise DataError(
@@ -143,11 +161,13 @@ def load_pretrained(
 
 def _encoder_class(directory: Path, options: dict[str, bool]) -> Any:
     """Return the class that reads what the encoder of a model needs."""
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig
+
+    from espnet_sentiment.encoder.audio_tower import tower_class
 
     config = AutoConfig.from_pretrained(directory, **options)
     if config.model_type != "whisper":
-        return AutoModel
+        return tower_class(config, str(directory))
     from espnet_sentiment.encoder.whisper import EncoderOfWhisper
 
     return EncoderOfWhisper

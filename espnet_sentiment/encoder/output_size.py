@@ -85,7 +85,8 @@ def measure_output_size(
         frontend = _windows(frontend_frames, max(rate, encoder.min_samples), hop)
     layer_frames = functools.partial(_layer_frames, encoder, device)
     step = measure_step(encoder, device)
-    layers = _windows(layer_frames, max(SHORT, encoder.min_frames), step)
+    start = max(SHORT * encoder.grain, encoder.min_frames)
+    layers = _windows(layer_frames, start, step)
     numbers = tuple(encoder.layers_read)
     return OutputSize(rate, frontend, layers, encoder.subsample, numbers, encoder.dim)
 
@@ -94,11 +95,19 @@ def measure_output_size(
 def measure_step(
     encoder: AbsPretrainedEncoder, device: str | torch.device = "cpu"
 ) -> int:
-    """Find out of how many frames of the front end layers make one, in two passes."""
-    short = max(SHORT, encoder.min_frames)
-    ends = (short, short + LONG - SHORT)
-    fewer, more = (_layer_frames(encoder, device, n) for n in ends)
-    return round((LONG - SHORT) / max(more - fewer, 1))
+    """Find out of how many frames of the front end layers make one, in two passes.
+
+    Where these are samples, they are hundreds: some more passes find them exactly.
+    """
+    count = functools.partial(_layer_frames, encoder, device)
+    short = max(SHORT * encoder.grain, encoder.min_frames)
+    span = (LONG - SHORT) * encoder.grain
+    fewer, more = count(short), count(short + span)
+    step = round(span / max(more - fewer, 1))
+    if encoder.grain == 1:
+        return step
+    first, last = (_edge(count, n, 2 * step) for n in (short, short + span))
+    return round((last - first) / (count(last) - count(first)))
 
 
 def _layer_frames(
@@ -111,9 +120,15 @@ def _layer_frames(
 
 def _windows(count: Callable[[int], int], start: int, step: int) -> Windows:
     """Find the offset: by bisection, the first n of one unit more than at ``start``."""
+    high = _edge(count, start, step)
+    return Windows(step, (count(start) + 1) * step - high)
+
+
+def _edge(count: Callable[[int], int], start: int, step: int) -> int:
+    """Return the first n of more units than at ``start``, at most ``step`` on."""
     units = count(start)
     low, high = start, start + step
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if count(middle) > units else (middle, high)
-    return Windows(step, (units + 1) * step - high)
+    return high

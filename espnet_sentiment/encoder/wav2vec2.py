@@ -79,3 +79,11 @@ class Wav2Vec2Backbone(Backbone):
             lambda: self.encoder(x, attention_mask=mask).last_hidden_state,
         )
         return states, lengths
+
+
+def is_kin(model: torch.nn.Module) -> bool:
+    """Tell whether a model is built as wav2vec 2.0 is, at one frame rate throughout."""
+    parts = ("feature_extractor", "feature_projection", "encoder")
+    # SEW halves the frame rate before its layers, and doubles it behind them.
+    whole = all(isinstance(getattr(model, x, None), torch.nn.Module) for x in parts)
+    return whole and not hasattr(model.encoder, "upsample")
