@@ -41,10 +41,13 @@ class AbsPretrainedEncoder(AbsEncoder):
         input_size: Channels F of the front end's frames.
         min_samples: Samples in the shortest usable utterance.
         n_layers: Layers L in the output, 1 unless several are read.
+        own_dtype: Whether it computes in types of its own, whatever it is asked for.
 
     Raises:
         ValueError: There is no such layer, or ``subsample`` is below 1.
     """
+
+    own_dtype = False
 
     @typechecked
     def __init__(
