@@ -11,11 +11,12 @@ import onnx
 import pytest
 import soundfile
 import torch
+import yaml
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
 from pack_fixtures import posteriors, write_fold
-from recipe_fixtures import save_small_whisper
+from recipe_fixtures import Recipe, save_small_whisper
 from seed import SEED
 from torch.nn.utils.rnn import pad_sequence
 from torchaudio.compliance import kaldi
@@ -296,3 +297,39 @@ def test_the_config_that_comes_with_the_package_names_what_there_is(rnnt, tmp_pa
     assert config["encoder"] == "onnx"
     conf = config["encoder_conf"] | KALDI
     assert build_encoder("onnx", conf).output_size() == 12
+
+
+def write_config(recipe, path, **conf):
+    """Let a recipe encode by a file."""
+    encoder = {"encoder": "onnx", "encoder_conf": {"model": str(path), **RATE, **conf}}
+    recipe.encoder.write_text(yaml.safe_dump(encoder))
+
+
+def test_stages_run_on_features_with_specaugment(rnnt, tmp_path, an4_wavs):
+    recipe = Recipe(tmp_path, an4_wavs)
+    write_config(recipe, rnnt[1], **KALDI)
+    recipe.run(1, 5)
+    lines = (recipe.exp / "fold1" / "decode" / "predictions.jsonl").read_text()
+    assert len(lines.splitlines()) == 2
+    # What a fold decodes from the store, it says of the recording, too.
+    first = json.loads(lines.splitlines()[0])
+    wav = next(p for p in an4_wavs if first["utt"] == f"{p.parent.name}-{p.stem}")
+    [found] = posteriors(recipe.exp / "fold1", [wav])
+    expected = [*first["posteriors"].values()]
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_stages_on_samples_ask_for_a_config_without_specaugment(
+    whisper, tmp_path, an4_wavs
+):
+    recipe = Recipe(tmp_path, an4_wavs)
+    write_config(recipe, whisper[1], layer="weighted_sum", subsample=4)
+    recipe.run(1, 2)
+    with pytest.raises(DataError, match="rnn_attention_no_specaug.yaml"):
+        recipe.run(3, 3)
+    config = yaml.safe_load(recipe.sentiment.read_text())
+    left = {k: v for k, v in config.items() if k not in ("specaug_conf", "views")}
+    recipe.sentiment.write_text(yaml.safe_dump(left | {"specaug": None}))
+    recipe.run(3, 5)
+    decoded = recipe.exp / "fold2" / "decode" / "predictions.jsonl"
+    assert len(decoded.read_text().splitlines()) == 2
