@@ -185,6 +185,9 @@ def test_icefalls_features_are_other_than_kaldis(rnnt, speech):
         ("whisper", {}, "does not say its sample rate: add encoder_conf.sample_rate"),
         ("whisper", RATE | {"input": "audio"}, "'audio', and .* has samples tensor"),
         ("whisper", RATE | {"outputs": ["x"]}, "outputs is 'x', and .* has layer0"),
+        ("whisper", {"sample_rate": 0}, "sample_rate is 0"),
+        ("rnnt", RATE | {"input": "x_lens"}, r"'x_lens', which .* a tensor\(int64\)"),
+        ("rnnt", RATE | {"lengths": "x"}, r"'x', which .* one of tensor\(int64\)"),
         ("whisper", RATE | KALDI, "reads samples: leave fbank_conf out"),
         ("whisper", RATE | {"layer": 7}, "has 4 layers"),
         ("rnnt", RATE, "does not say which: add encoder_conf.fbank_conf: {scale: 1"),
@@ -207,6 +210,19 @@ def test_what_a_file_does_not_tell_is_asked_for_by_name(which, conf, match, requ
     _, path = request.getfixturevalue(which)
     with pytest.raises(DataError, match=match):
         load(path, **conf)
+
+
+def test_stacked_frames_are_not_taken_for_so_many_mel_channels(tmp_path):
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    x, y = (
+        helper.make_tensor_value_info(name, float32, [1, "t", 560]) for name in "xy"
+    )
+    graph = helper.make_graph([helper.make_node("Tanh", ["x"], ["y"])], "g", [x], [y])
+    opset = helper.make_opsetid("", onnx_file.OPSET)
+    path = tmp_path / "stacked.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    with pytest.raises(DataError, match="560 channels, which are frames stacked"):
+        load(path, **RATE, **KALDI)
 
 
 def test_other_inputs_are_constants_that_a_config_names(rnnt, tmp_path):

@@ -23,6 +23,9 @@ from espnet_sentiment.encoder.onnx_session import OnnxSession, OnnxStates
 from espnet_sentiment.encoder.probing import noise, shortest
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
+# Mel channels of one frame that anybody trains on; more, and they are something else.
+MOST_MELS = 128
+
 
 class OnnxEncoder(AbsPretrainedEncoder):
     """An encoder in an ONNX file, run by onnxruntime; it is frozen by nature.
@@ -69,6 +72,8 @@ class OnnxEncoder(AbsPretrainedEncoder):
         normalize: bool = False,
         fbank_conf: dict[str, Any] | None = None,
     ):
+        if sample_rate is not None and sample_rate < 1:
+            raise ValueError(f"sample_rate is {sample_rate}: give a rate in Hz")
         path = find_onnx(model)
         onnx_files(path)
         session = OnnxSession(path)
@@ -174,6 +179,12 @@ def _channels(
             f"{what} reads features, and the file does not say which: add "
             "encoder_conf.fbank_conf: {scale: 1, num_mel_bins: 80}, or scale: 32768 "
             "where samples are 16-bit integers (Kaldi, FunASR, WeNet)"
+        )
+    if told is None and channels > MOST_MELS:
+        raise DataError(
+            f"{what} reads {channels} channels, which are frames stacked to one "
+            "(SenseVoice's, Paraformer's) or no filter banks: such are not computed "
+            "here; take a file that reads samples or single frames"
         )
     if told not in (None, channels):
         raise DataError(f"{what} has other channels than num_mel_bins: {told}")

@@ -38,14 +38,21 @@ def read_names(
                 raise DataError(
                     f"{option} is {name!r}, and {path} has {_list(there)}: name one"
                 )
+    for option, names, types in (
+        ("input", [feed], FLOATS),
+        ("lengths", [lengths], INTEGERS),
+        ("constants", list(constants), FLOATS | INTEGERS),
+    ):
+        for name in names:
+            if name is not None and inputs[name].type not in types:
+                raise DataError(
+                    f"{option} is {name!r}, which in {path} is a {inputs[name].type}: "
+                    f"it has to be one of {', '.join(types)}"
+                )
     others = {n: arg for n, arg in inputs.items() if n not in (feed, *constants)}
     if feed is None:
         feed = _only(others, FLOATS, path, "input", "speech")
         del others[feed]
-    if inputs[feed].type not in FLOATS:
-        raise DataError(
-            f"input {feed!r} of {path} is a {inputs[feed].type}: name another"
-        )
     if lengths is None and any(arg.type in INTEGERS for arg in others.values()):
         lengths = _only(others, INTEGERS, path, "lengths", "its length")
     if left := [name for name in others if name != lengths]:
@@ -54,7 +61,11 @@ def read_names(
             f"their values, encoder_conf.constants: {{{left[0]}: 0}}"
         )
     if output_lengths is None:
-        found = [n for n, arg in session.outputs.items() if arg.type in INTEGERS]
+        found = [
+            name
+            for name, arg in session.outputs.items()
+            if arg.type in INTEGERS and len(arg.shape) == 1
+        ]
         output_lengths = found[0] if len(found) == 1 else None
     if outputs is None:
         outputs = _states(session)
