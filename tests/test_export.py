@@ -149,7 +149,9 @@ def test_a_file_says_what_it_is(whisper, of_whisper):
     reference = encoder_reference("huggingface", conf)
     assert said["encoder_sha256"] == reference["sha256"]
     assert said["decoder_sha256"] == hash_file(whisper / "sentiment.pth")
-    assert {"torch", "espnet_sentiment"} <= json.loads(said["versions"]).keys()
+    assert {"torch", "onnxruntime"} <= json.loads(said["versions"]).keys()
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    assert shapes == {"posteriors": [1, 2], "attention": [1, 2, "frames"]}
     check = json.loads(said["check"])
     assert check["posteriors"] <= check["bound"] and check["n_clips"] >= 10
     assert check["seconds"][1] > 4 * check["seconds"][0]
@@ -253,6 +255,8 @@ def test_what_cannot_be_exported_is_named(parts, match):
 def test_the_name_of_the_file_says_that_it_is_onnx(whisper, tmp_path):
     with pytest.raises(DataError, match="no name of an ONNX file"):
         export_onnx(whisper, tmp_path / "x.pt")
+    with pytest.raises(DataError, match="part is 'encoder': choose one of all, decod"):
+        export_onnx(whisper, tmp_path / "x.onnx", part="encoder")
 
 
 def test_weights_beyond_a_file_are_refused(tmp_path, monkeypatch):

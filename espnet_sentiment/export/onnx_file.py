@@ -109,12 +109,15 @@ def describe(path: Path, metadata: Mapping[str, Any]) -> None:
 
     Args:
         path: The file; it is written anew.
-        metadata: By name.
+        metadata: By name; ``batch`` 1 says so of the outputs' shapes, too.
     """
     onnx = import_extra("onnx", EXTRA)
     model = onnx.load(path)
     texts = {key: _text(value) for key, value in metadata.items()}
     onnx.helper.set_model_props(model, texts)
+    if metadata.get("batch") == "1":  # which tracing does not tell of the outputs
+        for output in model.graph.output:
+            output.type.tensor_type.shape.dim[0].dim_value = 1
     onnx.checker.check_model(model)
     onnx.save(model, path)
 

@@ -29,6 +29,7 @@ from espnet_sentiment.model.checkpoint import load_sentiment_model
 from espnet_sentiment.model.sentiment_model import SentimentModel
 from espnet_sentiment.pack.find import ModelFiles, find_model
 
+NEEDED = ("onnx", "onnxruntime")
 PARTS = ("all", "decoder")
 # Most by which a posterior may differ from PyTorch's.
 BOUND = 1e-3
@@ -88,7 +89,9 @@ def export_onnx(
     path = Path(out).expanduser()
     if path.suffix != ".onnx" or path.is_dir():
         raise DataError(f"{out} is no name of an ONNX file: name one, OUT.onnx")
-    for module in ("onnx", "onnxruntime"):
+    if part not in PARTS:
+        raise DataError(f"part is {part!r}: choose one of {', '.join(PARTS)}")
+    for module in NEEDED:
         import_extra(module, EXTRA)
     files = find_model(model, fold)
     where = encoder_model or files.encoder_model
@@ -182,7 +185,8 @@ def _metadata(
         "encoder": f"{named['name']} {named.get('model') or ''}".strip(),
         "encoder_conf": {"layer": encoder.layer, "subsample": encoder.subsample},
         "encoder_sha256": named["sha256"],
-        "versions": versions(),
+        "versions": versions()
+        | {n: import_extra(n, EXTRA).__version__ for n in NEEDED},
     }
     if kind == "frames":
         found["front_end"] = (
