@@ -139,6 +139,20 @@ def test_whisper_answers_from_samples_at_any_length(whisper, of_whisper, an4_wav
         session.run(None, {"samples": np.zeros((1, most + 320), np.float32)})
 
 
+def test_whisper_base_answers_as_pytorch_does_on_emodb(
+    emodb_dir, whisper_dir, tmp_path
+):
+    conf = {"model": str(whisper_dir), "layer": "weighted_sum", "subsample": 4}
+    encoder = {"encoder": "huggingface", "encoder_conf": conf}
+    fold = write_fold(tmp_path / "fold1", encoder, 4096, model_conf={"n_layers": 8})
+    wavs = sorted((emodb_dir / "wav").glob("*.wav"))[:4]
+    done = export_onnx(fold, tmp_path / "x.onnx", check=wavs)
+    assert done.parity.n_clips == done.parity.same_labels == 12
+    for wav in wavs[:2]:
+        found, _ = run_onnx(done.path, read(wav))
+        np.testing.assert_allclose(found[0], by_pytorch(fold, read(wav))[0], atol=1e-3)
+
+
 def test_a_file_says_what_it_is(whisper, of_whisper):
     session = open_session(of_whisper.path, 1)
     said = session.get_modelmeta().custom_metadata_map
