@@ -53,6 +53,7 @@ def write_fold(folder: Path, encoder: dict, size: int, **options) -> Path:
     )
     (folder / "tokens.txt").write_text("anger\nneutral\n")
     reference = encoder_reference(encoder["encoder"], encoder["encoder_conf"])
+    small = {"decoder_conf": {"hidden_size": 8, "n_heads": 2, "head_size": 4}}
     parser = SentimentTask.get_parser()
     parser.set_defaults(
         output_dir=str(folder),
@@ -62,9 +63,7 @@ def write_fold(folder: Path, encoder: dict, size: int, **options) -> Path:
         normalize="global_mvn",
         normalize_conf={"stats_file": str(stats)},
         train_data_path_and_name_and_type=[(str(folder), "speech", "feature_views")],
-        decoder_conf={"hidden_size": 8, "n_heads": 2, "head_size": 4},
-        **encoder,
-        **options,
+        **(small | encoder | options),
     )
     args = parser.parse_args([])
     torch.manual_seed(SEED)

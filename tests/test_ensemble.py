@@ -11,6 +11,7 @@ from test_speaker_mvn import BY_SPEAKER
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
+from espnet_sentiment.export.onnx_model import export_onnx
 from espnet_sentiment.inference.deploy import join_folds
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.pack.find import find_model
@@ -81,6 +82,13 @@ def test_a_pack_is_the_ensemble_and_says_so(exp, wavs, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "the mean of 2 folds' posteriors" in told
     assert "calibration error" in told
+
+
+@pytest.mark.parametrize("part", ["all", "decoder"])
+def test_an_onnx_file_of_it_answers_as_it_does(exp, wavs, tmp_path, part):
+    exported = export_onnx(exp, tmp_path / "model.onnx", part=part, check=wavs[:3])
+    assert exported.parity.posteriors < 1e-4
+    assert exported.metadata["trained_on"].endswith("all utterances by folds")
 
 
 def test_one_of_all_utterances_takes_its_place_and_is_calibrated(world, exp):

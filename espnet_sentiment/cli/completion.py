@@ -8,7 +8,7 @@ SHELLS = ("bash", "zsh", "tcsh", "fish")
 PATHS = (
     *("inputs", "model", "named_model", "encoder_model", "asr_model", "cluster", "out"),
     *("pack", "folder", "experiment", "data_dir", "dump", "exp"),
-    *("encoder", "alignment"),
+    *("encoder", "alignment", "check"),
 )
 EPILOG = """\
 bash: espnet-sentiment completion bash > ~/.espnet-sentiment.bash

@@ -1,7 +1,8 @@
-"""What an extra of setup.cfg brings: looked for before work begins, never imported."""
+"""What an extra of setup.cfg brings: looked for before work begins, or imported."""
 
 import importlib.util
 from collections.abc import Sequence
+from types import ModuleType
 
 from espnet_sentiment.core.errors import UserError
 
@@ -10,6 +11,7 @@ EXTRAS = {
     "cluster": ("dask", "distributed", "dask_jobqueue"),
     "demo": ("gradio",),
     "mini": ("espeakng_loader",),
+    "onnx": ("onnx", "onnxruntime"),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),
 }
@@ -31,6 +33,27 @@ def check_extra(extra: str, what: str) -> None:
             f"{what} needs {_listed(missing)}: run pip install "
             f"'espnet_sentiment[{extra}]'"
         )
+
+
+def import_extra(module: str, extra: str) -> ModuleType:
+    """Import a package that an extra of ``setup.cfg`` brings.
+
+    Args:
+        module: Its name.
+        extra: The extra.
+
+    Raises:
+        UserError: It is not installed; the message has the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # One that lacks something of its own says so itself.
+        if error.name != module.partition(".")[0]:
+            raise
+        raise UserError(
+            f"{module} is not installed: pip install 'espnet_sentiment[{extra}]'"
+        ) from None
 
 
 def _listed(modules: Sequence[str]) -> str:

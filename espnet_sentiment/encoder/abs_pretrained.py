@@ -42,12 +42,14 @@ class AbsPretrainedEncoder(AbsEncoder):
         min_samples: Samples in the shortest usable utterance.
         n_layers: Layers L in the output, 1 unless several are read.
         grain: Frames of the front end in about 10 ms; many where they are samples.
+        own_dtype: Whether it computes in types of its own, whatever it is asked for.
 
     Raises:
         ValueError: There is no such layer, or ``subsample`` is below 1.
     """
 
     grain: int = 1
+    own_dtype = False
 
     @typechecked
     def __init__(

@@ -1,7 +1,7 @@
 """The part of an encoder that differs by architecture, and what wraps it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -118,7 +118,11 @@ class BackboneEncoder(AbsPretrainedEncoder):
 
 
 def one_by_one(
-    backbone: Backbone, feats: torch.Tensor, lengths: torch.Tensor
+    backbone: Callable[
+        [torch.Tensor, torch.Tensor], tuple[Sequence[torch.Tensor], torch.Tensor]
+    ],
+    feats: torch.Tensor,
+    lengths: torch.Tensor,
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Encode every utterance alone, so no other can change its output.
 

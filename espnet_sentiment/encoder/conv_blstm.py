@@ -168,7 +168,7 @@ class ConvBLSTMEncoder(AbsEncoder):
                 shortest,
                 self.reduction,
             )
-        x, lengths = xs_pad[:, : int(ilens.max())], ilens
+        x, lengths = xs_pad[:, : ilens.max()], ilens
         x = x.masked_fill(pad_mask(lengths, x.size(1))[..., None], 0.0)
         for macro in self.macros:
             x, lengths = macro(x, lengths)

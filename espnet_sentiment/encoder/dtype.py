@@ -48,6 +48,11 @@ def choose_dtype(
     Raises:
         UserError: There is no such type.
     """
+    if name not in ("float32", AUTO) and getattr(encoder, "own_dtype", False):
+        raise UserError(
+            f"{getattr(encoder, 'name', 'the encoder')} computes in the types of its "
+            f"own file, not in {name}: leave dtype and compute_dtype at float32"
+        )
     if name in DTYPES:
         return Chosen(getattr(torch, name))
     if name != AUTO:

@@ -3,7 +3,7 @@
 import torch
 from typeguard import typechecked
 
-from espnet_sentiment.data.fbank import fbank
+from espnet_sentiment.data.fbank import FbankModule, fbank
 from espnet_sentiment.data.fbank_options import FRAME_LENGTH, FRAME_SHIFT, N_MELS
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
 from espnet_sentiment.encoder.sample_rate import parse_rate
@@ -36,6 +36,10 @@ class FbankFrontend(UtteranceFrontend):
     def features(self, waveform: torch.Tensor) -> torch.Tensor:
         """Turn a waveform (N,) into features (T, 80)."""
         return fbank(waveform, self.sample_rate)
+
+    def traceable(self) -> torch.nn.Module:
+        """Return the same without FFT, samples (1, N) -> (1, T, 80)."""
+        return FbankModule(self.sample_rate)
 
 
 class FbankEncoder(AbsPretrainedEncoder):

@@ -118,6 +118,19 @@ KINDS = {
         kept="torchaudio_files:kept_torchaudio",
         toolkit="torchaudio",
     ),
+    "onnx": EncoderKind(
+        "onnx_model:OnnxEncoder",
+        keys=(
+            *("model", "layer", "subsample", "sample_rate", "input", "lengths"),
+            *("outputs", "output_lengths", "constants", "normalize", "fbank_conf"),
+        ),
+        find="onnx_files:find_onnx",
+        files="onnx_files:onnx_files",
+        layout="onnx_files:onnx_layout",
+        source="onnx_files:no_source",
+        url="onnx_files:no_source",
+        is_source="onnx_files:no_source",
+    ),
     # The acoustic baseline, which has no model.
     "none": EncoderKind(
         "fbank:FbankEncoder", keys=("subsample", "sample_rate"), input_kind="fbank"

@@ -9,9 +9,12 @@ from espnet_sentiment.encoder.backbone import Backbone
 from espnet_sentiment.encoder.layers import record_layers
 from espnet_sentiment.encoder.probing import shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
+from espnet_sentiment.layers.spectrum import Standardised
 
 if TYPE_CHECKING:
     from torchaudio.models.wav2vec2.components import FeatureExtractor
+
+EPS = 1e-5  # torch's layer_norm
 
 
 class TorchaudioConvFrontend(UtteranceFrontend):
@@ -45,6 +48,23 @@ class TorchaudioConvFrontend(UtteranceFrontend):
         if self.normalize:
             waveform = torch.nn.functional.layer_norm(waveform, waveform.shape)
         return self.convolutions(waveform[None], None)[0][0]
+
+    def traceable(self) -> torch.nn.Module:
+        """Return the same as one module, samples (1, N) -> (1, T, F)."""
+        frames = Convolutions(self.convolutions)
+        return Standardised(frames, EPS) if self.normalize else frames
+
+
+class Convolutions(torch.nn.Module):
+    """torchaudio's convolutions on one utterance, samples (1, N) -> (1, T, F)."""
+
+    def __init__(self, convolutions: "FeatureExtractor"):
+        super().__init__()
+        self.convolutions = convolutions
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """Compute the frames."""
+        return self.convolutions(samples, None)[0]
 
 
 class TorchaudioWav2Vec2Backbone(Backbone):

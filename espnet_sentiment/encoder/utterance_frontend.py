@@ -62,6 +62,13 @@ class UtteranceFrontend(AbsFrontend):
     def features(self, waveform: torch.Tensor) -> torch.Tensor:
         """Turn one waveform (N,) in [-1, 1] into frames (T, F)."""
 
+    def traceable(self) -> torch.nn.Module | None:
+        """Return the same as tensor operations alone, samples (1, N) -> (1, T, F).
+
+        Exports need it; None where there is none.
+        """
+        return None
+
     def forward(
         self, input: torch.Tensor, input_lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

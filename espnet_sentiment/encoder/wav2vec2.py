@@ -8,6 +8,9 @@ from espnet_sentiment.encoder.backbone import Backbone
 from espnet_sentiment.encoder.layers import record_layers
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 from espnet_sentiment.layers.padding import pad_mask
+from espnet_sentiment.layers.spectrum import Standardised, Transposed
+
+EPS = 1e-7  # transformers'
 
 
 class ConvFrontend(UtteranceFrontend):
@@ -41,6 +44,11 @@ class ConvFrontend(UtteranceFrontend):
         )["input_values"]
         weight = next(self.convolutions.parameters())
         return self.convolutions(values.to(weight))[0].T
+
+    def traceable(self) -> torch.nn.Module:
+        """Return the same as one module, samples (1, N) -> (1, T, F)."""
+        frames = Transposed(self.convolutions)
+        return Standardised(frames, EPS) if self.extractor.do_normalize else frames
 
 
 class Wav2Vec2Backbone(Backbone):

@@ -10,6 +10,7 @@ from transformers.models.whisper.modeling_whisper import (
 from espnet_sentiment.encoder.backbone import Backbone
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 from espnet_sentiment.layers.padding import pad_mask
+from espnet_sentiment.layers.spectrum import MelSpectrum
 
 
 class EncoderOfWhisper(WhisperPreTrainedModel):
@@ -58,6 +59,35 @@ class WhisperFrontend(UtteranceFrontend):
             return_tensors="pt",
         )
         return feats["input_features"][0].T
+
+    def traceable(self) -> torch.nn.Module | None:
+        """Return the same without FFT, samples (1, N) -> (1, N // 160, F)."""
+        return None if self.extractor.dither else WhisperFrames(self.extractor)
+
+
+class WhisperFrames(torch.nn.Module):
+    """Whisper's log-mel frames of one utterance, samples (1, N) -> (1, T, F).
+
+    Args:
+        extractor: transformers' ``WhisperFeatureExtractor``.
+    """
+
+    def __init__(self, extractor):
+        super().__init__()
+        size = extractor.n_fft
+        window = torch.hann_window(size, dtype=torch.float64)
+        mel = torch.from_numpy(extractor.mel_filters).T
+        self.edge = size // 2
+        self.spectrum = MelSpectrum(window, size, extractor.hop_length, mel)
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """Compute the frames."""
+        padded = torch.nn.functional.pad(
+            samples, (self.edge, self.edge), mode="reflect"
+        )
+        log = self.spectrum(padded)[:, :-1].clamp(min=1e-10).log10()
+        floor = log.amax(dim=(1, 2), keepdim=True) - 8.0
+        return (torch.maximum(log, floor) + 4.0) / 4.0
 
 
 class WhisperBackbone(Backbone):

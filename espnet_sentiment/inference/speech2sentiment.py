@@ -35,6 +35,7 @@ from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.mono import Heard
 from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.speaker_statistics import BY_ALL, SpeakerStatistics
+from espnet_sentiment.encoder.reference import PLACES
 from espnet_sentiment.inference.batching import score_in_batches
 from espnet_sentiment.inference.by_speaker import (
     Affines,
@@ -130,7 +131,9 @@ class Speech2Sentiment:
         self.batch_seconds = batch_seconds or (CPU_BATCH if on_cpu else GPU_BATCH)
         config = read_training_config(Path(train_config))
         # What statistics of speakers are of.
-        conf = {key: config["encoder_conf"].get(key) for key in ("layer", "subsample")}
+        given = config["encoder_conf"]
+        conf = {key: given.get(key) for key in ("layer", "subsample")}
+        conf |= {key: given[key] for key in given if key not in PLACES}
         self._features = sha256_of([config["encoder_reference"].get("sha256"), conf])
         self._recogniser = LazyRecogniser(
             asr_config(

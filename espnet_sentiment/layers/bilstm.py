@@ -80,7 +80,7 @@ class BiLSTM(torch.nn.Module):
             lengths: Valid frames (B,).
         """
         there, back = states.chunk(2, dim=-1)
-        rows = torch.arange(len(states), device=states.device)
+        rows = torch.arange(states.size(0), device=states.device)
         return torch.cat([there[rows, lengths - 1], back[:, 0]], dim=-1)
 
 
