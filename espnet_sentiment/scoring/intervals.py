@@ -1,7 +1,7 @@
 """95 % intervals of WA and UA that count speakers, and not only utterances.
 
 Utterances of a speaker are right or wrong together: an interval over utterances is
-then up to three times too narrow, and few speakers are too few for a bootstrap over
+then several times too narrow, and few speakers are too few for a bootstrap over
 them (``benchmarks/COVERAGE.md``). A jackknife leaves out one speaker at a time (Tukey,
 1958); its standard error, on the logit of the score and with Student's t of as many
 degrees of freedom as there are speakers less one, holds what it promises.
