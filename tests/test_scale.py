@@ -28,7 +28,7 @@ from espnet_sentiment.core.ark import ScpMatrices, Spool, write_ark
 from espnet_sentiment.core.files import read_table, write_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.report.page import write_page
-from espnet_sentiment.scoring.metrics import wilson95
+from espnet_sentiment.scoring.intervals import wilson95
 
 LARGE = np.ones((8, 4096), np.float32)  # 128 KiB
 
