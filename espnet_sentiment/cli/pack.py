@@ -3,6 +3,7 @@
 import argparse
 import shlex
 
+from espnet_sentiment.cli.model_option import add_fold_option
 from espnet_sentiment.core.escape import one_line
 
 HELP = "make one .zip or folder of a trained model, or push it to the Hub"
@@ -16,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", metavar="OUT", nargs="?", help="OUT.zip, or a folder: OUT/"
     )
-    parser.add_argument(
-        "--fold", help="fold of an experiment (default: the best validation UA)"
-    )
+    add_fold_option(parser)
     parser.add_argument(
         "--without_encoder",
         action="store_true",

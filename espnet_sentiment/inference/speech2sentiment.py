@@ -153,7 +153,8 @@ class Speech2Sentiment:
         Args:
             model: A fold's folder or an experiment's, a pack, a URL of one, a tag of
                 ESPnet's model zoo, or ``owner/name`` on the Hugging Face Hub.
-            fold: Which fold of an experiment; None is the best on validation data.
+            fold: Which fold of an experiment; None is the model to deploy (``final``),
+                where there is one, else the fold with the best validation UA.
             kwargs: Options of the class.
 
         Raises:

@@ -65,7 +65,8 @@ def find_model(model: str | Path, fold: str | None = None) -> ModelFiles:
             ``exp/<set>_<name>``; a model folder; a pack; an http(s) URL of one; a tag
             of ESPnet's model zoo; ``owner/name`` or ``owner/name@revision`` on the
             Hugging Face Hub. Paths come first.
-        fold: Which fold of an experiment; None is the one with the best validation UA.
+        fold: Which fold of an experiment; None is the model to deploy (``final``),
+            where there is one, else the fold with the best validation UA.
 
     Raises:
         DataError: There is no such model or fold, or a file is missing or damaged; the

@@ -29,7 +29,8 @@ def load_model(
     Args:
         model: A fold's folder or an experiment's, a pack, a URL of one, a tag of
             ESPnet's model zoo, or ``owner/name`` on the Hugging Face Hub.
-        fold: Which fold of an experiment; None is the best on validation data.
+        fold: Which fold of an experiment; None is the model to deploy (``final``),
+            where there is one, else the fold with the best validation UA.
         encoder_model: Where the encoder is now, if not where it was in training.
         device: ``cpu``, ``cuda``, ``cuda:1`` ...
 

@@ -94,7 +94,8 @@ def pack_model(
     Args:
         model: See ``find_model``.
         out: A ``.zip`` to write, else a folder; None only pushes.
-        fold: Which fold of an experiment; None is the one with the best validation UA.
+        fold: Which fold of an experiment; None is the model to deploy (``final``),
+            where there is one, else the fold with the best validation UA.
         with_encoder: Whether the encoder's files go in; else the model names them by
             SHA-256 and, where it is known, by name on a hub, from which it is
             downloaded when a user asks for it.
