@@ -133,7 +133,7 @@ if [[ $cluster ]]; then check_file cluster "$cluster" cluster; fi
 read -ra sentiment_files <<<"$sentiment"
 for file in "${sentiment_files[@]}"; do check_file sentiment "$file" sentiment; done
 if declare -F settle_options >/dev/null; then settle_options; fi
-plain=$corpus plain_options=$data_options
+plain=$corpus plain_options=$data_options # without copies
 if [[ $speeds ]]; then
   corpus+=_sp
   data_options+=${data_options:+ }"--speeds $speeds"
@@ -262,7 +262,10 @@ prepared_with() {
 }
 
 if wanted 0; then
-  corpus=$plain prepare_data
+  # Not "corpus=... prepare_data", which would export it.
+  trained=$corpus corpus=$plain
+  prepare_data
+  corpus=$trained
   prepared_with "$plain" "$plain_options"
   if [[ $speeds ]]; then
     read -ra factors <<<"$speeds"

@@ -91,6 +91,16 @@ def test_an_onnx_file_of_it_answers_as_it_does(exp, wavs, tmp_path, part):
     assert exported.metadata["trained_on"].endswith("all utterances by folds")
 
 
+def test_who_evaluates_it_is_warned_of_what_it_has_heard(world, exp, tmp_path, capsys):
+    table = tmp_path / "heard.csv"
+    rows = [
+        f"{world.root / utt}.wav,{f['label']}" for utt, f in world.utterances.items()
+    ]
+    table.write_text("\n".join(["path,label", *rows]) + "\n")
+    assert main(["evaluate", str(exp), str(table)]) == 0
+    assert "has learned from the recordings of 8 of 8" in capsys.readouterr().err
+
+
 def test_one_of_all_utterances_takes_its_place_and_is_calibrated(world, exp):
     world.options["sentiment_train"] = ["--final", "all"]
     try:
@@ -162,6 +172,7 @@ def test_what_it_is_worth_is_told_by_folds_that_did_not_choose_it(drawn):
     found = calibrate(parts)
     assert found["utterances"] == 4000
     assert found["ece"]["after"] > found["ece"]["before"]
+    assert found["temperature"] == 1  # since it would do harm
     alike = {str(n): (too_sure[half], truth[half]) for n, half in enumerate(halves)}
     found = calibrate(alike)
     assert found["ece"]["after"] < 0.03 < 0.1 < found["ece"]["before"]

@@ -121,10 +121,17 @@ def test_the_same_answers_are_less_sure_where_speakers_differ(answers):
     assert np.ptp(apart["wa"]) > 2 * np.ptp(mixed["wa"])
 
 
-def test_what_nobody_changes_is_as_sure_as_its_utterances():
-    labels, groups = ["a", "b"] * 30, ["s1", "s1", "s2", "s2", "s3", "s3"] * 10
-    found = ci95(labels, labels, groups)
-    assert found["wa"] == found["ua"] == pytest.approx(wilson95(60, 60))
+@pytest.mark.parametrize("n_speakers", [1, 3, 6, 10])
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_what_nobody_changes_is_as_sure_as_its_utterances(n_speakers, wrong):
+    # Everybody says as much of each class, with as many errors.
+    labels = [name for _ in range(n_speakers) for name in "aaabbb"]
+    groups = [str(n // 6) for n in range(len(labels))]
+    said = ["c" if wrong and n % 3 == 0 else name for n, name in enumerate(labels)]
+    found = ci95(labels, said, groups)
+    hits = len(labels) * (2 if wrong else 3) // 3
+    assert found["wa"] == pytest.approx(wilson95(hits, len(labels)))
+    assert found["ua"] == pytest.approx(wilson95(hits, len(labels)))
 
 
 @pytest.mark.parametrize(

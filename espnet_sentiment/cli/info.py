@@ -122,8 +122,9 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         error = calibration["ece"]
         yield (
             "calibration",
-            f"temperature {calibration['temperature']}, calibration error "
-            f"{100 * error['before']:.2f} % before, {100 * error['after']:.2f} % after",
+            f"temperature {calibration['temperature']}, calibration error of single "
+            f"folds {100 * error['before']:.2f} % before, "
+            f"{100 * error['after']:.2f} % after",
         )
     if "pooled" in metrics:
         scores = metrics["pooled"]

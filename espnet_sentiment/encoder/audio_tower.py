@@ -132,10 +132,10 @@ def _prune(model: "PreTrainedModel", path: str) -> None:
     for step in path.split(".") if path else ():
         # How it would fill its own weights may look at parts that are gone.
         module._is_hf_initialized = True
-        for name in list(module._modules):
-            if name != step:
-                del module._modules[name]
-        module = module._modules[step]
+        children = dict(module.named_children())
+        for name in children.keys() - {step}:
+            delattr(module, name)
+        module = children[step]
     if path:
         names = {name for name, _ in model.named_parameters()}
         tied = model.all_tied_weights_keys

@@ -9,7 +9,12 @@ import numpy as np
 import yaml
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import write_json, write_text
+from espnet_sentiment.core.files import (
+    read_table,
+    write_json,
+    write_table,
+    write_text,
+)
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.inference.decode_fold import open_fold, score_stored
@@ -68,7 +73,13 @@ def join_folds(out: Path, folds: Mapping[str, Path]) -> list[Path]:
         # Of the right size; the members' own are among the weights.
         shutil.copyfile(folds[first] / stats, out / stats)
         files.append(out / stats)
-    return files
+    # Who evaluates it is warned of what its members have heard.
+    heard: dict[str, str] = {}
+    for folder in folds.values():
+        for name in ("train_shape", "valid_shape"):
+            heard |= read_table(folder / name)
+    write_table(out / "train_shape", heard)
+    return [*files, out / "train_shape"]
 
 
 def calibrate_by_folds(

@@ -21,7 +21,8 @@ TEXT = "text"
 
 # Beside the folds: the model to deploy, of all utterances or of all folds.
 FINAL = "final"
-FINALS = ("none", "all", "ensemble")
+DEPLOYED = ("all", "ensemble")
+FINALS = ("none", *DEPLOYED)
 
 CALIBRATION = "calibration.json"  # beside that: what its temperature is worth
 

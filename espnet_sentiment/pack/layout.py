@@ -22,7 +22,7 @@ from espnet_sentiment.core.files import hash_file, sha256_of
 from espnet_sentiment.core.names import check_seen
 from espnet_sentiment.core.untrusted import parse_json, read_bounded
 from espnet_sentiment.encoder.kinds import DIGEST, check_reference
-from espnet_sentiment.model.layout import CONFIG, FINALS, check_name
+from espnet_sentiment.model.layout import CONFIG, DEPLOYED, check_name
 
 DESCRIPTION = "config.json"
 WEIGHTS = "model.safetensors"
@@ -119,8 +119,9 @@ def _check_told(description: Mapping, path: str | Path) -> None:
         isinstance(metrics.get("folds", []), list)
     ):
         raise DataError(f"{path}: its metrics are no numbers: {REMEDY}")
-    if description.get("trained_on") not in (None, *FINALS):
-        raise DataError(f"{path}: trained_on is none of {', '.join(FINALS)}: {REMEDY}")
+    if description.get("trained_on") not in (None, *DEPLOYED):
+        known = " and ".join(DEPLOYED)
+        raise DataError(f"{path}: trained_on is none of {known}: {REMEDY}")
     calibration = description.get("calibration")
     if calibration is not None and not _is_calibration(calibration):
         raise DataError(f"{path}: its calibration is no numbers: {REMEDY}")

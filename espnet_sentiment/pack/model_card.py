@@ -191,17 +191,24 @@ def _result_lines(description: Mapping[str, Any], metrics: Mapping) -> Iterator[
 
 
 def calibration_line(calibration: Mapping[str, Any]) -> str:
-    """Say by which temperature posteriors are divided, and what that is worth.
+    """Say by which temperature logits are divided, and what that is worth.
 
     Args:
         calibration: What ``scoring/calibration.py`` found.
     """
     before, after = (percent(calibration["ece"][key]) for key in ("before", "after"))
+    count = calibration["utterances"]
+    if calibration["temperature"] == 1:
+        return (
+            f"No temperature calibrates it: by those of the other folds, the {count} "
+            "validation utterances of the folds came out no better. Their expected "
+            f"calibration error is {before} %."
+        )
     return (
         f"Its logits are divided by the temperature {calibration['temperature']}, "
-        f"fitted to {calibration['utterances']} validation utterances of the folds. "
-        f"Their expected calibration error is {before} % without it, and {after} % "
-        "with the temperature of the other folds."
+        f"fitted to {count} validation utterances of the single folds. Their expected "
+        f"calibration error is {before} % without it, and {after} % with the "
+        "temperature of the other folds; an ensemble's own is not known."
     )
 
 

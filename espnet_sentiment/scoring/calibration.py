@@ -95,7 +95,8 @@ def calibrate(parts: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, A
     Returns:
         ``temperature``, fitted to all; ``utterances``; and ``ece`` and
         ``cross_entropy``, each ``before`` and ``after``: there, a fold's posteriors are
-        at the temperature that the other folds' have.
+        at the temperature that the other folds' have. Where that makes the
+        cross-entropy no less, the temperature is 1.
     """
     before, after, truths = [], [], []
     for name, (posteriors, truth) in parts.items():
@@ -117,6 +118,8 @@ def calibrate(parts: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, A
         error = reliability(posteriors.max(axis=1).tolist(), right.tolist())[1]
         found["ece"][stage] = error
         found["cross_entropy"][stage] = _cross_entropy(posteriors, truth)
+    if found["cross_entropy"]["after"] >= found["cross_entropy"]["before"]:
+        found["temperature"] = 1.0
     return found
 
 

@@ -41,7 +41,7 @@ def p_text(key: str) -> str:
 
 
 def model_cells(model: Model) -> Record:
-    """Return a model's seeds, WA and UA with their spread over folds and intervals."""
+    """Return a model's seeds, WA and UA with their spread over seeds and intervals."""
     cells = {"seeds": " ".join(str(run.seed) for run in model.runs)}
     for key in KEYS:
         std, (low, high) = model.std(key), model.ci95(key)

@@ -13,6 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+TINY = 1e-12
 HALF = 0.5  # of a right and of a wrong utterance more: no logit is infinite
 
 
@@ -46,7 +47,7 @@ def ci95(
         left = _logit(others[:, number], total)
         spread = ((left - left.mean()) ** 2).sum() * (n_speakers - 1) / n_speakers
         score = whole[number]
-        if n_speakers < 2 or not spread > 0:
+        if np.ptp(others[:, number]) < TINY:  # rounding alone
             bounds[key] = list(wilson95(score * total, total))
             continue
         middle, half = _logit(score, total), _t(n_speakers - 1) * np.sqrt(spread)
