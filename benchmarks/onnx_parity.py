@@ -22,7 +22,7 @@ from inference import processor
 from tqdm import tqdm
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.export.onnx_file import open_session
+from espnet_sentiment.encoder.onnx_session import open_session
 from espnet_sentiment.export.onnx_model import export_onnx
 from espnet_sentiment.inference.classifier import Classifier
 from espnet_sentiment.inference.waveform import open_recording

@@ -106,7 +106,7 @@ Others
 check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
 check final 'none|all|ensemble' "none, all or ensemble"
-check speeds '|[0-9. ]+' "numbers such as '0.9 1.1'"
+check speeds '|[0-9]+(\.[0-9]+)?( [0-9]+(\.[0-9]+)?)*' "numbers such as '0.9 1.1'"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
 check asr_tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
@@ -193,6 +193,7 @@ if wanted 3 || wanted 4; then
     configs+=("${more[@]}")
   done
   options_to_check+=(--sentiment "${configs[@]}" "$override" --transcripts "$transcripts"
+    --final "$final"
     ${cluster:+--cluster "$cluster"})
 fi
 check_options

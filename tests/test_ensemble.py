@@ -8,6 +8,7 @@ import yaml
 from stage_world import World
 from test_speaker_mvn import BY_SPEAKER
 
+from espnet_sentiment.bin import check_options
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
@@ -128,6 +129,20 @@ def test_folds_that_read_different_layers_are_refused(exp, tmp_path):
     folders = edited(exp, tmp_path, "2", layer="best", encoder_conf=conf)
     with pytest.raises(DataError, match=r"fold 1 .*fold 2 .*--final all"):
         join_folds(tmp_path / "final", folders)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [({"layer": "best"}, "layer of its own"), ({"text_encoder": "lstm"}, "tokens")],
+)
+def test_folds_that_cannot_be_joined_are_refused_before_they_train(
+    tmp_path, config, why
+):
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump({"decoder": "rnn_attention", **config}))
+    asked = ["--sentiment", str(path), "--transcripts", "reference"]
+    with pytest.raises(DataError, match=rf"{why}.*take --final all"):
+        check_options.main([*asked, "--final", "ensemble"])
 
 
 def test_text_branches_are_refused(exp, tmp_path):

@@ -23,9 +23,9 @@ from espnet_sentiment.core.files import hash_file
 from espnet_sentiment.data.fbank import FbankModule, fbank
 from espnet_sentiment.decoder.mlp_pooling import MLPPoolingDecoder
 from espnet_sentiment.encoder.build import build_encoder
+from espnet_sentiment.encoder.onnx_session import open_session
 from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.export import onnx_file, traceable
-from espnet_sentiment.export.onnx_file import open_session
 from espnet_sentiment.export.onnx_model import export_onnx
 from espnet_sentiment.layers.padding import mean_subsample
 from espnet_sentiment.model.sentiment_model import SentimentModel
@@ -221,6 +221,31 @@ def test_a_file_that_is_right_for_one_length_only_is_not_written(
     assert out.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == [
         "x.onnx"
     ]
+
+
+@pytest.mark.parametrize("bound", [float("nan"), -1.0, 0.0])
+def test_a_bound_that_is_none_is_refused_at_once(tmp_path, bound):
+    with pytest.raises(DataError, match=r"--bound\): give a number above 0"):
+        export_onnx(tmp_path / "nothing", tmp_path / "x.onnx", bound=bound)
+
+
+def test_an_exported_model_is_no_encoder(of_whisper):
+    with pytest.raises(DataError, match="is a whole model, which 'espnet-sentiment"):
+        build_encoder("onnx", {"model": str(of_whisper.path)})
+
+
+def test_the_example_says_what_it_takes(of_whisper, tmp_path):
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.zeros(16000 * 31, np.float32), 16000)
+    for arguments, said in [
+        ([], "MODEL.onnx FILE.wav"),
+        ([long], "give 201 to 480000"),
+    ]:
+        argv = [str(of_whisper.path), *map(str, arguments)] if arguments else []
+        command = [sys.executable, str(EXAMPLE), *argv]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert said in done.stderr
 
 
 def test_a_difference_above_the_bound_writes_nothing(whisper, tmp_path):

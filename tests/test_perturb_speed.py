@@ -10,6 +10,8 @@ from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.data.speed import read_copies
+from espnet_sentiment.scoring.data_table import data_records
 
 pytestmark = pytest.mark.recipe
 
@@ -48,6 +50,9 @@ def test_copies_train_as_other_speakers_and_are_never_tested(world):
         assert data.utt2label[utt] == plain.utt2label[original]
         assert data.utt2votes[utt] == plain.utt2votes[original]
         assert data.text[utt] == plain.text[original]
+    assert read_copies(out) == {utt: utt.partition("-")[2] for utt in trained}
+    (row, *_) = data_records(data, world.root / "dump")
+    assert (row["utterances"], row["speakers"]) == ("8", "4")  # without copies
     assert read_json(out / "overlap.json") == read_json(plain.path / "overlap.json")
 
 
@@ -91,7 +96,12 @@ def test_it_is_made_once_and_again_where_the_set_is_another(world, capsys):
 
 @pytest.mark.parametrize(
     ("factors", "message"),
-    [((1,), "make no copies"), ((0.0, 1.1), "must be above 0")],
+    [
+        ((1,), "--speeds 1 makes no copies"),
+        ((0.0, 1.1), "--speeds: 0 is no speed of speech"),
+        ((90, 110), "--speeds: 90 is no speed"),
+        ((0.9, 0.9000001), "--speeds: 0.9 0.9 has a factor twice"),
+    ],
 )
 def test_speeds_that_are_none_are_refused(world, factors, message):
     with pytest.raises(DataError, match=message):

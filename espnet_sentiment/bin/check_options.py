@@ -19,8 +19,10 @@ from espnet_sentiment.core.entry import (
 )
 from espnet_sentiment.core.files import find_json
 from espnet_sentiment.core.stamp import DONE, plan_path
+from espnet_sentiment.model.layout import FINALS
 from espnet_sentiment.recipe.sentiment_options import (
     add_sentiment_args,
+    check_final,
     transcripts_name,
 )
 from espnet_sentiment.train.tracking import without_tracking
@@ -32,6 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--sentiment", nargs="*", default=[], help="sentiment configs")
     add_sentiment_args(parser)
     parser.add_argument("--transcripts", default="", help="what a text branch reads")
+    parser.add_argument("--final", choices=FINALS, default="none", help="as of stage 4")
     parser.add_argument("--asr", help="RNN-T config")
     parser.add_argument("--asr_args", default="", help="options of RNNTTask")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
@@ -57,6 +60,7 @@ def main(argv=None) -> None:
     extra = split_options("--sentiment_args", args.sentiment_args)
     for sentiment in map(Path, args.sentiment):
         transcripts_name(sentiment, args.transcripts)
+        check_final(sentiment, extra, args.final)
         config = read_config(sentiment)
         asked = {"config": config, "sentiment_args": without_tracking(extra)}
         if not has_begun(Path(args.exp), f"*_{sentiment.stem}*/fold*/{DONE}", asked):

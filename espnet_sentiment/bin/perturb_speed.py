@@ -31,7 +31,7 @@ from espnet_sentiment.core.seal import seal, sealed
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.folds import Fold, read_folds, write_folds
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, utterance_audio
-from espnet_sentiment.data.speed import perturbed
+from espnet_sentiment.data.speed import UNIQ, perturbed
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.overlap_file import OVERLAP, find_overlap, overlap_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
@@ -78,12 +78,9 @@ def _perturb(
     data: KaldiDir, folds: list[Fold], out: Path, args: argparse.Namespace
 ) -> None:
     trained = {utt for fold in folds for utt in (*fold.train, *fold.no_majority)}
-    copies = perturbed(sorted(trained), args.speeds)
+    copies = perturbed(sorted(trained), sorted(args.speeds), "--speeds")
     if not copies:
-        raise DataError(
-            f"--speeds {args.speeds} make no copies: "
-            "give others than 1, such as 0.9 1.1"
-        )
+        raise DataError("--speeds 1 makes no copies: give others, such as 0.9 1.1")
     if taken := sorted(copies.keys() & data.utt2spk.keys()):
         refuse(
             f"{data.path}: {len(taken)} utterances are called as copies at other "
@@ -175,6 +172,7 @@ def _write_tables(
     written: dict[str, dict[str, str]] = {
         "utt2spk": utt2spk,
         "spk2utt": {speaker: " ".join(utts) for speaker, utts in spk2utt.items()},
+        UNIQ: {key: utt for key, (utt, _) in of.items()},
         "wav.scp": {**data.wav_scp, **{key: str(wav) for key, wav in wavs.items()}},
     }
     for name in ("utt2label", "text", "utt2votes"):

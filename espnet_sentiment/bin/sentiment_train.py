@@ -17,6 +17,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold, everything, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.speed import read_copies
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.model.layout import FINAL, FINALS
@@ -41,7 +42,11 @@ from espnet_sentiment.recipe.experiment import (
 )
 from espnet_sentiment.recipe.fold_inputs import training_inputs
 from espnet_sentiment.recipe.init_param import init_inputs
-from espnet_sentiment.recipe.sentiment_options import add_sentiment_args
+from espnet_sentiment.recipe.sentiment_options import (
+    add_sentiment_args,
+    check_final,
+    chooses_layer,
+)
 from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
 from espnet_sentiment.recipe.still_learning import learning_message, still_learning
@@ -103,9 +108,13 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     todo: list[Job] = []
     finals: list[tuple[Experiment, dict[str, Any]]] = []
-    n_utts = training_utterances(fold.train for fold in folds)
+    copies = read_copies(data.path)  # tell nothing of how many there are
+    n_utts = training_utterances(
+        [utt for utt in fold.train if utt not in copies] for fold in folds
+    )
     chosen: dict[Experiment, list[str]] = {}
     for experiment in all_experiments:
+        check_final(experiment.sentiment, extra, args.final)
         model = model_inputs(experiment, encoder, data.classes)
         config = model["config"]
         chosen[experiment] = by_size(n_utts, config, extra) if args.by_size else []
@@ -242,19 +251,13 @@ def _layer_inputs(
     experiment: Experiment, extra: list[str], data: KaldiDir, fold: Fold
 ) -> dict[str, Any]:
     """Return what a fold's choice of a layer is made from, besides its training."""
-    if not _chooses_layer(experiment, extra):
+    if not chooses_layer(experiment.sentiment, extra):
         return {}
     # It brings scikit-learn along.
     from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
 
     speakers = [data.utt2spk[utt] for utt in (*fold.train, *fold.valid)]
     return {"layer": {"probe": PROBE, "speakers": sha256_of(speakers)}}
-
-
-def _chooses_layer(experiment: Experiment, extra: list[str]) -> bool:
-    """Tell whether the folds choose a layer by the probe."""
-    asked = read_config(experiment.sentiment).get("layer")
-    return asked == "best" or bool({"best", "--layer=best"} & {*extra})
 
 
 def _train(
@@ -281,7 +284,9 @@ def _train(
         check_encoder(store, described)
         store.check()
     # Kept for the folds, which choose their layers by it.
-    for experiment in [e for e, extra in given.items() if _chooses_layer(e, extra)]:
+    for experiment in [
+        e for e, extra in given.items() if chooses_layer(e.sentiment, extra)
+    ]:
         from espnet_sentiment.scoring.layer_probe import PARTS, check_probe
 
         store = FeatureStore(experiment.store / CLEAN)

@@ -61,9 +61,11 @@ def place_config(kind: str, named: str, folder: Path, has_model: bool = False) -
     elif named in known:
         name, text = named, known[named].read_text(encoding="utf-8")
         if needs_model(known[named]) and not has_model:
+            what = "an ONNX file of yours"
+            if read_config(known[named])["encoder"] != "onnx":
+                what = "a model that is trained in a checkout"
             raise UserError(
-                f"--{kind} {named} reads a model that is trained in a checkout: name "
-                "it by --encoder_model"
+                f"--{kind} {named} reads {what}: name it by --encoder_model"
             )
     elif kind == "encoder" and (path / "config.json").is_file():
         model = path.absolute()
@@ -83,15 +85,16 @@ def place_config(kind: str, named: str, folder: Path, has_model: bool = False) -
         )
     if not WORD.fullmatch(name):
         raise UserError(
-            f"--{kind} {named}: rename the file by letters, digits, '.', '_' and '-': "
-            "experiments are called by it"
+            f"--{kind} {named}: rename the {'folder' if path.is_dir() else 'file'} by "
+            "letters, digits, '.', '_' and '-': experiments are called by it"
         )
     out = folder / "conf" / kind / f"{name}.yaml"
     # Comments may change with a release.
     if out.exists() and read_config(out) != yaml.safe_load(text):
         raise DataError(
             f"{out} is another config than --{kind} {named}: name {out} to go on with "
-            "it, or delete it to train anew"
+            "it, or delete it to train anew; where two of one name are to be compared, "
+            "rename one"
         )
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -230,6 +230,8 @@ def _run_stages(args: argparse.Namespace) -> None:
                 "--sentiment",
                 *args.sentiment,
                 override,
+                "--final",
+                args.final,
                 *shared,
             ],
         )

@@ -1,23 +1,44 @@
 """Speed perturbation (Ko et al., "Audio augmentation for speech recognition", 2015).
 
-Copies of the training utterances that are played faster or slower, in pitch too, stand
-beside them in stage 1's features as ``sp0.9-<utterance>``, as in Kaldi's recipes; its
-table ``key2utt`` says what is whose copy.
+Copies of the training utterances that are played faster or slower, in pitch too, are
+called ``sp0.9-<utterance>``, as in Kaldi's recipes. Those of stage 1's features stand
+in its table ``key2utt``; those of a set of its own in the set's ``utt2uniq``, as in
+Kaldi.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import PathLike, read_table
+
+SLOWEST, FASTEST = 0.5, 2.0  # what still is speech
+UNIQ = "utt2uniq"
 
 
-def perturbed(utts: Iterable[str], factors: Sequence[float]) -> dict[str, tuple]:
+def perturbed(
+    utts: Iterable[str],
+    factors: Sequence[float],
+    option: str = "speed_perturb_factors",
+) -> dict[str, tuple]:
     """Return ``{key: (utterance, factor)}`` of the copies; factor 1 makes none.
 
+    Args:
+        utts: The utterances.
+        factors: How many times as fast.
+        option: What messages call the factors.
+
     Raises:
-        DataError: A factor is not positive.
+        DataError: A factor is out of bounds, or there twice.
     """
-    if min(factors, default=1) <= 0:
-        raise DataError(f"speed_perturb_factors are {factors}: they must be above 0")
+    if out := [f for f in factors if not SLOWEST <= f <= FASTEST]:
+        raise DataError(
+            f"{option}: {out[0]:g} is no speed of speech: give factors from "
+            f"{SLOWEST:g} to {FASTEST:g}, such as 0.9 1.1"
+        )
+    if len({f"{factor:g}" for factor in factors}) < len(factors):
+        said = " ".join(f"{factor:g}" for factor in factors)
+        raise DataError(f"{option}: {said} has a factor twice: name each once")
     utts = list(utts)
     return {
         f"sp{factor:g}-{utt}": (utt, factor)
@@ -36,3 +57,9 @@ def copies(key2utt: Mapping[str, str], utts: Iterable[str]) -> dict[str, str]:
     """
     wanted = set(utts)
     return {key: utt for key, utt in key2utt.items() if utt in wanted}
+
+
+def read_copies(data_dir: PathLike) -> dict[str, str]:
+    """Return ``{key: utterance}`` of a set's copies; empty where it has none."""
+    path = Path(data_dir) / UNIQ
+    return read_table(path) if path.is_file() else {}

@@ -5,21 +5,15 @@ from typing import Any
 
 import torch
 
-from espnet_sentiment.encoder.audio_frontend import AudioFrontend
+from espnet_sentiment.encoder.audio_frontend import MASKS, AudioFrontend
 from espnet_sentiment.encoder.backbone import ENOUGH, Backbone
 from espnet_sentiment.encoder.find_layers import find_layers
 from espnet_sentiment.encoder.layers import LayerChoice, Layers, record_layers
 from espnet_sentiment.encoder.probing import measure_frame_shift, noise
 from espnet_sentiment.layers.padding import pad_mask
 
-# What encoders call the mask of padding, true on speech or, seldom, on padding.
-MASKS = (
-    "attention_mask",
-    "input_features_mask",
-    "padding_mask",
-    "audio_mel_mask",
-    "mask",
-)
+# Some encoders have a shorter name for it than extractors have.
+ENCODER_MASKS = (*MASKS, "mask")
 
 
 class SpeechBackbone(Backbone):
@@ -51,7 +45,7 @@ class SpeechBackbone(Backbone):
         )
         self.mask_name: str | None = None
         self.marks_padding = False
-        found = next((mask for mask in MASKS if mask in parameters), None)
+        found = next((mask for mask in ENCODER_MASKS if mask in parameters), None)
         self._find_mask(found, parameters)
         self.path: str | None = None
         self.output_stands_alone = False

@@ -9,7 +9,8 @@ import torch
 from espnet_sentiment.encoder.probing import noise, shortest_waveform
 from espnet_sentiment.encoder.utterance_frontend import UtteranceFrontend
 
-# What extractors call the mask of their own padding.
+# What extractors, and encoders, call the mask of padding: true on speech or, seldom, on
+# padding.
 MASKS = ("attention_mask", "input_features_mask", "padding_mask", "audio_mel_mask")
 OPTIONS = {"padding": "longest", "truncation": False, "return_attention_mask": True}
 

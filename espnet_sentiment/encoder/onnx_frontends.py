@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, first_line
 from espnet_sentiment.data.fbank_options import FBANK_OPTIONS
 from espnet_sentiment.encoder.onnx_session import OnnxStates
 from espnet_sentiment.encoder.probing import noise, shortest_waveform
@@ -86,7 +86,7 @@ def probe(
     except Exception as error:
         raise DataError(
             f"{name} fails on plain noise of {tuple(x.shape)} "
-            f"({next(iter(str(error).splitlines()), '')}): one that takes a single "
+            f"({first_line(error)}): one that takes a single "
             "length, or other features, cannot be read; export it with a dynamic axis"
         ) from None
     if any(s.dim() != 2 or not len(s) or len(s) != len(states[0]) for s in states):
@@ -102,7 +102,14 @@ def measure_hop(frontend: UtteranceFrontend) -> int:
     """Find out how many samples make a frame more, exactly."""
 
     def count(n: int) -> int:
-        return len(frontend.features(noise(n)))
+        try:
+            return len(frontend.features(noise(n)))
+        except Exception as error:
+            raise DataError(
+                f"{frontend.name} fails on {n} samples of noise "
+                f"({first_line(error)}): one that takes a single length, or a window "
+                "at most, cannot be read; export it with a dynamic axis"
+            ) from None
 
     def next_jump(start: int) -> int:
         frames, step = count(start), 16

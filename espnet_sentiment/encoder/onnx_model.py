@@ -77,6 +77,11 @@ class OnnxEncoder(AbsPretrainedEncoder):
         path = find_onnx(model)
         onnx_files(path)
         session = OnnxSession(path)
+        if {"part", "classes"} <= session.metadata.keys():
+            raise DataError(
+                f"{path} is a whole model, which 'espnet-sentiment export' wrote, "
+                "and no encoder: name that which it was trained on, or another file"
+            )
         states = read_names(session, input, lengths, outputs, output_lengths, constants)
         rate = sample_rate or _rate_of(session)
         channels = _channels(states, fbank_conf, normalize)
@@ -174,17 +179,17 @@ def _channels(
         raise DataError(f"{what} reads features, not samples: leave normalize out")
     told = (fbank_conf or {}).get("num_mel_bins")
     channels = shape[2] if isinstance(shape[2], int) else told
+    if told is None and isinstance(channels, int) and channels > MOST_MELS:
+        raise DataError(
+            f"{what} reads {channels} channels, which are frames stacked to one "
+            "(SenseVoice's, Paraformer's) or no filter banks: such are not computed "
+            "here; take a file that reads samples or single frames"
+        )
     if fbank_conf is None or "scale" not in fbank_conf or channels is None:
         raise DataError(
             f"{what} reads features, and the file does not say which: add "
             "encoder_conf.fbank_conf: {scale: 1, num_mel_bins: 80}, or scale: 32768 "
             "where samples are 16-bit integers (Kaldi, FunASR, WeNet)"
-        )
-    if told is None and channels > MOST_MELS:
-        raise DataError(
-            f"{what} reads {channels} channels, which are frames stacked to one "
-            "(SenseVoice's, Paraformer's) or no filter banks: such are not computed "
-            "here; take a file that reads samples or single frames"
         )
     if told not in (None, channels):
         raise DataError(f"{what} has other channels than num_mel_bins: {told}")

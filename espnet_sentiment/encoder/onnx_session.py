@@ -1,13 +1,14 @@
 """An ONNX file run by onnxruntime, one utterance at a time."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, first_line
 from espnet_sentiment.core.extras import import_extra
 from espnet_sentiment.core.fork_lock import ForkLock
 from espnet_sentiment.encoder.onnx_files import EXTRA
@@ -18,7 +19,34 @@ FLOATS = {
     "tensor(double)": np.float64,
 }
 INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-CUDA = "CUDAExecutionProvider"
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+def open_session(path: Path, n_threads: int, providers: Sequence[str] = (CPU,)) -> Any:
+    """Open an ONNX file by onnxruntime.
+
+    Args:
+        path: The file.
+        n_threads: Threads of one call.
+        providers: Where it computes, the best first.
+
+    Raises:
+        DataError: onnxruntime does not take it; its cause has onnxruntime's own words.
+        UserError: The extra is not installed.
+    """
+    ort = import_extra("onnxruntime", EXTRA)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what it raises says the same
+    try:
+        return ort.InferenceSession(str(path), options, providers=list(providers))
+    # Its own errors derive from Exception.
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be opened by onnxruntime {ort.__version__} "
+            f"({first_line(error)}): copy it anew, or install a newer onnxruntime"
+        ) from DataError(first_line(error))
 
 
 class OnnxSession:
@@ -73,22 +101,9 @@ class OnnxSession:
 
     def _open(self, device: str) -> Any:
         ort = import_extra("onnxruntime", EXTRA)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what it raises says the same
         asked = [CUDA] if device == "cuda" else []
         there = [name for name in asked if name in ort.get_available_providers()]
-        try:
-            session = ort.InferenceSession(
-                str(self.path), options, providers=[*there, "CPUExecutionProvider"]
-            )
-        # Its own errors derive from Exception.
-        except Exception as error:
-            raise DataError(
-                f"{self.path} cannot be opened by onnxruntime {ort.__version__} "
-                f"({next(iter(str(error).splitlines()), '')}): copy it anew, or "
-                "install a newer onnxruntime"
-            ) from None
+        session = open_session(self.path, 1, [*there, CPU])
         if asked and CUDA not in session.get_providers():
             logging.getLogger(__name__).warning(
                 f"{self.path} computes on the CPU: onnxruntime {ort.__version__} has "

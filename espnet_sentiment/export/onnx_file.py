@@ -1,22 +1,21 @@
-"""ONNX files: traced, described, and opened by onnxruntime."""
+"""ONNX files: traced, and described."""
 
 import contextlib
 import json
 import logging
 import os
 import sys
-import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, first_line
 from espnet_sentiment.core.extras import import_extra
+from espnet_sentiment.encoder.onnx_files import EXTRA
 
-EXTRA = "onnx"
 # The first that has all of our operators; runtimes of 2022 read it.
 OPSET = 17
 # A protocol buffer holds 2 GiB; the graph takes little.
@@ -126,37 +125,3 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def open_session(
-    path: Path, n_threads: int, providers: Sequence[str] = ("CPUExecutionProvider",)
-):
-    """Open an ONNX file by onnxruntime.
-
-    Args:
-        path: The file.
-        n_threads: Threads of one call.
-        providers: Where it computes, the best first.
-
-    Raises:
-        DataError: onnxruntime does not take it.
-        UserError: The extra is not installed.
-    """
-    ort = import_extra("onnxruntime", EXTRA)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what it raises says the same
-    try:
-        return ort.InferenceSession(str(path), options, providers=list(providers))
-    # Its own errors derive from Exception.
-    except Exception as error:
-        raise DataError(
-            f"{path} cannot be opened by onnxruntime {ort.__version__} "
-            f"({first_line(error)}): copy it anew, or install a newer onnxruntime"
-        ) from DataError(first_line(error))
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says, within a message's bounds."""
-    return textwrap.shorten(next(iter(str(error).splitlines()), ""), 200)

@@ -1,6 +1,7 @@
 """A trained model as one ONNX file, which is kept if it answers as PyTorch does."""
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from espnet_sentiment.core.files import PathLike, atomic_path, hash_file
 from espnet_sentiment.core.versions import versions
 from espnet_sentiment.data.speaker_statistics import BY_ALL
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
+from espnet_sentiment.encoder.onnx_files import EXTRA
+from espnet_sentiment.encoder.onnx_session import open_session
 from espnet_sentiment.encoder.probing import noise, shortest
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
-from espnet_sentiment.export.onnx_file import EXTRA, describe, open_session, trace
+from espnet_sentiment.export.onnx_file import describe, trace
 from espnet_sentiment.export.parity import (
     Parity,
     an4_recordings,
@@ -97,6 +100,8 @@ def export_onnx(
     path = Path(out).expanduser()
     if path.suffix != ".onnx" or path.is_dir():
         raise DataError(f"{out} is no name of an ONNX file: name one, OUT.onnx")
+    if not 0 < bound < math.inf:
+        raise DataError(f"the bound is {bound} (--bound): give a number above 0")
     if part not in PARTS:
         raise DataError(f"part is {part!r}: choose one of {', '.join(PARTS)}")
     for module in NEEDED:

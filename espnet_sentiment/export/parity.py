@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, first_line
 from espnet_sentiment.core.files import PathLike
-from espnet_sentiment.export.onnx_file import first_line
 from espnet_sentiment.inference.classifier import Classifier
 from espnet_sentiment.inference.waveform import open_recording
 

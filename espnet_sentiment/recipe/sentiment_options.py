@@ -1,6 +1,7 @@
 """What options say of sentiment models, read by what is asked before every run."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.config import read_config
@@ -33,3 +34,39 @@ def transcripts_name(sentiment: PathLike, transcripts: str) -> str:
             "for the corpus' own"
         )
     return Path(transcripts).stem
+
+
+def chooses_layer(sentiment: PathLike, extra: Sequence[str]) -> bool:
+    """Tell whether folds choose a layer by the probe (``layer: best``).
+
+    Args:
+        sentiment: A sentiment config.
+        extra: Options of the task that override it.
+    """
+    asked = read_config(sentiment).get("layer")
+    return asked == "best" or bool({"best", "--layer=best"} & {*extra})
+
+
+def check_final(sentiment: PathLike, extra: Sequence[str], final: str) -> None:
+    """Check, before folds are trained, that they can be joined if they are to be.
+
+    Args:
+        sentiment: A sentiment config.
+        extra: Options of the task that override it.
+        final: ``none``, ``all`` or ``ensemble``.
+
+    Raises:
+        DataError: Each fold has tokens, or a layer, of its own.
+    """
+    if final != "ensemble":
+        return
+    why = ""
+    if read_config(sentiment).get("text_encoder") is not None:
+        why = "every fold has tokens of its own (text_encoder)"
+    elif chooses_layer(sentiment, extra):
+        why = "every fold chooses a layer of its own (layer: best)"
+    if why:
+        raise DataError(
+            f"{sentiment}: --final ensemble runs one encoder for all folds, and {why}: "
+            "take --final all"
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.dump import SIZES, features_dir
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
+from espnet_sentiment.data.speed import read_copies
 from espnet_sentiment.scoring.paper import TABLE1
 from espnet_sentiment.scoring.tables import markdown, percent
 
@@ -28,20 +29,28 @@ def hours(data: KaldiDir, dump: Path) -> float | None:
     Returns:
         None where stage 1 has not gone over all of them.
     """
+    labels = labels_of(data)
     for kind, rate in RATES.items():
         path = features_dir(dump, kind, data.path.name) / SIZES[kind]
         lengths = read_table(path) if path.exists() else {}
         # The table may hold more: unlabelled utterances, and copies at other speeds.
-        if data.utt2label.keys() <= lengths.keys():
-            return sum(int(lengths[utt]) for utt in data.utt2label) / rate / 3600
+        if labels.keys() <= lengths.keys():
+            return sum(int(lengths[utt]) for utt in labels) / rate / 3600
     return None
+
+
+def labels_of(data: KaldiDir) -> dict[str, str]:
+    """Return the labels of a set without its copies at other speeds."""
+    copies = read_copies(data.path)
+    return {u: label for u, label in data.utt2label.items() if u not in copies}
 
 
 def data_records(data: KaldiDir, dump: Path) -> list[dict[str, str]]:
     """Return the set's row and the paper's; shares of classes in percent."""
-    counts = Counter(data.utt2label.values())
+    labels = labels_of(data)
+    counts = Counter(labels.values())
     shares = {label: counts[label] / counts.total() for label in data.classes}
-    speakers = {data.utt2spk[utt] for utt in data.utt2label}
+    speakers = {data.utt2spk[utt] for utt in labels}
     length = hours(data, dump)
     ours = {
         "source": "ours",
