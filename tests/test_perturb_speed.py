@@ -10,7 +10,7 @@ from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.audio import read_audio
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
-from espnet_sentiment.data.speed import read_copies
+from espnet_sentiment.data.speed import people, read_copies
 from espnet_sentiment.scoring.data_table import data_records
 
 pytestmark = pytest.mark.recipe
@@ -52,7 +52,9 @@ def test_copies_train_as_other_speakers_and_are_never_tested(world):
         assert data.text[utt] == plain.text[original]
     assert read_copies(out) == {utt: utt.partition("-")[2] for utt in trained}
     (row, *_) = data_records(data, world.root / "dump")
-    assert (row["utterances"], row["speakers"]) == ("8", "4")  # without copies
+    assert (row["utterances"], row["speakers"]) == ("8", "5")  # without copies
+    assert set(people(data).values()) == set(plain.utt2spk.values())
+    assert people(plain) == plain.utt2spk
     assert read_json(out / "overlap.json") == read_json(plain.path / "overlap.json")
 
 

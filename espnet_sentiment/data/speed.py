@@ -11,6 +11,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, read_table
+from espnet_sentiment.data.kaldi_dir import KaldiDir
 
 SLOWEST, FASTEST = 0.5, 2.0  # what still is speech
 UNIQ = "utt2uniq"
@@ -63,3 +64,12 @@ def read_copies(data_dir: PathLike) -> dict[str, str]:
     """Return ``{key: utterance}`` of a set's copies; empty where it has none."""
     path = Path(data_dir) / UNIQ
     return read_table(path) if path.is_file() else {}
+
+
+def people(data: KaldiDir) -> dict[str, str]:
+    """Return who says every utterance: of a copy, who says the original.
+
+    A copy's own speaker is no other to hold out.
+    """
+    copies = read_copies(data.path)
+    return {u: data.utt2spk[copies.get(u, u)] for u in data.utts}

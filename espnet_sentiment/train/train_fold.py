@@ -21,7 +21,7 @@ from espnet_sentiment.data.speaker_statistics import (
     speaker_statistics,
     write_speakers,
 )
-from espnet_sentiment.data.speed import read_copies
+from espnet_sentiment.data.speed import people
 from espnet_sentiment.data.store_layers import layer_numbers
 from espnet_sentiment.data.token_list import write_token_list
 from espnet_sentiment.data.votes import VoteShares
@@ -150,11 +150,7 @@ def train_fold(
         # It brings scikit-learn along.
         from espnet_sentiment.scoring.layer_probe import best_layer
 
-        # Copies of a speaker are no others to hold out.
-        spoken = {**data.utt2spk}
-        for copy, utt in read_copies(data.path).items():
-            spoken[copy] = data.utt2spk[utt]
-        place = best_layer(pool(store), fold, data.utt2label, spoken)
+        place = best_layer(pool(store), fold, data.utt2label, people(data))
         read = encoder["encoder_conf"]["layer"]
         layer = layer_numbers(read, store.n_layers)[place]
         # As if the encoder gave this one alone: so it does from now on in use.
