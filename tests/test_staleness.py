@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import soundfile
+import yaml
 from seed import SEED
 from stage_world import World, restored
 
@@ -19,6 +20,7 @@ from espnet_sentiment.bin import (
 )
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.files import read_json
+from espnet_sentiment.data import feature_store
 from espnet_sentiment.recipe import prepare
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
@@ -216,6 +218,24 @@ ALGORITHMS = {
     "6": (score, {"6"}),
     "report": (report, {"report"}),
 }
+
+
+def test_a_shared_index_that_was_written_anew_is_no_fault_for_ever(world, monkeypatch):
+    config = yaml.safe_load(world.sentiment.read_text())
+    other = world.root / "other.yaml"
+    conf = dict(reversed([*config["specaug_conf"].items()]))
+    other.write_text(
+        yaml.safe_dump(config | {"specaug_conf": conf, "views": 2}, sort_keys=False)
+    )
+    kept, world.sentiment = world.sentiment, other
+    with monkeypatch.context() as patch:  # as releases did that wrote it anyway
+        patch.setattr(feature_store, "find_json", lambda path: None)
+        world.run(3, 3)
+    world.sentiment = kept
+    world.run(3, 3)
+    world.run(4, 6)
+    world.sentiment = other
+    world.run(3, 6)
 
 
 @pytest.mark.parametrize("stage", ALGORITHMS)

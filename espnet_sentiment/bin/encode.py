@@ -96,6 +96,7 @@ def write_stores(
         drop_replaced(all_experiments[0], stage)
         counts = view_counts(all_experiments)
         _encode(stage, config, features, data, wanted, counts, meta, args)
+        drop_outdated(all_experiments[0], stage)
 
 
 def view_counts(all_experiments: list[Experiment]) -> dict[Path, int]:
@@ -114,6 +115,20 @@ def drop_replaced(experiment: Experiment, stage: Stage) -> None:
     for path in experiment.encode_stamps:
         stamp = read_stamp(path)
         if stamp is None or {**stamp.inputs, **views} != stage.inputs:
+            path.unlink()
+
+
+def drop_outdated(experiment: Experiment, stage: Stage) -> None:
+    """Remove the stamps of other runs that know a shared file as it was before.
+
+    Who reads it would ask for stage 3 again and again: it is theirs that has to run.
+    """
+    written = read_stamp(stage.stamp)
+    ours = {} if written is None else written.sums()
+    for path in experiment.encode_stamps:
+        other = read_stamp(path)
+        theirs = {} if other is None else other.sums()
+        if any(ours.get(name, known) != known for name, known in theirs.items()):
             path.unlink()
 
 
