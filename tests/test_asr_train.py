@@ -313,9 +313,11 @@ def test_a_table_that_names_a_command_is_refused_by_every_stage(corpus):
         assert not mark.exists()
 
 
-def test_a_speed_that_is_not_positive_is_refused(corpus):
-    with pytest.raises(DataError, match="must be above 0"):
-        corpus.features("--speed_perturb_factors", "0")
+@pytest.mark.parametrize("factor", ["0", "90"])
+def test_a_speed_that_nobody_speaks_at_is_refused(corpus, factor):
+    said = f"speed_perturb_factors: {factor} is no speed of speech"
+    with pytest.raises(DataError, match=said):
+        corpus.features("--speed_perturb_factors", factor)
 
 
 def test_a_transcript_without_audio_and_the_reverse_are_named(corpus):
