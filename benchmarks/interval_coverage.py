@@ -6,7 +6,7 @@ on the logit. The truth is the score of speakers without number. Beside the inte
 ``scoring/intervals.py`` stand bootstraps: over utterances, over speakers, and over
 speakers and then their utterances.
 
-    python benchmarks/coverage.py
+    python benchmarks/interval_coverage.py
 """
 
 import argparse
