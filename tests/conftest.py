@@ -79,6 +79,21 @@ def an4_wavs(tmp_path_factory) -> list[Path]:
     return unpack_an4(tmp_path_factory.mktemp("an4"))
 
 
+@pytest.fixture(scope="module")
+def speech(an4_wavs):
+    """Return three real utterances (3, N) of 0.9, 0.4 and 0.65 s, and their lengths."""
+    # Not every test imports them.
+    import soundfile
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    lengths = torch.tensor([14400, 6400, 10400])
+    waves = [torch.from_numpy(soundfile.read(p, dtype="float32")[0]) for p in an4_wavs]
+    waves = [wave[4000:] for wave in waves if len(wave) > 24000][:3]
+    waves = [wave[:n] for wave, n in zip(waves, lengths, strict=True)]
+    return pad_sequence(waves, batch_first=True), lengths
+
+
 def unpack_an4(folder: Path) -> list[Path]:
     """Unpack AN4's utterances; return their files."""
     archive = (

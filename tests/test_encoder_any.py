@@ -1,11 +1,9 @@
 """Audio towers of transformers' models beyond those of test_encoder_huggingface.py."""
 
 import pytest
-import soundfile
 import torch
 import transformers
 from seed import SEED
-from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder.huggingface import HuggingFaceEncoder, load_pretrained
@@ -121,16 +119,6 @@ def saved(tmp_path_factory):
         return folders[name]
 
     return save
-
-
-@pytest.fixture(scope="module")
-def speech(an4_wavs):
-    """Return three real utterances (3, N) of 0.9, 0.4 and 0.65 s, and their lengths."""
-    lengths = torch.tensor([14400, 6400, 10400])
-    waves = [torch.from_numpy(soundfile.read(p, dtype="float32")[0]) for p in an4_wavs]
-    waves = [wave[4000:] for wave in waves if len(wave) > 24000][:3]
-    waves = [wave[:n] for wave, n in zip(waves, lengths, strict=True)]
-    return pad_sequence(waves, batch_first=True), lengths
 
 
 def load(folder, layer="weighted_sum", **conf):

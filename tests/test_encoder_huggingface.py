@@ -178,16 +178,6 @@ def saved(tmp_path_factory):
     return save
 
 
-@pytest.fixture(scope="module")
-def speech(an4_wavs):
-    """Return three real utterances (3, N) of 0.9, 0.4 and 0.65 s, and their lengths."""
-    lengths = torch.tensor([14400, 6400, 10400])
-    waves = [torch.from_numpy(soundfile.read(p, dtype="float32")[0]) for p in an4_wavs]
-    waves = [wave[4000:] for wave in waves if len(wave) > 24000][:3]
-    waves = [wave[:n] for wave, n in zip(waves, lengths, strict=True)]
-    return pad_sequence(waves, batch_first=True), lengths
-
-
 def load(folder, layer="weighted_sum", **conf):
     return HuggingFaceEncoder(model=str(folder), layer=layer, **conf)
 

@@ -10,14 +10,12 @@ import threading
 from pathlib import Path
 
 import pytest
-import soundfile
 import torch
 import torchaudio
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
     TooShortUttError,
 )
 from seed import SEED
-from torch.nn.utils.rnn import pad_sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.encoder import torchaudio_files
@@ -132,16 +130,6 @@ def folder(tmp_path_factory):
             target.mkdir(parents=True)
             shutil.copy(folder / file, target)
         yield folder
-
-
-@pytest.fixture(scope="module")
-def speech(an4_wavs):
-    """Return three real utterances (3, N) of 0.9, 0.4 and 0.65 s, and their lengths."""
-    lengths = torch.tensor([14400, 6400, 10400])
-    waves = [torch.from_numpy(soundfile.read(p, dtype="float32")[0]) for p in an4_wavs]
-    waves = [wave[4000:] for wave in waves if len(wave) > 24000][:3]
-    waves = [wave[:n] for wave, n in zip(waves, lengths, strict=True)]
-    return pad_sequence(waves, batch_first=True), lengths
 
 
 def file_name(name):
