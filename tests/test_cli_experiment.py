@@ -99,7 +99,7 @@ def test_plot_errors_are_status_2_and_say_what_to_do(scored, options, message, c
         (["plot", "x"], "--utt"),
         (["plot"], "EXPERIMENT"),
         (["deletion"], "EXPERIMENT"),
-        (["deletion", "x", "--share", "a"], "invalid float"),
+        (["deletion", "x", "--shares", "a"], "invalid float"),
         (["align", "data/x"], "--encoder"),
         (["align", "data/x", "--encoder", "y", "--method", "z"], "invalid choice"),
         (["tables"], "DATA_DIR"),

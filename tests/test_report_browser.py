@@ -170,17 +170,29 @@ def test_what_is_missing_is_said(tmp_path, an4_wavs, open_page):
 def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
     scored = Scored(tmp_path, an4_wavs)
     assert open_page(scored.write_report()).locator("#deletion").count() == 0
-    kinds = {"highest": 0.31, "random": 0.12, "shifted": 0.125, "lowest": 0.01}
-    summary = {k: {"change": v, "flipped": v / 2, "p": 1e-3} for k, v in kinds.items()}
-    measured = {"share": 0.2, "n_draws": 5, "n_utterances": 8, "summary": summary}
+    kinds = {"attention": 0.31, "loudest": 0.12, "matched": 0.125, "random": -0.01}
+    summary = {
+        kind: {
+            "energy": 0.4,
+            "attended": 0.5,
+            **{
+                test: {"falls": [fall] * 2, "area": fall, "ci95": [0, 1], "p": 1e-3}
+                for test in ("deletion", "sufficiency")
+            },
+        }
+        for kind, fall in kinds.items()
+    }
+    measured = {"shares": [0.2, 0.5], "n_draws": 5, "n_utterances": 8, "n_groups": 2}
+    measured["summary"] = summary
     measured["predictions"] = predictions_hash(
         {k: scored.dir / f"fold{k}" for k in "12"}
     )
     write_json(scored.dir / "deletion.json", measured)
     page = open_page(scored.write_report())
-    assert "20.0 % of the frames of 8" in page.inner_text("#deletion p")
-    assert page.locator("#deletion tbody tr").count() == 4
+    assert "Frames of 8 test utterances" in page.inner_text("#deletion p")
+    assert page.locator("#deletion tbody tr").count() == 8
     assert "0.310" in page.inner_text("#deletion tbody tr >> nth=0")
+    assert "-0.010" in page.inner_text("#deletion tbody tr >> nth=3")
     # Of another model's predictions.
     write_json(scored.dir / "deletion.json", measured | {"predictions": "?"})
     assert open_page(scored.write_report()).locator("#deletion").count() == 0

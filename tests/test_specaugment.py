@@ -77,10 +77,17 @@ def assert_paper_bands(mask, extent, widest):
     assert dof == 0 or stats.chi2.sf(statistic, dof) > 1e-3
 
 
+def reference_positions(length, source, target):
+    """Where the frames of an utterance lie once `source` shows at `target`."""
+    last = length - 1
+    position = np.interp(np.arange(length), [0, target, last], [0, source, last])
+    position[0] = 0  # which interp gives to source, where target is 0
+    return position
+
+
 def reference_warp(x, length, source, target):
     """One utterance (T, F) of numpy, warped so that `source` shows at `target`."""
-    last, n = length - 1, np.arange(length)
-    position = np.interp(n, [0, target, last], [0, source, last])
+    n, position = np.arange(length), reference_positions(length, source, target)
     out = x.copy()
     for channel in range(x.shape[1]):
         out[:length, channel] = np.interp(position, n, x[:length, channel])
@@ -89,13 +96,12 @@ def reference_warp(x, length, source, target):
 
 def drawn_warps(frames, max_warp, draws, seed=0):
     """The (source, shift) pairs behind many warps, recognised on a ramp."""
-    n = np.arange(frames)
     pairs = [
         (source, shift)
         for source in range(max_warp, frames - max_warp)
         for shift in range(-max_warp, max_warp + 1)
     ]
-    ramps = [np.interp(n, [0, c + w, frames - 1], [0, c, frames - 1]) for c, w in pairs]
+    ramps = [reference_positions(frames, c, c + w) for c, w in pairs]
     ramp = torch.arange(frames, dtype=torch.float64).expand(draws, frames)[..., None]
     warped = warp_time(ramp, None, max_warp, seeded(seed))[..., 0]
     ramps = torch.from_numpy(np.stack(ramps))
@@ -207,12 +213,7 @@ def test_warp_equals_a_plain_loop_over_utterances():
             source, target = min(
                 candidates,
                 key=lambda pair: np.abs(
-                    np.interp(
-                        np.arange(length),
-                        [0, pair[1], length - 1],
-                        [0, pair[0], length - 1],
-                    )
-                    - positions[b, :length]
+                    reference_positions(length, *pair) - positions[b, :length]
                 ).sum(),
             )
         expected = x[b].numpy()
@@ -237,9 +238,21 @@ def test_warp_keeps_the_first_and_the_last_frame():
     last = lengths - 1
     utterance = torch.arange(len(lengths))
     torch.testing.assert_close(y[utterance, last], x[utterance, last])
-    # Only c = W moved by -W reaches frame 0: 1 in 11 (tau - 10) draws.
-    assert (y[:, 0] == x[:, 0]).all(dim=1).float().mean() > 0.9
+    assert torch.equal(y[:, 0], x[:, 0])
     assert not torch.equal(x, y)
+
+
+def test_a_frame_moved_to_an_end_leaves_the_end_where_it_is():
+    frames, max_warp = 24, 5
+    ramp = torch.arange(frames, dtype=torch.float64).expand(20000, frames)[..., None]
+    position = warp_time(ramp, None, max_warp, seeded())[..., 0]
+    assert (position[:, 0] == 0).all() and (position[:, -1] == frames - 1).all()
+    # c = W by -W, and the last c, tau - W - 1, by W: the lines on their other sides.
+    line = torch.arange(frames, dtype=torch.float64) * 18 / 23
+    for inner, expected in ((slice(1, None), line + 5), (slice(0, -1), line)):
+        away = (position[:, inner] - expected[inner]).abs().amax(dim=1)
+        n_moved = int((away < 1e-9).sum())
+        assert stats.binomtest(n_moved, 20000, 1 / (11 * 14)).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("fill", ["zero", "mean"])

@@ -21,7 +21,7 @@ from espnet_sentiment.bin import (
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.data import feature_store
-from espnet_sentiment.recipe import prepare
+from espnet_sentiment.recipe import experiment, prepare
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 
@@ -244,6 +244,19 @@ def test_a_stage_that_computes_something_else_runs_again(world, stage, monkeypat
     monkeypatch.setattr(module, "ALGORITHM", module.ALGORITHM + 1)
     assert sorted(world.run()) == sorted(expected)
     assert world.run() == []
+
+
+def test_another_warp_makes_those_views_again_that_are_warped(world, monkeypatch):
+    stores = world.root / "dump" / "small" / "an4"
+    clean = (stores / "clean" / "index.json").read_bytes()
+    monkeypatch.setattr(experiment, "WARP", experiment.WARP + 1)
+    # The same numbers, as of such short utterances, are scored no second time.
+    assert sorted(world.run()) == sorted({"3", *TRAINING, "5.1", "5.2"})
+    assert (stores / "clean" / "index.json").read_bytes() == clean
+    world.edit(world.sentiment, "specaug_conf.time_warp", 0)
+    world.run(3, 3)
+    monkeypatch.setattr(experiment, "WARP", experiment.WARP + 1)
+    assert world.run(3, 3) == []
 
 
 def test_a_training_that_ends_too_early_is_told_with_an_option_that_helps(

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from espnet_sentiment.bin import score as score_stage
 from espnet_sentiment.bin import tables
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import LATEX, latex_text
 from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
 from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.scoring import paper
+from espnet_sentiment.scoring.latex import Table, floats, tabular, tabulars
 from espnet_sentiment.scoring.models import choose_base, read_models
 from espnet_sentiment.scoring.results import score
 from espnet_sentiment.scoring.significance import compare, holm, permutation_p
@@ -465,3 +468,59 @@ def test_command_takes_experiments_and_data_from_elsewhere(
     assert main(["tables", "corpora/none", "--exp", "kept"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and all(e.startswith("error: ") for e in errors)
+
+
+def read_tabular(text):
+    """Read a tabular back as LaTeX shows it."""
+    begin, top, header, middle, *rows, bottom, end = text.splitlines()
+    assert (top, middle, bottom) == (r"\toprule", r"\midrule", r"\bottomrule")
+    assert end == r"\end{tabular}"
+    columns = re.fullmatch(r"\\begin\{tabular\}\{(l?r*)\}", begin)[1]
+    shown = {command: char for char, command in LATEX.items()} | {"-{}": "-"}
+    token = re.compile("|".join(map(re.escape, sorted(shown, key=len, reverse=True))))
+    found = []
+    for row in (header, *rows):
+        assert row.endswith(r" \\")
+        cells = re.split(r"(?<!\\) ?& ?", row.removesuffix(r" \\"))
+        assert len(cells) == len(columns)
+        assert not any(re.search(r"[#$%&_{}~^<>|\\]", token.sub("", c)) for c in cells)
+        found.append([token.sub(lambda m: shown[m[0]], cell) for cell in cells])
+    return found
+
+
+def test_latex_shows_every_special_character_as_it_is():
+    special = "#$%&_{}\\~^`<>|[*±"
+    assert set(special) == set(LATEX)
+    rows = [
+        [f"[{char}", f"a{char}b", f"{char}{char}", f"* {char}"] for char in special
+    ] + [
+        ["--", "---a-", "angry_&_sad 100 % {x} \\textbf{y}", "Ärger łódź 94.20 ± 0.95"]
+    ]
+    table = Table("t", ["a_b", "WA (%)", "p", "<"], rows)
+    assert read_tabular(tabular(table)) == [["a_b", "WA (%)", "p", "<"], *rows]
+    # No cell begins as an argument of the row's end, and no character is left out.
+    assert latex_text("[*") == "{[}{*}"
+    assert latex_text("a\nb\u202e") == r"a\textbackslash{}nb\textbackslash{}u202e"
+
+
+def test_captions_are_escaped_too():
+    text = floats([Table("a_b & 5 %", ["x"], [["y"]])])
+    assert r"\caption{a\_b \& 5 \%}" in text
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 1
+    assert tabulars([]).startswith("%")
+
+
+def test_tables_for_papers_have_the_cells_of_markdown(corpus):
+    corpus.add("whisper", "rnn_attention", UTTS[:4])
+    corpus.add("whisper", "mlp_pooling", UTTS[:6])
+    markdown = corpus.write()
+    for number in (1, 2, 3):
+        text = (corpus.exp / f"table{number}_acted.tex").read_text()
+        title, _, table = text.partition("\n")
+        assert title.startswith("% ")
+        for row in read_tabular(table):
+            cells = " | ".join(row)
+            assert f"| {cells} |" in markdown.replace("\\", "")
+    whole = (corpus.exp / "TABLES_acted.tex").read_text()
+    assert whole.count(r"\begin{tabular}") == 3
+    assert r"\caption{acted: whisper}" in whole

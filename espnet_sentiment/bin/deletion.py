@@ -1,4 +1,4 @@
-"""Deletion test of the attention: silence where it is high, and elsewhere."""
+"""Deletion test of the attention: silence where it is high, elsewhere, or all else."""
 
 import argparse
 import shutil
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from espnet_sentiment.inference.classifier import Classifier
     from espnet_sentiment.report.scored import ScoredUtterance
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 # Frames of attention after which what is done is kept.
-PART_FRAMES = 1000
+PART_FRAMES = 300
 
 KINDS = {
-    "highest": "highest attention",
-    "random": "random frames",
-    "shifted": "highest, moved to a random place",
-    "lowest": "lowest attention",
+    "attention": "most attention",
+    "loudest": "loudest",
+    "matched": "random, as loud as the most attended",
+    "random": "random",
 }
 
 
@@ -96,7 +96,7 @@ def measure_experiment(
             "decoded": {name: decoded(f).sums() for name, f in folders.items()},
             "data": sha256_of([data.wav_scp, data.segments, data.channels]),
             "recordings": stat_hash(data.wav_scp.values()),
-            "options": [args.share, args.n_draws, args.channel],
+            "options": [args.shares, args.n_draws, args.channel],
         },
         ALGORITHM,
     )
@@ -143,11 +143,13 @@ def write_deletions(
         args: See ``measure_experiment``.
     """
     from espnet_sentiment.report.deletion import (
-        delete,
-        deletion_masks,
-        summarize_deletions,
+        choose_frames,
+        frame_energies,
+        measure,
+        summarize,
     )
     from espnet_sentiment.report.scored import read_scored
+    from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
     out, parts, of = paths
     scored = read_scored(folders, data, {}, None, args.channel)
@@ -158,13 +160,15 @@ def write_deletions(
     )
     by_utt = {u.utt: u for u in scored}
 
-    def measure(utt: str) -> dict[str, Any]:
+    def measure_utterance(utt: str) -> dict[str, Any]:
         u = by_utt[utt]
         attention, frame_shift = _frames(u)
-        masks = deletion_masks(attention, args.share, args.n_draws, utt)
         classifier = classifiers[u.fold]
         rate = classifier.encoder.sample_rate
         samples = resample(u.recording.read(), SAMPLE_RATE, rate)
+        frame = frame_shift * rate
+        energy = frame_energies(samples, attention.shape[1], frame)
+        masks = choose_frames(attention, energy, args.shares, args.n_draws, utt)
 
         def posteriors(variants: np.ndarray) -> np.ndarray:
             found = np.stack([row.posteriors for row in classifier(list(variants))])
@@ -175,10 +179,10 @@ def write_deletions(
                 )
             return found
 
-        return delete(samples, masks, frame_shift * rate, posteriors)
+        return measure(samples, masks, frame, posteriors)
 
     found = resumable_map(
-        lambda utts: {utt: measure(utt) for utt in utts},
+        lambda utts: {utt: measure_utterance(utt) for utt in utts},
         {u.utt: _frames(u)[0].shape[1] for u in scored},
         PART_FRAMES,
         parts,
@@ -186,17 +190,20 @@ def write_deletions(
         desc="delete",
     )
     measured = {utt: found[utt] for utt in sorted(found)}
-    summary = summarize_deletions(list(measured.values()))
+    keys = [(by_utt[utt].fold, utt) for utt in measured]
+    groups, kind = speaker_groups(keys, data.utt2spk)
     write_json(
         out,
         {
             "corpus": experiment.corpus,
             "tag": experiment.name,
-            "share": args.share,
+            "shares": args.shares,
             "n_draws": args.n_draws,
             "predictions": predictions_hash(folders),
             "n_utterances": len(measured),
-            "summary": summary,
+            "n_groups": len(set(groups)),
+            "groups": kind,
+            "summary": summarize(list(measured.values()), groups),
             "utterances": measured,
         },
     )
@@ -234,19 +241,34 @@ def load_classifiers(
 
 
 def table(found: Mapping) -> str:
-    """Write what ``deletion.json`` holds as Markdown, one kind of deletion a row."""
-    lines = [
-        f"| {found['share']:.0%} of the frames silenced | change of the posterior | "
-        "other class predicted (%) | p |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    for kind, name in KINDS.items():
-        row = found["summary"][kind]
-        p = "" if "p" not in row else f"{row['p']:.1e}"
-        lines.append(
-            f"| {name} | {row['change']:.3f} | {100 * row['flipped']:.1f} | {p} |"
-        )
-    return "\n".join(lines)
+    """Write what ``deletion.json`` holds as Markdown, a table for either test."""
+    from espnet_sentiment.report.deletion import TESTS
+    from espnet_sentiment.scoring.tables import markdown
+
+    shares = [f"{share:.0%}" for share in found["shares"]]
+    texts = []
+    for test, what, area in zip(
+        TESTS, ("silenced", "kept alone"), ("AOPC", "mean"), strict=True
+    ):
+        rows = []
+        for kind, name in KINDS.items():
+            row = found["summary"][kind]
+            of_test = row[test]
+            low, high = of_test["ci95"]
+            rows.append(
+                [
+                    name,
+                    *(f"{fall:.3f}" for fall in of_test["falls"]),
+                    f"{of_test['area']:.3f}",
+                    f"{low:.3f} to {high:.3f}",
+                    f"{of_test['p']:.3f}" if "p" in of_test else "",
+                    f"{100 * row['energy']:.1f}",
+                    f"{100 * row['attended']:.1f}",
+                ]
+            )
+        header = [f"frames {what}", *shares, area, "95 %", "p"]
+        texts.append(markdown([*header, "energy (%)", "attended (%)"], rows))
+    return "\n".join(texts)
 
 
 if __name__ == "__main__":

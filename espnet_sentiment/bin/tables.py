@@ -21,7 +21,7 @@ from espnet_sentiment.scoring.tables import write_csv
 if TYPE_CHECKING:
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 3
+ALGORITHM = 4
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -40,7 +40,7 @@ def main(argv=None) -> None:
 
 
 def write_tables(args: argparse.Namespace) -> None:
-    """Write ``TABLES_<set>.md`` and ``table{1,2,3}_<set>.csv``, print the former.
+    """Write ``TABLES_<set>.{md,tex}`` and ``table{1,2,3}_<set>.{csv,tex}``, print one.
 
     Args:
         args: ``data_dir``, ``exp``, ``dump`` and the options of
@@ -111,7 +111,12 @@ def _write(
 ) -> list[Path]:
     """Write the tables and return the files."""
     # Here, so that a run with nothing to do is quick.
-    from espnet_sentiment.scoring import ablation_table, data_table, feature_table
+    from espnet_sentiment.scoring import (
+        ablation_table,
+        data_table,
+        feature_table,
+        latex,
+    )
     from espnet_sentiment.scoring.models import choose_base
 
     corpus = data.path.name
@@ -130,14 +135,24 @@ def _write(
             ablation_table.ablation_markdown(ablation, notes3),
         ]
     )
-    files = [exp / f"TABLES_{corpus}.md"]
-    for number, columns, records in [
-        (1, data_table.columns(amounts), amounts),
-        (2, feature_table.COLUMNS, by_features),
-        (3, ablation_table.COLUMNS, ablation),
-    ]:
-        files.append(exp / f"table{number}_{corpus}.csv")
-        write_csv(files[-1], columns, records)
+    files = [exp / f"TABLES_{corpus}.{suffix}" for suffix in ("md", "tex")]
+    made = [
+        (data_table.columns(amounts), amounts, [data_table.data_table(amounts)]),
+        (
+            feature_table.COLUMNS,
+            by_features,
+            [feature_table.feature_table(by_features)],
+        ),
+        (ablation_table.COLUMNS, ablation, ablation_table.ablation_tables(ablation)),
+    ]
+    captioned = []
+    for number, (columns, records, shown) in enumerate(made, 1):
+        for_paper = exp / f"table{number}_{corpus}.tex"
+        files += [for_paper.with_suffix(".csv"), for_paper]
+        write_csv(files[-2], columns, records)
+        write_text(for_paper, latex.tabulars(shown))
+        captioned += [t._replace(title=f"{corpus}: {t.title}") for t in shown]
+    write_text(files[1], latex.floats(captioned))
     write_text(files[0], markdown)
     return files
 

@@ -24,6 +24,22 @@ MARKUP = re.compile(
     r"|(?<!\S)#"
 )
 
+# What means something in LaTeX, or in the fonts of its OT1 encoding, and how it is
+# shown. A bracket or star would be an argument of the row's end before it.
+LATEX = {
+    **{char: f"\\{char}" for char in "#$%&_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "`": r"\textasciigrave{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",
+    "*": "{*}",
+    "±": r"$\pm$",
+}
+
 
 def one_line(text: object) -> str:
     """Return a text that neither breaks the line nor commands the terminal.
@@ -80,3 +96,10 @@ def _csv_cell(cell: object) -> str:
 def markdown_text(text: object) -> str:
     """Return a text that stands in a Markdown table, or a line, as it is."""
     return MARKUP.sub(r"\\\g<0>", one_line(text))
+
+
+def latex_text(text: object) -> str:
+    """Return a text that stands in a LaTeX table as it is."""
+    # Two hyphens would be a dash.
+    shown = "".join(LATEX.get(char, char) for char in one_line(text))
+    return re.sub("-(?=-)", "-{}", shown)

@@ -30,6 +30,7 @@ from espnet_sentiment.recipe.sentiment_options import transcripts_name
 
 PREDICTIONS = "predictions.jsonl"
 CLEAN = "clean"  # the store without SpecAugment; its lock is that of all of them
+WARP = 2  # of how SpecAugment warps, whose views alone are made again by another number
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -377,6 +378,7 @@ def view_dirs(experiment: Experiment) -> dict[Path, dict]:
     if config.get("specaug") is not None:
         conf = config.get("specaug_conf", {})
         name = f"{config['specaug']}_{sha256_of(conf)[:8]}"
+        warps = conf.get("time_warp", conf.get("policy") != "none")
         views = config.get("views", 4)
         if not isinstance(views, int) or views < 1:
             raise DataError(
@@ -388,6 +390,7 @@ def view_dirs(experiment: Experiment) -> dict[Path, dict]:
                 "view": view,
                 "specaug": config["specaug"],
                 "specaug_conf": conf,
+                **({"warp": WARP} if warps else {}),
             }
     return dirs
 

@@ -76,16 +76,17 @@ def add_plot_arguments(parser: argparse.ArgumentParser) -> None:
 def add_deletion_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the deletion test."""
     parser.add_argument(
-        "--share",
+        "--shares",
         type=float,
-        default=0.2,
-        help="share of the frames to silence (default: 0.2)",
+        nargs="+",
+        default=[0.05, 0.1, 0.2, 0.5],
+        help="shares of the frames to silence, or to keep (default: 0.05 0.1 0.2 0.5)",
     )
     parser.add_argument(
         "--n_draws",
         type=int,
-        default=5,
-        help="random choices an utterance (default: 5)",
+        default=1,
+        help="random choices an utterance (default: 1)",
     )
     add_channel_argument(parser)
 
@@ -96,5 +97,5 @@ def check_deletion_arguments(args: argparse.Namespace) -> None:
     Raises:
         DataError: A number is out of its range.
     """
-    if not 0 < args.share < 1 or args.n_draws < 1:
-        raise DataError("--share must lie between 0 and 1, --n_draws be 1 or more")
+    if not all(0 < share < 1 for share in args.shares) or args.n_draws < 1:
+        raise DataError("--shares must lie between 0 and 1, --n_draws be 1 or more")

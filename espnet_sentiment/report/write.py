@@ -65,7 +65,8 @@ def recognised_text(experiment: Experiment) -> Path:
 def read_deletion(path: Path, folders: Mapping[str, Path]) -> dict | None:
     """Return what ``bin/deletion.py`` measured, if it was run on these predictions."""
     found = read_json(path) if path.exists() else {}
-    if found.get("predictions") != predictions_hash(folders):
+    # Earlier releases silenced one share, and knew no sign.
+    if found.get("predictions") != predictions_hash(folders) or "shares" not in found:
         return None
     return {k: v for k, v in found.items() if k != "utterances"}
 

@@ -16,6 +16,7 @@ from espnet_sentiment.scoring.cells import (
     score_and_interval,
     test_cells,
 )
+from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, E2E_ASR, TABLE3
 from espnet_sentiment.scoring.tables import honest_name, markdown, percent
@@ -110,6 +111,18 @@ def _cells(
     }
 
 
+def ablation_tables(records: Sequence[Mapping[str, str]]) -> list[Table]:
+    """Return the tables as Markdown and LaTeX show them, each titled by its encoder."""
+    tables = []
+    for first in range(0, len(records), len(TABLE3)):
+        table = records[first : first + len(TABLE3)]
+        encoder, tag = table[0]["encoder"], table[0]["tag"]
+        title = f"{encoder}, {tag}" if tag else encoder
+        rows = [_row(record, table[0]) for record in table]
+        tables.append(Table(title, HEADER, rows))
+    return tables
+
+
 def ablation_markdown(
     records: Sequence[Mapping[str, str]], notes: Sequence[str]
 ) -> str:
@@ -117,12 +130,8 @@ def ablation_markdown(
     if not records:
         return "Nothing to compare yet: ./run.sh --ablation runs these rows.\n"
     parts = []
-    for first in range(0, len(records), len(TABLE3)):
-        table = records[first : first + len(TABLE3)]
-        encoder, tag = table[0]["encoder"], table[0]["tag"]
-        title = f"{encoder}, {tag}" if tag else encoder
-        parts += [f"### {markdown_text(title)}\n"]
-        parts += [markdown(HEADER, [_row(record, table[0]) for record in table])]
+    for title, header, rows in ablation_tables(records):
+        parts += [f"### {markdown_text(title)}\n", markdown(header, rows)]
     return "\n".join([*parts, NOTE, *notes])
 
 

@@ -8,6 +8,7 @@ from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.dump import SIZES, features_dir
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
 from espnet_sentiment.data.speed import read_copies
+from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.paper import TABLE1
 from espnet_sentiment.scoring.tables import markdown, percent
 
@@ -85,8 +86,8 @@ def columns(records: list[dict[str, str]]) -> list[str]:
     return list(dict.fromkeys([*COLUMNS, *(key for row in records for key in row)]))
 
 
-def data_markdown(records: list[dict[str, str]]) -> str:
-    """Write the table."""
+def data_table(records: list[dict[str, str]]) -> Table:
+    """Return the table as Markdown and LaTeX show it."""
     header = ["dataset", *COLUMNS[2:], "shares of classes (%)"]
     rows = []
     for record in records:
@@ -97,5 +98,11 @@ def data_markdown(records: list[dict[str, str]]) -> str:
             if key not in COLUMNS
         )
         rows.append([name, *(record[key] or "-" for key in COLUMNS[2:]), shares])
+    return Table("data", header, rows)
+
+
+def data_markdown(records: list[dict[str, str]]) -> str:
+    """Write the table, and below it what is counted."""
+    table = data_table(records)
     missing = "Hours are known after stage 1.\n" if not records[0]["hours"] else ""
-    return "\n".join([markdown(header, rows), NOTE + missing])
+    return "\n".join([markdown(table.header, table.rows), NOTE + missing])

@@ -18,6 +18,7 @@ from espnet_sentiment.scoring.cells import (
     score_and_interval,
     test_cells,
 )
+from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, FEATURES, HUMAN, MAJORITY, TABLE2
 from espnet_sentiment.scoring.tables import (
@@ -113,10 +114,8 @@ def _paper_records(features: str) -> list[Record]:
     ]
 
 
-def feature_markdown(
-    records: Sequence[Mapping[str, str]], base: Model | None, notes: Sequence[str]
-) -> str:
-    """Write the table, and below it what its columns mean."""
+def feature_table(records: Sequence[Mapping[str, str]]) -> Table:
+    """Return the table as Markdown and LaTeX show it."""
     rows = []
     for record in records:
         source = record["source"]
@@ -135,6 +134,14 @@ def feature_markdown(
                 record.get(OVERLAP, ""),
             ]
         )
+    return Table("input features", HEADER, rows)
+
+
+def feature_markdown(
+    records: Sequence[Mapping[str, str]], base: Model | None, notes: Sequence[str]
+) -> str:
+    """Write the table, and below it what its columns mean."""
+    rows = feature_table(records).rows
     against = (
         f"the base model, {markdown_text(base.name)}" if base else "the base model"
     )

@@ -57,6 +57,27 @@ def ci95(
     return bounds
 
 
+def mean_ci95(values: np.ndarray, groups: Sequence[str]) -> list[float]:
+    """Return the 95 % interval of a mean over utterances, by a jackknife over groups.
+
+    Args:
+        values: A measure of every utterance (N,).
+        groups: Speaker of every utterance, see :func:`speaker_groups`.
+
+    Returns:
+        [low, high]; with a group alone, the mean twice.
+    """
+    speakers, n_speakers = _numbers(groups)
+    mean = float(np.mean(values))
+    if n_speakers < 2:
+        return [mean, mean]
+    sums, counts = np.bincount(speakers, values), np.bincount(speakers)
+    left = (sums.sum() - sums) / (counts.sum() - counts)
+    spread = ((left - left.mean()) ** 2).sum() * (n_speakers - 1) / n_speakers
+    half = float(_t(n_speakers - 1) * np.sqrt(spread))
+    return [mean - half, mean + half]
+
+
 def wilson95(hits: int, n: int) -> tuple[float, float]:
     """Return the 95 % score interval of a share, hits of n.
 

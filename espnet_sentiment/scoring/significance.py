@@ -90,34 +90,44 @@ def permutation_p(
         labels: True classes.
         groups: What is exchanged together.
     """
-    from scipy.stats import permutation_test
-
     names, truth, counts = np.unique(
         np.array(labels, dtype=np.str_), return_inverse=True, return_counts=True
     )
-    _, numbers = np.unique(np.array(groups, dtype=np.str_), return_inverse=True)
-    # Both differences are sums over groups, whose signs exchanging turns.
     weights = {
         "wa": np.full(len(difference), 1 / len(difference)),
         "ua": 1 / (len(names) * counts[truth]),
     }
-    found = {}
-    for key, weight in weights.items():
-        sums = np.bincount(numbers, weights=difference * weight)
-        sums = sums[np.abs(sums) > 1e-12]  # whose sign is none
-        if len(sums) < 2:  # exchanging one turns the sign of all
-            found[key] = 1.0
-            continue
-        result = permutation_test(
-            (sums,),
-            np.sum,
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            rng=np.random.default_rng(0),
-        )
-        found[key] = min(1.0, float(result.pvalue))
-    return found
+    return {key: _exchange(difference * w, groups) for key, w in weights.items()}
+
+
+def mean_p(difference: np.ndarray, groups: Sequence[str]) -> float:
+    """Return the two-sided p-value of a mean difference of any two paired measures.
+
+    Args:
+        difference: Of one measure from the other, of every utterance (N,).
+        groups: What is exchanged together.
+    """
+    return _exchange(difference / len(difference), groups)
+
+
+def _exchange(summands: np.ndarray, groups: Sequence[str]) -> float:
+    """Test a sum over utterances (N,), in whose groups exchanging turns the sign."""
+    from scipy.stats import permutation_test
+
+    _, numbers = np.unique(np.array(groups, dtype=np.str_), return_inverse=True)
+    sums = np.bincount(numbers, weights=summands)
+    sums = sums[np.abs(sums) > 1e-12]  # whose sign is none
+    if len(sums) < 2:  # exchanging one turns the sign of all
+        return 1.0
+    result = permutation_test(
+        (sums,),
+        np.sum,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),
+    )
+    return min(1.0, float(result.pvalue))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -114,9 +114,10 @@ def _warped_positions(
     before = source / target.clamp(min=1)
     after = (last - source) / (last - target).clamp(min=1)
     n = torch.arange(frames, dtype=torch.float64, device=tau.device)
-    # Each frame by its own line: through the first frame, or through the last.
+    # Each frame by its own line: through the first frame, or through the last. The
+    # first stays where another moves to its place, too.
     position = (n - last).mul_(after).add_(last)
-    torch.where(n < target, n * before, position, out=position)
+    torch.where(n < target.clamp(min=1), n * before, position, out=position)
     return torch.where(n < tau, position, n, out=position)
 
 
@@ -153,9 +154,10 @@ def warp_time(
     """Warps each utterance in time (item 1 of Section 2 of the paper).
 
     A frame c, uniform on [W, tau - W), moves by w frames, uniform on {-W, ..., W}; the
-    first and the last frame stay where they are, and the frames between are linearly
-    interpolated. The piecewise linear map through these three points stands in for
-    the paper's sparse_image_warp of TensorFlow.
+    first and the last frame stay where they are, whatever moves to their places, and
+    the frames between are linearly interpolated. The piecewise linear map through
+    these three points stands in for the paper's sparse_image_warp of TensorFlow, whose
+    anchors are the ends, too; ESPnet's time_warp moves no frame onto an end.
 
     Args:
         x: Features (B, T, F), finite.

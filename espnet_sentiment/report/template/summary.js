@@ -146,16 +146,25 @@ function deletionSection() {
   const found = data.deletion;
   if (!found) return;
   const kinds = {
-    highest: t("deletion.highest"), random: t("deletion.random"),
-    shifted: t("deletion.shifted"), lowest: t("deletion.lowest"),
+    attention: t("deletion.attention"), loudest: t("deletion.loudest"),
+    matched: t("deletion.matched"), random: t("deletion.random"),
   };
+  const tests = {
+    deletion: [t("deletion.deletion"), t("deletion.area_deletion")],
+    sufficiency: [t("deletion.sufficiency"), t("deletion.area_sufficiency")],
+  };
+  const shares = found.shares.map((share) => `${Math.round(100 * share)} %`);
+  const rowsOf = (test) => Object.entries(kinds).map(([kind, name]) => {
+    const row = found.summary[kind], {falls, area, ci95, p} = row[test];
+    return [name, ...falls.map((fall) => fall.toFixed(3)), area.toFixed(3),
+      ci95.map((end) => end.toFixed(3)).join(" – "), p === undefined ? "" : p.toFixed(3),
+      percent(row.energy), percent(row.attended)];
+  });
   section("deletion", t("deletion.title"),
-    el("p", {}, t("deletion.test", {share: percent(found.share), utterances: found.n_utterances, draws: found.n_draws})),
-    table("", [t("deletion.frames"), t("deletion.change"), t("deletion.flipped"), t("deletion.p")],
-      Object.entries(kinds).filter(([kind]) => found.summary[kind]).map(([kind, name]) => {
-        const {change, flipped, p} = found.summary[kind];
-        return [name, change.toFixed(3), percent(flipped), p === undefined ? "" : p.toExponential(1)];
-      })));
+    el("p", {}, t("deletion.test", {utterances: found.n_utterances, draws: found.n_draws, groups: found.n_groups})),
+    ...Object.entries(tests).map(([test, [what, area]]) =>
+      table("", [what, ...shares, area, t("deletion.ci95"), t("deletion.p"),
+        t("deletion.energy"), t("deletion.attended")], rowsOf(test))));
 }
 
 function speakersSection() {
