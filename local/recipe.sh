@@ -10,7 +10,8 @@
 # an extra of setup.cfg that is installed, too. A function
 # settle_options, if there is one, checks its options once they are known; it may change
 # corpus and tag, so that different data do not overwrite each other's results, and set
-# data_options: the options with which stage 0 writes other folds of the same data.
+# data_options: the options with which stage 0 writes other folds of the same data, by
+# other_folds.
 
 : "${corpus:?}" "${corpus_help:?}"
 # shellcheck source-path=SCRIPTDIR source=stages.sh
@@ -124,6 +125,13 @@ check_file() {
   fi
 }
 
+# other_folds <option> <its default>: stage 0 makes the folds that the option names;
+# experiments on others than the default ones get other names.
+other_folds() {
+  data_options+=${data_options:+ }"--$1 ${!1}"
+  if [[ ${!1} != "$2" ]]; then tag+=${tag:+_}${!1//+/_}; fi
+}
+
 check_file encoder "$encoder" encoder
 if [[ $compare_with ]]; then check_file compare_with "$compare_with" encoder; fi
 if [[ $transcripts && $transcripts != reference ]]; then
@@ -141,7 +149,8 @@ fi
 # Folds that other options made would be trained under the wrong name.
 prepared=data/$corpus/options
 if ! wanted 0 && [[ -f $prepared && $(<"$prepared") != "$data_options" ]]; then
-  echo "error: data/$corpus was prepared with $(<"$prepared"), not with $data_options:" \
+  had=$(<"$prepared")
+  echo "error: data/$corpus was prepared with ${had:-other options}, not with $data_options:" \
     "run stage 0, too" >&2
   exit 2
 fi

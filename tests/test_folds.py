@@ -11,7 +11,6 @@ from espnet_sentiment.data.folds import (
     hold_out,
     k_fold,
     leave_one_group_out,
-    leave_parts_out,
     read_folds,
     write_folds,
 )
@@ -47,27 +46,6 @@ def test_a_group_that_cannot_validate_is_refused(valid):
     groups = {"u1": "a", "u2": "b", "u3": "c"}
     with pytest.raises(DataError, match=f"{valid!r} cannot validate while speaker 'a'"):
         leave_one_group_out(groups, {"a": valid})
-
-
-def test_parts_that_are_left_out_share_neither_group_nor_part_with_what_is_tested():
-    utts = [f"{s}-{n}" for s in "abcd" for n in range(9)]
-    speaker, part = ({u: u[0] for u in utts}, {u: str(int(u[2:]) % 3) for u in utts})
-    folds = leave_parts_out(leave_one_group_out(speaker), part)
-    assert [f.name for f in folds] == [str(i + 1) for i in range(12)]
-    assert sorted(u for f in folds for u in f.test) == utts
-    for fold in folds:
-        (tested,), (spoken,) = ({of[u] for u in fold.test} for of in (part, speaker))
-        others = {*fold.train, *fold.valid}
-        assert {part[u] for u in others} == {"0", "1", "2"} - {tested}
-        assert spoken not in {speaker[u] for u in others}
-        assert (len(fold.train), len(fold.valid), len(fold.test)) == (12, 6, 3)
-
-
-def test_a_corpus_of_one_part_cannot_leave_it_out():
-    folds = leave_one_group_out({u: u for u in "abc"})
-    message = "valid of fold 1 has no sentences but those that are tested, such as that"
-    with pytest.raises(DataError, match=message):
-        leave_parts_out(folds, {"a": "1", "b": "1", "c": "2"}, what="sentence")
 
 
 @pytest.mark.parametrize("k", [3, 5, 10])

@@ -345,6 +345,31 @@ def test_without_given_folds_one_speaker_is_left_out(tmp_path, rows):
     assert said == []
 
 
+def test_tested_speakers_and_groups_are_left_out_together(tmp_path, rows):
+    grouped = [{**row, "group": f"text {i % 4}"} for i, row in enumerate(rows)]
+    folds, _ = folds_of(tmp_path, grouped, "speaker+group")
+    assert len(folds) == 12
+    assert sorted(u for f in folds for u in f.test) == sorted(r["utt"] for r in rows)
+    for fold in folds:
+        (speaker,), groups = {u[:2] for u in fold.test}, {u[3:] for u in fold.test}
+        for utt in (*fold.train, *fold.valid):
+            assert utt[:2] != speaker and utt[3:] not in groups
+    data = read_manifest(write(tmp_path / "m.csv", grouped))
+    assert {u.group for u in data.utterances} == {f"text_{n}" for n in range(4)}
+
+
+def test_leaving_groups_out_needs_a_group_in_every_row(tmp_path, rows):
+    message = "needs a column group, and a name in every row; 16 have none, s0-0 first"
+    with pytest.raises(DataError, match=message):
+        folds_of(tmp_path, rows, "speaker+group")
+    grouped = [{**row, "group": "a"} for row in rows]
+    with pytest.raises(DataError, match="all utterances are of group a: add others"):
+        folds_of(tmp_path, grouped, "speaker+group")
+    grouped[3]["group"] = ""
+    with pytest.raises(DataError, match="1 have none, s0-3 first: fill it in"):
+        folds_of(tmp_path, grouped, "speaker+group")
+
+
 def test_a_given_split_is_one_fold(tmp_path, rows):
     for row in rows:
         split = {"s2": "valid", "s3": "test"}.get(row["speaker"], "train")

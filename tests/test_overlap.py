@@ -141,6 +141,40 @@ def test_a_conversation_that_the_corpus_names_is_counted(utterances):
     assert counted(utterances, [given], "conversations") is None
 
 
+def test_groups_of_content_are_counted_by_utterances_in_train_and_in_valid(utterances):
+    grouped = [
+        dataclasses.replace(u, group=f"g{i % 3}") for i, u in enumerate(utterances)
+    ]
+    given = fold(grouped[:2], grouped[2:4], grouped[4:])  # g0 g1, g2 g0, g1 g2 g0 g1
+    found = overlap(grouped, [given])
+    assert found["all"]["test"]["groups"] == {
+        "n": 3,
+        "train": 2,
+        "valid": 2,
+        "utterances": 3,
+        "n_utterances": 4,
+        "valid_utterances": 2,
+    }
+    assert cell(found) == "0 of 2; groups 2 of 3"
+    said = list(lines(found))
+    assert said[0].endswith(", groups 2 of 3")
+    assert "of 4 tested utterances, 3 have their group in train, 2 in valid" in said
+    apart = fold(grouped[:2], grouped[3:4], [grouped[5]])
+    assert cell(overlap(grouped, [apart])) == "0 of 1; groups 0 of 1"
+
+
+def test_a_corpus_without_groups_has_no_word_of_them(utterances):
+    given = fold(utterances[:4], utterances[4:6], utterances[6:])
+    found = overlap(utterances, [given])
+    assert "groups" not in found["all"]["test"] and "groups" not in cell(found)
+    assert not any("group" in line for line in lines(found))
+    # Whose are not all known, these alone are counted.
+    some = [dataclasses.replace(utterances[0], group="g"), *utterances[1:7]]
+    some.append(dataclasses.replace(utterances[7], group="g"))
+    groups = counted(some, [given], "groups")
+    assert (groups["n"], groups["utterances"], groups["n_utterances"]) == (1, 1, 2)
+
+
 def test_texts_are_the_same_whatever_their_case_and_form(utterances):
     texts = ["Où  est-il", "ou\u0300 EST-IL".upper(), "", "other"]
     some = [

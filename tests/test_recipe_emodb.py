@@ -65,6 +65,39 @@ def test_all_classes_keeps_the_other_emotions(prepare, tmp_path, corpus):
     assert "boredom" in read_table(data_dir / "utt2label").values()
 
 
+def test_neither_tested_speakers_nor_tested_sentences_train_or_validate(
+    prepare, tmp_path, corpus, capsys
+):
+    run(prepare, tmp_path, corpus)
+    said = "of 12 tested utterances, {0} have their group in train, {0} in valid"
+    assert said.format(12) in capsys.readouterr().err
+    data_dir = run(prepare, tmp_path, corpus, "--folds", "speaker+sentence")
+    assert said.format(0) in capsys.readouterr().err
+    groups, folds = read_table(data_dir / "utt2group"), read_folds(data_dir)
+    assert groups["08b03Na"] == "b03" and len(folds) == 6
+    assert sorted(u for fold in folds for u in fold.test) == sorted(groups)
+    for fold in folds:
+        ((speaker, sentence),) = {(utt[:2], utt[2:5]) for utt in fold.test}
+        for utt in (*fold.train, *fold.valid):
+            assert utt[:2] != speaker and utt[2:5] != sentence
+        assert [len(p) for p in (fold.train, fold.valid, fold.test)] == [2, 2, 2]
+
+
+def test_other_folds_give_experiments_another_name_and_need_stage_0(clone, corpus):
+    result = run_recipe(clone, "--folds", "sentence")
+    assert result.returncode == 2
+    assert "--folds 'sentence' must be speaker or speaker+sentence" in result.stderr
+    options = ["--emodb", corpus, "--folds", "speaker+sentence", "--stop_stage", "0"]
+    result = run_recipe(clone, *options)
+    assert result.returncode == 0, result.stderr
+    result = run_recipe(clone, "--stage", "1")
+    assert result.returncode == 2
+    assert "was prepared with --folds speaker+sentence, not with" in result.stderr
+    (clone / "data" / "emodb" / "options").write_text("\n")
+    result = run_recipe(clone, "--stage", "1")
+    assert "was prepared with other options, not with --folds speaker" in result.stderr
+
+
 def test_the_folder_wav_itself_is_taken_too(prepare, tmp_path, corpus):
     assert len(read_table(run(prepare, tmp_path, corpus / "wav") / "wav.scp")) == 12
 
@@ -103,6 +136,11 @@ def test_the_real_corpus_has_its_counts_and_its_samples(
     assert "WARNING" not in capsys.readouterr().err
     assert len(read_table(data_dir / "utt2label")) == 339
     assert len(read_folds(data_dir)) == 10
+    folds = read_folds(run(prepare, tmp_path, emodb_dir, "--folds", "speaker+sentence"))
+    sizes = [[len(part) for part in (f.train, f.valid, f.test)] for f in folds]
+    assert len(folds) == 30 and sum(test for *_, test in sizes) == 339
+    assert list(map(min, *sizes)) == [151, 10, 5]
+    assert list(map(max, *sizes)) == [205, 30, 18]
     wavs = prepare.find_wavs(emodb_dir)
     assert prepare.samples_sha256(wavs) == prepare.SAMPLES_SHA256
 

@@ -18,7 +18,7 @@ from iemocap_tree import (
 from recipe_fixtures import clone_recipe, recipe_module, run_recipe
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_table
+from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 
@@ -248,6 +248,61 @@ def test_espnets_split_goes_by_the_dialog_and_not_by_the_speaker(release, run):
     assert [len(fold.train), len(fold.valid), len(fold.test)] == [140, 20, 40]
 
 
+def test_the_tested_speakers_and_scenarios_neither_train_nor_validate(release, run):
+    data_dir = run(release, "--folds", "speaker+scenario")
+    data, folds = read_kaldi_dir(data_dir), read_folds(data_dir)
+    assert Counter(data.utt2group.values()) == {"impro01": 100, "script01_1": 100}
+    assert len(folds) == 20
+    assert sorted(utt for fold in folds for utt in fold.test) == data.utts
+    for fold in folds:
+        tested, others = (
+            {data.utt2group[u] for u in p} for p in (fold.test, fold.train)
+        )
+        assert others == {data.utt2group[u] for u in fold.valid} and not tested & others
+        # Ten turns of a speaker in a scenario; the other of the session validates.
+        assert [len(p) for p in (fold.train, fold.valid, fold.test)] == [80, 10, 10]
+        (spoken,), (valid,) = (
+            speakers(data_dir, fold.test),
+            speakers(data_dir, fold.valid),
+        )
+        assert spoken[:5] == valid[:5] and spoken != valid
+        assert not {spoken, valid} & speakers(data_dir, fold.train)
+    found = read_json(data_dir / "overlap.json")["all"]["test"]
+    assert found["conversations"]["train"] == found["conversations"]["valid"] == 0
+
+
+def test_turns_without_a_majority_of_a_tested_scenario_do_not_train(release, run):
+    options = ("--folds", "speaker+scenario", "--no_majority", "train")
+    data_dir = run(release, *options)
+    group = read_kaldi_dir(data_dir).utt2group
+    for fold in read_folds(data_dir):
+        # Eight other speakers, two turns each in the scenario that is not tested.
+        assert len(fold.no_majority) == 16
+        assert not {group[u] for u in fold.no_majority} & {group[u] for u in fold.test}
+
+
+@pytest.mark.parametrize(
+    ("utt", "scenario"),
+    [
+        ("Ses01F_impro03_M001", "impro03"),
+        ("Ses03M_impro05b_F012", "impro05"),
+        ("Ses05M_script01_1b_F000", "script01_1"),
+        ("Ses02F_script03_2_M041", "script03_2"),
+    ],
+)
+def test_takes_of_a_scenario_are_one_whoever_wears_the_markers(prepare, utt, scenario):
+    assert prepare.Turn(utt, "neutral", [], "").scenario == scenario
+
+
+def test_validation_that_shares_the_tested_dialogs_is_said(release, run, capsys):
+    run(release)
+    said = capsys.readouterr().err
+    assert (
+        "of 200 tested utterances, 200 have their group in train, 200 in valid" in said
+    )
+    assert "tested that also validate: conversations 20 of 20" in said
+
+
 def test_other_folds_are_written_anew_and_the_same_ones_are_kept(release, run, capsys):
     assert len(read_folds(run(release))) == 10
     assert len(read_folds(run(release, "--folds", "session"))) == 5
@@ -433,6 +488,18 @@ def test_a_release_of_full_size_is_prepared_with_the_exact_counts(
     assert len(data.utt2votes) == 5531 and all(data.text.values())
     folds = read_folds(data_dir)
     assert sum(len(fold.test) for fold in folds) == 5531
+    by_scenario = read_folds(run(release, "--folds", "speaker+scenario"))
+    utt2group, sizes = read_kaldi_dir(data_dir).utt2group, []
+    assert len(set(utt2group.values())) == 15 and len(by_scenario) == 30
+    assert sorted(u for fold in by_scenario for u in fold.test) == data.utts
+    for fold in by_scenario:
+        others = {utt2group[u] for u in (*fold.train, *fold.valid)}
+        assert not others & {utt2group[u] for u in fold.test} and len(others) == 10
+        sizes.append([len(part) for part in (fold.train, fold.valid, fold.test)])
+    # Eight of ten speakers train and one validates, on two thirds; all are tested.
+    assert list(map(sum, zip(*sizes, strict=True))) == [16 * 5531, 2 * 5531, 5531]
+    assert list(map(min, *sizes)) == [2916, 363, 181]
+    assert list(map(max, *sizes)) == [2975, 374, 189]
     # The release lacks one turn: that is said.
     lost = dataclasses.replace(kept[0], code="xxx")
     path = labels_of(release, lost.utt)
@@ -455,7 +522,7 @@ def test_unknown_folds_are_refused_at_once():
     result = run_recipe(RECIPE, "--folds", "sesion")
     assert result.returncode == 2
     assert result.stderr.startswith(
-        "error: --folds 'sesion' must be speaker, session or espnet"
+        "error: --folds 'sesion' must be speaker, speaker+scenario, session or espnet"
     )
 
 

@@ -240,7 +240,7 @@ def test_rows_are_split_in_the_releases_order(recipe, whole):
         assert {labels[utt] for utt in part} == {"negative", "neutral", "positive"}
 
 
-@pytest.mark.parametrize("split", ["espnet", "speaker"])
+@pytest.mark.parametrize("split", ["espnet", "speaker", "conversation"])
 def test_rows_without_a_majority_train_alone_where_they_are_asked_for(
     recipe, tree, capsys, split
 ):
@@ -271,7 +271,10 @@ def test_rows_without_a_majority_train_alone_where_they_are_asked_for(
     else:
         scored = {data.utt2spk[utt] for utt in fold.valid + fold.test}
         expected = {utt for utt in extra if data.utt2spk[utt] not in scored}
-        assert set(fold.no_majority) == expected
+        if split == "conversation":
+            scored = {data.utt2group[utt] for utt in fold.valid + fold.test}
+            expected = {utt for utt in expected if data.utt2group[utt] not in scored}
+        assert set(fold.no_majority) == expected and expected
 
 
 def test_the_release_is_split_as_espnet_splits_it(recipe):
@@ -295,6 +298,24 @@ def test_no_speaker_is_in_two_parts_of_the_speaker_split(recipe, whole):
     speakers = [{utt2spk[utt] for utt in part} for part in parts[0]]
     assert [len(some) for some in speakers] == [5, 1, 1]
     assert len(set.union(*speakers)) == 7 and sum(map(len, parts[0])) == 60
+
+
+def test_neither_a_caller_nor_a_conversation_is_in_two_parts(recipe, whole, capsys):
+    run(recipe, whole, "--split", "speaker")
+    said = capsys.readouterr().err
+    assert "of 5 tested utterances, 5 have their group in train, 0 in valid" in said
+    data_dir = run(recipe, whole, "--split", "conversation")
+    said = capsys.readouterr().err
+    left_out = "is scored: 10 of 50 that would train, 0 of 5 that would validate"
+    assert left_out in said
+    assert "of 5 tested utterances, 0 have their group in train, 0 in valid" in said
+    (fold,), data = read_folds(data_dir), read_kaldi_dir(data_dir)
+    parts = (fold.train, fold.valid, fold.test)
+    assert [len(part) for part in parts] == [40, 5, 5]
+    assert len(data.utt2group) == 60
+    for of in (data.utt2spk, data.utt2group):
+        kept = [{of[utt] for utt in part} for part in parts]
+        assert sum(map(len, kept)) == len(set.union(*kept))
 
 
 def test_without_the_callers_a_side_is_a_speaker_and_that_is_said(recipe, tree, capsys):

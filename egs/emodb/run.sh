@@ -9,17 +9,24 @@ corpus=emodb
 corpus_help="EmoDB
   --emodb DIR           the corpus, the folder that holds wav/ (default: download it)
   --all_classes         all seven emotions instead of the paper's four classes
+  --folds SCHEME        speaker: leave one speaker out, 10 folds (default);
+                        speaker+sentence: the tested sentences are left out, too, 30 folds
 "
 emodb=
 all_classes=false
+folds=speaker
 # Such a small corpus has few steps per epoch and is soon learned by heart: ten times the
 # paper's learning rate, and dropout.
 recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
 
-settle_options() { if [[ $all_classes == true ]]; then corpus+=_all; fi; }
+settle_options() {
+  check folds 'speaker(\+sentence)?' "speaker or speaker+sentence"
+  other_folds folds speaker
+  if [[ $all_classes == true ]]; then corpus+=_all; fi
+}
 
 prepare_data() {
-  local -a options=(--emodb "$emodb" --data_dir "data/$corpus")
+  local -a options=(--emodb "$emodb" --folds "$folds" --data_dir "data/$corpus")
   if [[ $all_classes == true ]]; then options+=(--all_classes); fi
   python local/prepare.py "${options[@]}"
 }

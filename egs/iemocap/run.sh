@@ -9,6 +9,7 @@ corpus=iemocap
 corpus_help="IEMOCAP (licensed: https://sail.usc.edu/iemocap/)
   --iemocap DIR         the folder IEMOCAP_full_release, which holds Session1 to Session5
   --folds SCHEME        speaker: leave one speaker out, 10 folds (default, the paper's);
+                        speaker+scenario: the tested scenarios are left out, too, 30 folds;
                         session: leave one session out, 5 folds; espnet: ESPnet's split
   --improvised_only     the improvised dialogs alone
   --no_majority CHOICE  leave_out (default), or train: turns on which evaluators do not agree
@@ -22,16 +23,16 @@ all_categories=false
 no_majority=leave_out
 compare_with=conf/encoder/fbank.yaml
 
-# Experiments on other utterances or folds get other names.
+# Experiments on other utterances get other names.
 settle_options() {
-  check folds 'speaker|session|espnet' "speaker, session or espnet"
+  check folds 'speaker|speaker\+scenario|session|espnet' \
+    "speaker, speaker+scenario, session or espnet"
   check no_majority 'leave_out|train' "leave_out or train"
   if wanted 0; then check iemocap '.+' "the folder IEMOCAP_full_release"; fi
-  data_options="--folds $folds"
+  other_folds folds speaker
   if [[ $all_categories == true ]]; then corpus+=_all; fi
   if [[ $improvised_only == true ]]; then corpus+=_improvised; fi
   if [[ $no_majority == train ]]; then corpus+=_no_majority; fi
-  if [[ $folds != speaker ]]; then tag+=${tag:+_}$folds; fi
 }
 
 prepare_data() {

@@ -12,7 +12,8 @@ corpus_help="Any corpus, from a table (columns: README.md)
   --name SET            what to call the corpus
   --audio_dir DIR       where the column path starts (default: the manifest's folder)
   --folds SCHEME        given: by the column split or fold (default, where there is one);
-                        speaker: leave one speaker out (default else); or a number of folds
+                        speaker: leave one speaker out (default else); speaker+group: the
+                        tested groups, too, by the column group; or a number of folds
                         (default 5 without speakers)
   --map PAIRS           our columns and those of the table: path=file,label=emotion; or a
                         file of such lines
@@ -44,13 +45,13 @@ by_size=true
 settle_options() {
   if wanted 0; then check manifest '.+' "a file or a folder"; fi
   check name '[A-Za-z0-9][A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
-  check folds '|given|speaker|[1-9][0-9]*' "given, speaker or a number"
+  check folds '|given|speaker(\+group)?|[1-9][0-9]*' "given, speaker, speaker+group or a number"
   check skip_missing '[0-9]{1,9}' "a whole number"
   check no_majority 'refuse|train' "refuse or train"
   corpus=$name
   data_options="--folds ${folds:-''}"
   if [[ $no_majority == train ]]; then data_options+=" --no_majority train"; fi
-  if [[ $folds ]]; then tag+=${tag:+_}folds_$folds; fi
+  if [[ $folds ]]; then tag+=${tag:+_}folds_${folds//+/_}; fi
 }
 
 prepare_data() {

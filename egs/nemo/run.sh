@@ -17,11 +17,9 @@ folds=speaker
 # As for EmoDB, on whose validation speakers they were chosen: nothing is tuned on nEMO.
 recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
 
-# Experiments on other folds get other names.
 settle_options() {
   check folds 'speaker(\+sentence)?' "speaker or speaker+sentence"
-  data_options="--folds $folds"
-  if [[ $folds != speaker ]]; then tag+=${tag:+_}${folds//+/_}; fi
+  other_folds folds speaker
 }
 
 prepare_data() {

@@ -14,7 +14,8 @@ corpus_help="SWBD-sentiment (licensed: LDC97S62 and LDC2020T14)
   --ms98 DIR            the MS98 transcripts, swb_ms98_transcriptions
                         (default: below --swbd); or --transcripts DIR
   --split SPLIT         espnet: by row, as in ESPnet's recipe (default);
-                        speaker: no speaker in two parts
+                        speaker: no speaker in two parts;
+                        conversation: nor a conversation
   --no_majority CHOICE  leave_out (default), or train: rows of which no class has the most
                         votes train where votes are the target, and are not scored
 "
@@ -26,10 +27,9 @@ no_majority=leave_out
 # 140 h on a laptop's disk: one layer in 8 bits, and no second encoder unless it is named.
 encoder=conf/encoder/whisper_base_one_layer.yaml
 
-# Folders are the releases', files are configs. Experiments on another split get other
-# names.
+# Folders are the releases', files are configs.
 settle_options() {
-  check split 'espnet|speaker' "espnet or speaker"
+  check split 'espnet|speaker|conversation' "espnet, speaker or conversation"
   check no_majority 'leave_out|train' "leave_out or train"
   if [[ $no_majority == train ]]; then corpus+=_no_majority; fi
   if [[ -d $sentiment ]]; then
@@ -44,8 +44,7 @@ settle_options() {
     check swbd '.+' "the folder LDC97S62"
     check sentiment_labels '.+' "the folder LDC2020T14"
   fi
-  data_options="--split $split"
-  if [[ $split != espnet ]]; then tag+=${tag:+_}$split; fi
+  other_folds split espnet
 }
 
 prepare_data() {

@@ -37,7 +37,7 @@ from espnet_sentiment.recipe.overlap_file import OVERLAP, find_overlap, overlap_
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stat_hash
 
 ALGORITHM = 1
-TABLES = ("utt2spk", "utt2label", "text", "utt2votes")
+TABLES = ("utt2spk", "utt2label", "text", "utt2votes", "utt2group")
 COPIED = ("classes", "reco2file_and_channel")
 
 
@@ -175,7 +175,7 @@ def _write_tables(
         UNIQ: {key: utt for key, (utt, _) in of.items()},
         "wav.scp": {**data.wav_scp, **{key: str(wav) for key, wav in wavs.items()}},
     }
-    for name in ("utt2label", "text", "utt2votes"):
+    for name in ("utt2label", "text", "utt2votes", "utt2group"):
         rows = getattr(data, name)
         more = {key: rows[utt] for key, (utt, _) in of.items() if utt in rows}
         if rows:

@@ -150,8 +150,10 @@ def _settle(args: argparse.Namespace) -> Path:
         )
     if not re.fullmatch(r"[A-Za-z0-9._-]*", args.tag):
         raise UserError(f"--tag {args.tag}: letters, digits, '.', '_' and '-'")
-    if not re.fullmatch("|given|speaker|[1-9][0-9]*", args.folds):
-        raise UserError(f"--folds {args.folds}: given, speaker or a number")
+    if not re.fullmatch(r"|given|speaker(\+group)?|[1-9][0-9]*", args.folds):
+        raise UserError(
+            f"--folds {args.folds}: given, speaker, speaker+group or a number"
+        )
     if min(args.seed) < 0 or max(args.seed) > LARGEST_SEED:
         raise UserError(f"--seed: whole numbers from 0 to {LARGEST_SEED}")
     args.seed = list(dict.fromkeys(args.seed))
@@ -182,7 +184,8 @@ def _settle(args: argparse.Namespace) -> Path:
         setattr(args, kind, list(dict.fromkeys(names)))
     _check_source(args)
     if args.folds:  # experiments on other folds get other names, as in egs/manifest
-        args.tag = "_".join(filter(None, [args.tag, f"folds_{args.folds}"]))
+        folds = f"folds_{args.folds.replace('+', '_')}"
+        args.tag = "_".join(filter(None, [args.tag, folds]))
     return args.out
 
 

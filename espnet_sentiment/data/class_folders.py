@@ -210,7 +210,11 @@ def _kaldi(root: Path) -> Table:
     columns += ["start", "end"] if data.segments else []
     columns += ["channel"] if data.channels else []
     tables = {"label": data.utt2label, "speaker": data.utt2spk}
-    for column, values in (("text", data.text), ("votes", data.utt2votes)):
+    for column, values in (
+        ("text", data.text),
+        ("votes", data.utt2votes),
+        ("group", data.utt2group),
+    ):
         if any(values.values()):
             columns.append(column)
             tables[column] = values

@@ -16,7 +16,7 @@ from espnet_sentiment.data.table import Table
 
 COLUMNS = (
     *("path", "label", "speaker", "start", "end", "utt", "split", "fold"),
-    *("channel", "text", "votes"),
+    *("channel", "text", "votes", "group"),
 )
 REQUIRED = ("path", "label")
 # In lower case, with _ between words.

@@ -78,7 +78,7 @@ def leave_one_group_out(
     groups: dict[str, list[str]] = defaultdict(list)
     for utt, group in sorted(utt2group.items()):
         groups[group].append(utt)
-    names = sorted(groups, key=_numerical)
+    names = sorted(groups, key=numerical)
     if len(names) < 3:
         raise DataError(
             f"leave-one-{what}-out needs at least 3 {what}s (train, valid, test), "
@@ -132,46 +132,6 @@ def leave_one_speaker_out(
         DataError: As :func:`leave_one_group_out`.
     """
     return leave_one_group_out(utt2spk, valid_speaker)
-
-
-def leave_parts_out(
-    folds: Sequence[Fold], utt2part: Mapping[str, str], what: str = "part"
-) -> list[Fold]:
-    """Split what every fold tests by parts, and learn nothing of the tested part.
-
-    What is the same on both sides of a split, a sentence that all speakers say, is kept
-    apart besides what the folds keep apart. Every utterance is tested as often as
-    before; there is a fold for each part of a fold's test.
-
-    Args:
-        folds: Folds, by speaker, say.
-        utt2part: Part of every utterance, for example a third of the sentences.
-        what: What a part is made of in messages.
-
-    Returns:
-        Folds numbered from "1". Utterances of the tested part neither train nor
-        validate; validating and training ones may share parts.
-
-    Raises:
-        DataError: A fold has nothing of another part left to learn from, or to
-            validate.
-    """
-    split: list[Fold] = []
-    for fold in folds:
-        for part in sorted({utt2part[utt] for utt in fold.test}, key=_numerical):
-            train, valid = (
-                [utt for utt in utts if utt2part[utt] != part]
-                for utts in (fold.train, fold.valid)
-            )
-            test = [utt for utt in fold.test if utt2part[utt] == part]
-            if not train or not valid:
-                raise DataError(
-                    f"{'train' if valid else 'valid'} of fold {fold.name} has no "
-                    f"{what}s but those that are tested, such as that of {test[0]}: "
-                    f"add utterances of other {what}s"
-                )
-            split.append(Fold(str(len(split) + 1), train, valid, test))
-    return split
 
 
 def k_fold(
@@ -289,7 +249,7 @@ def read_folds(data_dir: PathLike) -> list[Fold]:
             message names all, up to 20.
     """
     root = Path(data_dir) / "folds"
-    names = sorted((p.name for p in root.glob("*") if p.is_dir()), key=_numerical)
+    names = sorted((p.name for p in root.glob("*") if p.is_dir()), key=numerical)
     if not names:
         raise DataError(
             f"{root} holds no folds: run stage 0 (data preparation), or write "
@@ -400,7 +360,7 @@ def _name_fault(name: str) -> str | None:
     return None
 
 
-def _numerical(name: str) -> tuple[int, int, str, str]:
+def numerical(name: str) -> tuple[int, int, str, str]:
     """Sort numbers of any length before other names, by what they count."""
     if not (name.isascii() and name.isdigit()):
         return (1, 0, "", name)

@@ -42,11 +42,12 @@ def faults_of(tables: Mapping[str, Table], classes: Collection[str]) -> list[str
     if not utt2spk.values:
         faults.append(f"{utt2spk.path} is empty: write a line for each utterance")
     faults += _word_faults(utt2spk, "speaker")
-    for name in ("utt2spk", "text", "utt2label", "utt2votes"):
+    for name in ("utt2spk", "text", "utt2label", "utt2votes", "utt2group"):
         faults += _silent_faults(tables[name], audio)
     faults += _unspoken_faults(audio, utt2spk)
     faults += _speaker_faults(tables["spk2utt"], utt2spk)
     faults += _word_faults(tables["utt2label"], "label")
+    faults += _word_faults(tables["utt2group"], "group")
     faults += _label_faults(tables["utt2label"], tables["classes"].path, classes)
     faults += _class_faults(tables["classes"])
     return faults + _vote_faults(tables["utt2votes"], set(classes))
@@ -62,6 +63,7 @@ KEYS = {
     "spk2utt": "speaker",
     "utt2label": "utterance",
     "utt2votes": "utterance",
+    "utt2group": "utterance",
     "classes": "class",
 }
 

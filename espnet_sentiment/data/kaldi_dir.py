@@ -2,10 +2,10 @@
 
 ``data/<set>/`` holds ``wav.scp text utt2spk spk2utt utt2label``, the list ``classes``
 of the labels that are allowed and, where the corpus has them, ``segments utt2votes
-reco2file_and_channel``; see https://kaldi-asr.org/doc/data_prep.html for the shared
-files. One that stage 0 did not write needs ``wav.scp`` and ``utt2spk``, for sentiment
-``utt2label``; without ``classes``, its labels are all that are allowed. Other files
-that Kaldi or ESPnet leave there mean nothing here.
+utt2group reco2file_and_channel``; see https://kaldi-asr.org/doc/data_prep.html for the
+shared files. One that stage 0 did not write needs ``wav.scp`` and ``utt2spk``, for
+sentiment ``utt2label``; without ``classes``, its labels are all that are allowed. Other
+files that Kaldi or ESPnet leave there mean nothing here.
 
 Names are in Unicode's form NFC, however they come in; paths stay as they are.
 """
@@ -55,6 +55,8 @@ class Utterance:
         channel: Side of a two-channel recording, ``A`` or ``B``; None for others.
         conversation: Conversation that it is of, where the corpus tells, and its
             recording does not: see :mod:`espnet_sentiment.data.overlap`.
+        group: What content it is of, a sentence or a scenario, see
+            :mod:`espnet_sentiment.data.content_folds`; one word.
     """
 
     utt: str
@@ -67,9 +69,10 @@ class Utterance:
     votes: Sequence[str] = ()
     channel: str | None = None
     conversation: str | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("utt", "speaker", "label"):
+        for name in ("utt", "speaker", "label", "group"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, nfc(given))
         if self.votes:
@@ -116,6 +119,7 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Pat
         "spk2utt": {speaker: " ".join(utts) for speaker, utts in spk2utt.items()},
         "utt2label": {u.utt: u.label for u in utterances if u.label is not None},
         "utt2votes": {u.utt: " ".join(u.votes) for u in utterances if u.votes},
+        "utt2group": {u.utt: u.group for u in utterances if u.group is not None},
         "classes": {u.label: "" for u in utterances if u.label is not None},
         "segments": {u.utt: _segment(u) for u in utterances if u.start is not None},
         "reco2file_and_channel": {
@@ -161,6 +165,8 @@ def _utterance_faults(u: Utterance) -> Iterator[str]:
         yield f"ids may not be empty or hold spaces: {u}: rename it"
     if u.label is not None and not is_word(u.label):
         yield f"utterance {u.utt}: bad label {u.label!r}: write one word"
+    if u.group is not None and not is_word(u.group):
+        yield f"utterance {u.utt}: bad group {u.group!r}: write one word"
     for vote in u.votes:
         if not is_word(vote):
             yield f"utterance {u.utt}: bad vote {vote!r}: write one word"
@@ -189,6 +195,7 @@ def _utterance_faults(u: Utterance) -> Iterator[str]:
 def name_faults(u: Utterance) -> Iterator[str]:
     """Say which of an utterance's names cannot be one, and what to do about it."""
     named = [("speaker", u.speaker), ("label", u.label or ""), ("utterance id", u.utt)]
+    named.append(("group", u.group or ""))
     for what, name in [*named, *(("vote", vote) for vote in u.votes)]:
         if fault := name_fault(name):
             yield f"the {what} {fault}: rename it"
@@ -224,6 +231,7 @@ class KaldiDir:
     utt2label: dict[str, str]
     segments: dict[str, str]
     utt2votes: dict[str, str]
+    utt2group: dict[str, str]
     classes: list[str]
     channels: dict[str, str]
 
@@ -264,6 +272,7 @@ def read_kaldi_dir(path: PathLike) -> KaldiDir:
         utt2label=labels,
         segments=values["segments"],
         utt2votes=values["utt2votes"],
+        utt2group=values["utt2group"],
         classes=classes,
         channels={
             recording: row.split()[1]

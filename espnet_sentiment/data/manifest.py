@@ -2,7 +2,8 @@
 
 Columns: ``path`` and ``label``; where the corpus has them ``speaker``, ``start`` and
 ``end`` (seconds), ``channel`` (A or B, 0 or 1), ``text``, ``votes`` (the annotators'
-single votes), ``utt`` (utterance id), and ``split`` (train, valid, test) or ``fold``
+single votes), ``group`` (what content it is of, see ``data.content_folds``), ``utt``
+(utterance id), and ``split`` (train, valid, test) or ``fold``
 (name of the fold that tests the utterance). Other names of them: ``data.columns``.
 """
 
@@ -18,6 +19,7 @@ from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.core.names import nfc
 from espnet_sentiment.data.class_folders import metadata_table, read_folder
 from espnet_sentiment.data.columns import name_rows
+from espnet_sentiment.data.content_folds import leave_content_out
 from espnet_sentiment.data.encoding import EncodingError
 from espnet_sentiment.data.folds import (
     PARTS,
@@ -37,6 +39,7 @@ from espnet_sentiment.data.rows import LeftOutError, RowReader
 from espnet_sentiment.data.table import Table
 
 RECORD = "manifest.json"  # of a data directory: how its table was read
+SPEAKER_AND_GROUP = "speaker+group"
 DEFAULT_FOLDS = 5  # where a table names no speakers
 LISTED = 20
 MANY = 10  # utterances; where so many have a speaker each, speakers are unknown
@@ -357,8 +360,8 @@ def make_folds(
     Args:
         manifest: The corpus.
         scheme: ``given`` by the column split or fold, ``speaker`` to leave one speaker
-            out, or a number k for k folds; empty takes what is given, else speakers,
-            else five folds.
+            out, ``speaker+group`` to leave the tested groups out, too, or a number k
+            for k folds; empty takes what is given, else speakers, else five folds.
         say: Where to tell what the manifest leaves open.
 
     Raises:
@@ -370,6 +373,8 @@ def make_folds(
         manifest.utt2label,
         ", by --map label=COLUMN, or --map_label 0=anger,1=joy (or a file of that)",
     )
+    if scheme == SPEAKER_AND_GROUP:
+        return _leave_groups_out(manifest, say)
     if undecided := [u for u in manifest.utterances if u.label is None]:
         return _with_undecided(manifest, undecided, scheme, say)
     has_given = bool(manifest.utt2split or manifest.utt2fold)
@@ -383,7 +388,8 @@ def make_folds(
     scheme = scheme or ("given" if has_given else "speaker")
     if not re.fullmatch("given|speaker|[1-9][0-9]*", scheme):
         raise DataError(
-            f"--folds {scheme}: choose given, speaker, or a number of folds, 5, say"
+            f"--folds {scheme}: choose given, speaker, {SPEAKER_AND_GROUP}, or a "
+            "number of folds, 5, say"
         )
     if scheme == "given" and not has_given:
         raise DataError(
@@ -407,6 +413,25 @@ def make_folds(
     except DataError as error:
         raise DataError(
             f"{manifest.path}: --folds {scheme}: {error}, or give a column split"
+        ) from None
+
+
+def _leave_groups_out(manifest: Manifest, say: Callable[[str], None]) -> list[Fold]:
+    """Leave one speaker out, and of the others what is of the tested groups."""
+    without = [u.utt for u in manifest.utterances if u.group is None]
+    if without:
+        raise DataError(
+            f"{manifest.path}: --folds {SPEAKER_AND_GROUP} needs a column group, and a "
+            f"name in every row; {len(without)} have none, {without[0]} first: fill it "
+            "in, or name the column, --map group=COLUMN"
+        )
+    folds = make_folds(manifest, "speaker", say)
+    try:
+        groups = {u.utt: u.group or "" for u in manifest.utterances}
+        return leave_content_out(folds, groups)
+    except DataError as error:
+        raise DataError(
+            f"{manifest.path}: --folds {SPEAKER_AND_GROUP}: {error}"
         ) from None
 
 

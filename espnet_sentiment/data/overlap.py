@@ -9,6 +9,8 @@ better than it does on others. Counted are, of every fold and of all together:
   cut out of a recording is the same as others if half of it or more lies in them;
 - conversations: what the corpus says (``Utterance.conversation``), otherwise the
   recording, both sides, that an utterance is cut from; else they are not known;
+- groups of content, where the corpus has any (``Utterance.group``): folds may keep them
+  apart, see :mod:`espnet_sentiment.data.content_folds`;
 - texts, letter case and white space aside. Many corpora have actors say the same
   sentences by design.
 """
@@ -26,7 +28,8 @@ from espnet_sentiment.data.same_content import same_content
 if TYPE_CHECKING:
     from espnet_sentiment.data.kaldi_dir import Utterance
 
-KINDS = ("speakers", "recordings", "conversations", "texts")
+GROUPS = "groups"
+KINDS = ("speakers", "recordings", "conversations", "texts", GROUPS)
 EXAMPLES = 20  # pairs of recordings that are kept
 WHOLE = float("inf")  # end, in seconds, of what is not cut
 
@@ -65,7 +68,8 @@ def overlap(utterances: Iterable["Utterance"], folds: Sequence[Fold]) -> dict[st
         JSON-like: ``all`` and, by name, ``folds``. Each has for ``test`` and ``valid``
         and every kind ``n``, how many are tested or validate; how many of them also
         ``train`` and, of test, ``valid``; and, of the ``n_utterances``, how many are of
-        one that trains, ``utterances``. A kind is None where nothing is known. All
+        one that trains, ``utterances``. A kind is None where nothing is known; groups
+        lack then, and have ``valid_utterances``, of one that validates, too. All
         counts things once, however many folds test them, and utterances once a fold.
         ``unknown_speakers`` is the number of utterances whose speaker is not known,
         ``same_recordings`` has pairs of utterances, tested or validating and training.
@@ -73,19 +77,21 @@ def overlap(utterances: Iterable["Utterance"], folds: Sequence[Fold]) -> dict[st
     by_id = {u.utt: u for u in utterances}
     files = _contents(by_id, folds)
     kinds = _kinds(by_id, files)
+    if not kinds[GROUPS].items:
+        del kinds[GROUPS]
     pairs: dict[tuple[str, str], None] = {}
     found = {}
     for fold in folds:
         parts = {p: [u for u in _part(fold, p) if u in by_id] for p in PARTS}
         found[fold.name] = {
-            part: {name: _compare(kinds[name], part, parts) for name in KINDS}
+            part: {name: _compare(kind, part, parts) for name, kind in kinds.items()}
             for part in ("test", "valid")
         }
         for part in ("test", "valid"):
             pairs |= dict.fromkeys(found[fold.name][part]["recordings"]["pairs"])
     return {
-        "all": _counts(list(found.values())),
-        "folds": {name: _counts([of_fold]) for name, of_fold in found.items()},
+        "all": _counts(list(found.values()), kinds),
+        "folds": {name: _counts([of_fold], kinds) for name, of_fold in found.items()},
         "unknown_speakers": len(by_id) - len(kinds["speakers"].items),
         "same_recordings": [list(pair) for pair in sorted(pairs)[:EXAMPLES]],
     }
@@ -141,6 +147,7 @@ def _kinds(
         ),
         "conversations": known(conversation),
         "texts": known(lambda u: _plain(u.text) or None),
+        GROUPS: known(lambda u: u.group),
     }
 
 
@@ -216,15 +223,16 @@ def _compare(
         "items": {kind.items[utt] for utt in utts},
         "n_utterances": len(parts[part]),
         "utterances": len(found["train"]),
+        "valid_utterances": len(found.get("valid", ())),
         "pairs": list(found["train"].items()),
         **{other: {kind.items[u] for u in shared} for other, shared in found.items()},
     }
 
 
-def _counts(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _counts(folds: Sequence[Mapping[str, Any]], kinds: Iterable[str]) -> dict[str, Any]:
     """Count what ``_compare`` found, of several folds together."""
     counts: dict[str, Any] = {}
-    for part, kind in itertools.product(("test", "valid"), KINDS):
+    for part, kind in itertools.product(("test", "valid"), kinds):
         found = [fold[part][kind] for fold in folds]
         items = set().union(*(f["items"] for f in found))
         counts.setdefault(part, {})[kind] = items and {
@@ -237,5 +245,8 @@ def _counts(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "utterances": sum(f["utterances"] for f in found),
             "n_utterances": sum(f["n_utterances"] for f in found),
         }
+        if items and kind == GROUPS and part == "test":
+            shared = sum(f["valid_utterances"] for f in found)
+            counts[part][kind]["valid_utterances"] = shared
         counts[part][kind] = counts[part][kind] or None
     return counts

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from espnet_sentiment.data.overlap import KINDS
+from espnet_sentiment.data.overlap import GROUPS, KINDS
 
 UNKNOWN = "unknown"
 TITLE = "speakers in train"  # of the column
 NOTE = (
     f"{TITLE}: how many of the tested speakers also train. Where any does, the scores "
-    "are not those of new speakers.\n"
+    "are not those of new speakers. Groups are of content: data/<set>/utt2group.\n"
 )
 SENTENCE = "Tested speakers that also train: {}."
 WARNED = {
@@ -22,6 +22,8 @@ WARNED = {
 def cell(overlap: Mapping[str, Any] | None) -> str:
     """Say beside WA and UA how many tested speakers train, and recordings if any do.
 
+    So are groups of content, if the corpus has any.
+
     Args:
         overlap: What was counted; None, or nothing that ``overlap`` returned, is said
             to be unknown.
@@ -32,6 +34,8 @@ def cell(overlap: Mapping[str, Any] | None) -> str:
         recordings = tested["recordings"]
         if recordings and int(recordings["train"]):
             said += f"; recordings {_share(recordings, 'train')}"
+        if groups := tested.get(GROUPS):
+            said += f"; groups {_share(groups, 'train')}"
         return said
     except (KeyError, TypeError, ValueError, OverflowError):
         return UNKNOWN
@@ -53,8 +57,13 @@ def lines(overlap: Mapping[str, Any]) -> Iterator[str]:
     yield "tested that also train: " + ", ".join(
         f"{kind} {_share(tested[kind], 'train')}"
         for kind in KINDS
-        if tested[kind] is not None or kind == "speakers"
+        if tested.get(kind) is not None or kind == "speakers"
     )
+    if groups := tested.get(GROUPS):
+        yield (
+            f"of {groups['n_utterances']} tested utterances, {groups['utterances']} "
+            f"have their group in train, {groups['valid_utterances']} in valid"
+        )
     for verb, counts, part in (
         ("tested that also validate", tested, "valid"),
         ("validating that also train", validating, "train"),

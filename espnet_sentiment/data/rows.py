@@ -105,6 +105,7 @@ class RowReader:
             end=end,
             votes=self._votes(row.get("votes", "")),
             channel=channel,
+            group=self.word(row, "group") if row.get("group") else None,
         )
 
     def word(self, row: Row, column: str) -> str | None:

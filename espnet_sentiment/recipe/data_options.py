@@ -48,8 +48,9 @@ def add_fold_options(parser: argparse.ArgumentParser) -> None:
         "--folds",
         default="",
         help="given: by the column split or fold (default, where there is one); "
-        "speaker: leave one speaker out (default else); or a number of folds (default "
-        "without speakers: 5)",
+        "speaker: leave one speaker out (default else); speaker+group: the tested "
+        "groups, too, by the column group; or a number of folds (default without "
+        "speakers: 5)",
     )
     parser.add_argument(
         "--no_majority",

@@ -12,7 +12,14 @@ from espnet_sentiment.data.overlap import overlap
 
 OVERLAP = "overlap.json"
 # What it is counted from, of directories that stage 0 did not write.
-TABLES = ("wav.scp", "utt2spk", "text", "segments", "reco2file_and_channel")
+TABLES = (
+    "wav.scp",
+    "utt2spk",
+    "text",
+    "segments",
+    "reco2file_and_channel",
+    "utt2group",
+)
 
 
 def write_overlap(
@@ -76,6 +83,7 @@ def _utterances(data: KaldiDir) -> list[Utterance]:
                 start=audio.start,
                 end=audio.end,
                 channel=audio.channel,
+                group=data.utt2group.get(utt),
             )
         )
     return found

@@ -130,11 +130,19 @@ def _read(corpus: Corpus | Callable[[], Corpus], data_dir: Path) -> _Complete:
 def _describe(corpus: _Complete) -> dict[str, str]:
     """Hash all of a corpus; of its recordings, which are large, size and time."""
     return {
-        "utterances": sha256_of([dataclasses.asdict(u) for u in corpus.utterances]),
+        "utterances": sha256_of(list(map(_row, corpus.utterances))),
         "recordings": stat_hash(sorted({u.wav for u in corpus.utterances})),
         "folds": sha256_of(list(map(_listed, corpus.folds))),
         "files": sha256_of(dict(corpus.files)),
     }
+
+
+def _row(utterance: Utterance) -> dict:
+    """Return an utterance; ``group``, which may lack, where there is one."""
+    row = dataclasses.asdict(utterance)
+    if utterance.group is None:
+        del row["group"]
+    return row
 
 
 def _listed(fold: Fold) -> dict[str, str | list[str]]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.content_folds import leave_content_out
+from espnet_sentiment.data.folds import Fold, leave_one_speaker_out
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.listing import is_recording
 from espnet_sentiment.recipe.prepare import (
@@ -68,6 +70,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--all_classes", action="store_true", help="all seven emotions, not the four"
     )
+    parser.add_argument(
+        "--folds",
+        default="speaker",
+        choices=("speaker", "speaker+sentence"),
+        help="leave one speaker out, or the tested sentences, too",
+    )
     return parser.parse_args(argv)
 
 
@@ -111,6 +119,7 @@ def to_utterance(wav: Path) -> Utterance:
         speaker=match["speaker"],
         label=EMOTIONS[emotion],
         text=SENTENCES[sentence],
+        group=sentence,
     )
 
 
@@ -141,11 +150,27 @@ def fetch(downloads: Path) -> Path:
     return corpus
 
 
-def read_corpus(wavs: list[Path], classes: Mapping[str, int]) -> Corpus:
-    """Read the utterances of some classes; warn if some are missing."""
+def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
+    """Split the utterances.
+
+    Args:
+        scheme: ``speaker`` tests each speaker once, the next one validates.
+            ``speaker+sentence`` tests of each speaker a third of the sentences at a
+            time, which neither train nor validate then.
+        utterances: What to split.
+    """
+    folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
+    if scheme == "speaker":
+        return folds
+    return leave_content_out(folds, {u.utt: u.group for u in utterances}, "sentence")
+
+
+def read_corpus(wavs: list[Path], classes: Mapping[str, int], scheme: str) -> Corpus:
+    """Read the utterances of some classes and split them; warn if some are missing."""
     utterances = [to_utterance(wav) for wav in wavs]
     check_counts(Counter(u.label for u in utterances), classes)
-    return Corpus([u for u in utterances if u.label in classes])
+    kept = [u for u in utterances if u.label in classes]
+    return Corpus(kept, make_folds(scheme, kept))
 
 
 def main(argv=None) -> None:
@@ -160,8 +185,12 @@ def main(argv=None) -> None:
     classes = FOUR_CLASSES | (OTHER_CLASSES if args.all_classes else {})
     prepare(
         args.data_dir,
-        lambda: read_corpus(wavs, classes),
-        {"wavs": stat_hash(p.resolve() for p in wavs), "all": args.all_classes},
+        lambda: read_corpus(wavs, classes, args.folds),
+        {
+            "wavs": stat_hash(p.resolve() for p in wavs),
+            "all": args.all_classes,
+            "folds": args.folds,
+        },
     )
 
 

@@ -44,6 +44,7 @@ UTTERANCE = re.compile(
     r"(?P<dialog>(?P<session>Ses0[1-5])[FM]_(?P<kind>impro|script)\w*)"
     r"_(?P<gender>[FM])(?P<turn>\w+)"
 )
+TAKE = re.compile(r"(?<=\d)[a-z]+$")
 LABEL = re.compile(r"\[[^]]*\]\s+(?P<utt>\S+)\s+(?P<code>\S+)")
 # C-E<n> is an external evaluator; C-F<n> and C-M<n> are the actors themselves.
 VOTE = re.compile(r"C-E\d+:(?P<categories>[^(]*)")
@@ -71,6 +72,16 @@ class Turn:
         """Session and the gender of who speaks, such as Ses01M."""
         match = UTTERANCE.fullmatch(self.utt)
         return match["session"] + match["gender"]
+
+    @property
+    def scenario(self) -> str:
+        """What the dialog is about: its name without session and actor, impro03.
+
+        ``impro05a`` and ``impro05b`` are takes of impro05; the parts of a script,
+        script01_1 and script01_2, are scenarios of their own.
+        """
+        dialog = UTTERANCE.fullmatch(self.utt)["dialog"]
+        return TAKE.sub("", dialog.partition("_")[2])
 
     @property
     def improvised(self) -> bool:

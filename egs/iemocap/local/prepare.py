@@ -25,6 +25,7 @@ from iemocap import (
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError, refuse
+from espnet_sentiment.data.content_folds import leave_content_out
 from espnet_sentiment.data.folds import (
     Fold,
     leave_one_group_out,
@@ -74,8 +75,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--folds",
         default="speaker",
-        choices=("speaker", "session", "espnet"),
-        help="leave one speaker out, leave one session out, or ESPnet's split",
+        choices=("speaker", "speaker+scenario", "session", "espnet"),
+        help="leave one speaker out, the tested scenarios, too, leave one session out, "
+        "or ESPnet's split",
     )
     parser.add_argument(
         "--improvised_only", action="store_true", help="no scripted dialogs"
@@ -131,6 +133,7 @@ def to_utterances(
             text=text.get(turn.utt, ""),
             votes=[vote(categories) for categories in turn.votes],
             conversation=turn.utt.rpartition("_")[0],
+            group=turn.scenario,
         )
         for turn in turns
     ]
@@ -161,11 +164,14 @@ def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
 
     Args:
         scheme: ``speaker`` tests each speaker once, the other speaker of the session
-            validates; ``session`` tests each session once, the next one validates;
-            ``espnet`` is the split of ESPnet's egs2/iemocap: see :func:`espnet_fold`.
+            validates; ``speaker+scenario`` tests of each speaker a third of the
+            scenarios at a time, which neither train nor validate then: see
+            :func:`leave_content_out`; ``session`` tests each session once, the next
+            one validates; ``espnet`` is the split of ESPnet's egs2/iemocap: see
+            :func:`espnet_fold`.
         utterances: What to split.
     """
-    groups = {u.utt: GROUPS[scheme](u) for u in utterances}
+    groups = {u.utt: KEPT_APART[scheme.partition("+")[0]](u) for u in utterances}
     utt2group = {u.utt: groups[u.utt] for u in utterances if u.label is not None}
     if scheme == "espnet":
         folds = [espnet_fold(sorted(utt2group))]
@@ -175,11 +181,15 @@ def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
         pairs = itertools.permutations(set(utt2group.values()), 2)
         other = {a: b for a, b in pairs if a[:-1] == b[:-1]}
         folds = leave_one_speaker_out(utt2group, other)
-    return let_train(folds, groups) if len(groups) > len(utt2group) else folds
+    if len(groups) > len(utt2group):
+        folds = let_train(folds, groups)
+    if scheme != "speaker+scenario":
+        return folds
+    return leave_content_out(folds, {u.utt: u.group for u in utterances}, "scenario")
 
 
 # What an utterance is of that no two parts of a fold share.
-GROUPS: Mapping[str, Callable[[Utterance], str]] = {
+KEPT_APART: Mapping[str, Callable[[Utterance], str]] = {
     "speaker": lambda u: u.speaker,
     "session": lambda u: u.speaker[:-1],
     # What ESPnet's split goes by: the session, and who wears the markers.

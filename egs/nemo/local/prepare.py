@@ -17,11 +17,8 @@ from pathlib import Path
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError, refuse
-from espnet_sentiment.data.folds import (
-    Fold,
-    leave_one_speaker_out,
-    leave_parts_out,
-)
+from espnet_sentiment.data.content_folds import leave_content_out
+from espnet_sentiment.data.folds import Fold, leave_one_speaker_out
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.listing import find_recordings
 from espnet_sentiment.data.records import read_table_file
@@ -51,7 +48,6 @@ CLASSES = {
     "sadness": 769,
     "surprised": 669,
 }
-SENTENCE_PARTS = 3
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -132,7 +128,9 @@ def read_utterances(table: Path, wavs: Mapping[str, Path]) -> list[Utterance]:
             fault = f"samples/{file} is not there, under no suffix"
         else:
             wav = str(wavs[utt].resolve())
-            utterances[utt] = Utterance(utt, wav, speaker, emotion, text)
+            utterances[utt] = Utterance(
+                utt, wav, speaker, emotion, text, group=name["sentence"]
+            )
             continue
         faults.append(f"{read.place(number)}: {fault}")
     if faults:
@@ -180,9 +178,7 @@ def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
     folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
     if scheme == "speaker":
         return folds
-    numbers = {u.utt: int(NAME.fullmatch(u.utt)["sentence"]) for u in utterances}
-    thirds = {utt: str(number % SENTENCE_PARTS) for utt, number in numbers.items()}
-    return leave_parts_out(folds, thirds, what="sentence")
+    return leave_content_out(folds, {u.utt: u.group for u in utterances}, "sentence")
 
 
 def read_corpus(table: Path, wavs: Mapping[str, Path], scheme: str) -> Corpus:

@@ -26,6 +26,7 @@ import ms98
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.content_folds import keep_apart
 from espnet_sentiment.data.folds import PARTS, Fold, let_train
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.recipe.prepare import Corpus, get_parser, prepare, say
@@ -35,7 +36,7 @@ from espnet_sentiment.recipe.stage import content_hash, stat_hash
 # validate and the first to test.
 ROWS, VALID, TEST = 52293, 47056, 49673
 HELD_OUT = 0.05  # of the speakers, to validate and to test each (paper, Section 3.1)
-SPLITS = ("espnet", "speaker")
+SPLITS = ("espnet", "speaker", "conversation")
 MIN_VOTES = 3
 
 
@@ -75,7 +76,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--ms98", default="", help="folder of the MS98 transcripts (below --swbd)"
     )
     parser.add_argument(
-        "--split", choices=SPLITS, default="espnet", help="by row, or by speaker"
+        "--split",
+        choices=SPLITS,
+        default="espnet",
+        help="by row; by speaker; or by speaker with no conversation in two parts",
     )
     parser.add_argument(
         "--no_majority",
@@ -106,6 +110,7 @@ def to_utterance(
         end=row.end,
         votes=row.votes,
         channel=segment.channel,
+        group=row.conversation,
     )
 
 
@@ -117,22 +122,46 @@ def make_fold(
 ) -> Fold:
     """Split the utterances, given by row, see the functions below.
 
+    Those without a label train where nobody of their part or speaker is scored, see
+    :func:`let_train`.
+
     Raises:
         DataError: A part is empty.
     """
-    if split == "speaker":
-        fold = split_by_speaker({u.utt: u.speaker for u in utterances.values()})
+    decided = {name: u for name, u in utterances.items() if u.label is not None}
+    if split == "espnet":
+        fold = split_by_row(row_numbers(rows, decided), len(rows))
     else:
-        fold = split_by_row(row_numbers(rows, utterances), len(rows))
+        fold = split_by_speaker({u.utt: u.speaker for u in decided.values()})
+    if len(decided) < len(utterances):
+        (fold,) = let_train([fold], groups(split, rows, utterances))
+    if split == "conversation":
+        fold = apart(fold, {u.utt: u.group for u in utterances.values()})
     if empty := [part for part in PARTS if not getattr(fold, part)]:
         remedy = "take more rows of the release"
         if n_unmatched:
             remedy = f"{n_unmatched} have no segment, check --swbd and --ms98"
         raise DataError(
-            f"--split {split} of {len(rows)} rows, {len(utterances)} of them "
+            f"--split {split} of {len(rows)} rows, {len(decided)} of them "
             f"utterances, leaves none for {empty[0]}: {remedy}"
         )
     return fold
+
+
+def apart(fold: Fold, utt2conversation: Mapping[str, str]) -> Fold:
+    """Leave out what is of a scored conversation; say how much that is.
+
+    Callers speak in several conversations, each with others: no split of callers parts
+    the conversations, too.
+    """
+    kept = keep_apart(fold, utt2conversation)
+    counts = ", ".join(
+        f"{len(getattr(fold, part)) - len(getattr(kept, part))} of "
+        f"{len(getattr(fold, part))} that {verb}"
+        for part, verb in (("train", "would train"), ("valid", "would validate"))
+    )
+    say(f"left out, since the other side of their conversation is scored: {counts}")
+    return kept
 
 
 def row_numbers(
@@ -219,8 +248,8 @@ def check_speakers(utterances: list[Utterance], split: str) -> None:
         f"{unknown[0]} first"
     )
     remedy = "put LDC97S62's conv_tab.csv, which names them, below --swbd"
-    if split == "speaker":
-        raise DataError(f"{message}, but --split speaker needs them: {remedy}")
+    if split != "espnet":
+        raise DataError(f"{message}, but --split {split} needs them: {remedy}")
     say(f"WARNING: {message}; each counts as a speaker of its own: {remedy}")
 
 
@@ -276,10 +305,7 @@ def read_corpus(
         if row.utt in matched
     }
     check_speakers(list(utterances.values()), split)
-    decided = {name: u for name, u in utterances.items() if u.label is not None}
-    fold = make_fold(split, rows, decided, len(why))
-    if len(decided) < len(utterances):
-        (fold,) = let_train([fold], groups(split, rows, utterances))
+    fold = make_fold(split, rows, utterances, len(why))
     unmatched = [row for row in taken if row.utt in why]
     lines = [f"{r.utt}\t{r.start}\t{r.end}\t{why[r.utt]}\n" for r in unmatched]
     return Corpus(utterances.values(), [fold], {"unmatched": "".join(lines)})
@@ -289,7 +315,7 @@ def groups(
     split: str, rows: list[ldc.Row], utterances: Mapping[str, Utterance]
 ) -> dict[str, str]:
     """Return what an utterance is of that no two parts share: a part, or a speaker."""
-    if split == "speaker":
+    if split != "espnet":
         return {u.utt: u.speaker for u in utterances.values()}
     fold = split_by_row(row_numbers(rows, utterances), len(rows))
     return {utt: part for part in PARTS for utt in getattr(fold, part)}

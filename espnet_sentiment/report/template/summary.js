@@ -2,7 +2,7 @@
 // How many of what is tested the model has learned from, which makes scores better.
 function overlapLine() {
   const tested = data.overlap?.test ?? {};
-  const kinds = ["speakers", "recordings", "conversations", "texts"];
+  const kinds = ["speakers", "recordings", "conversations", "texts", "groups"];
   const shares = kinds.map((kind) => [kind, tested[kind]
     ? t("results.share", {n: tested[kind].train, all: tested[kind].n}) : t("results.unknown")]);
   const warned = ["speakers", "recordings", "conversations"].some((kind) => tested[kind]?.train);
