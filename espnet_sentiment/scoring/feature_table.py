@@ -19,7 +19,14 @@ from espnet_sentiment.scoring.cells import (
     test_cells,
 )
 from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.paper import BASE, FEATURES, HUMAN, MAJORITY, TABLE2
+from espnet_sentiment.scoring.paper import (
+    BASE,
+    FEATURES,
+    HUMAN,
+    MAJORITY,
+    TABLE2,
+    UNTRAINED,
+)
 from espnet_sentiment.scoring.tables import (
     markdown,
     overlap_cell,
@@ -34,7 +41,8 @@ HEADER = ["input features", "architecture", "encoder", "seeds"]
 HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)", TITLE]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
-    "is any frozen pre-trained encoder, HuBERT and the like included. Human: how far "
+    "is any frozen pre-trained encoder, HuBERT and the like included; random weights is "
+    "one that was never trained. Human: how far "
     "single annotators agree with the label on average; majority class: always the "
     "largest.\n"
 )
@@ -56,7 +64,7 @@ def feature_records(
     """
     records: list[Record] = []
     notes: list[str] = []
-    for features in FEATURES:
+    for features in (*FEATURES, UNTRAINED):
         group = [model for model in models if model.features == features]
         for model in sorted(group, key=lambda m: (m.encoder, -m.mean("ua"))):
             records.append(
