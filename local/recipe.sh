@@ -294,5 +294,8 @@ if [[ $align_words == true ]] && wanted 1; then
   features --data_dir "data/$corpus" --encoder conf/encoder/fbank.yaml # an RNN-T aligns it
 fi
 for ((i = 0; i < ${#runs[@]}; i += 2)); do run_stages "${runs[i]}" "${runs[i + 1]}"; done
-if wanted 6; then module tables --data_dir "data/$corpus" --encoder "$encoder"; fi
+if wanted 6; then
+  module tables --data_dir "data/$corpus" --encoder "$encoder" \
+    ${channel:+--channel "$channel"}
+fi
 echo "[recipe] stages $stage to $stop_stage: $SECONDS s in all" >&2

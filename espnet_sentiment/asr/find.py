@@ -42,6 +42,11 @@ def find_asr_model(config: Mapping) -> ASRModel:
     name, conf = config["encoder"], config["encoder_conf"]
     if name not in FINDERS:
         raise DataError(f"encoder {name or 'none'} has no decoder: {ASR_MODELS}")
+    if conf.get("random_weights") is not None:
+        raise DataError(
+            "an encoder with random_weights has learned no words: name the trained "
+            "one, by --transcripts conf/encoder/x.yaml, or do without --align_words"
+        )
     return FINDERS[name](conf["model"], conf.get("download_dir"))
 
 

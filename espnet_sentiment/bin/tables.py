@@ -9,6 +9,7 @@ from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of, write_text
 from espnet_sentiment.core.lock import writing
 from espnet_sentiment.core.stamp import read_stamp
+from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import SIZES, features_dir
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
@@ -19,6 +20,7 @@ from espnet_sentiment.scoring.paper import SOURCE
 from espnet_sentiment.scoring.tables import write_csv
 
 if TYPE_CHECKING:
+    from espnet_sentiment.report.references import References
     from espnet_sentiment.scoring.models import Model
 
 ALGORITHM = 4
@@ -31,6 +33,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--exp", default="exp", help="folder of experiments")
     parser.add_argument("--dump", default="dump", help="folder of features")
     add_table_arguments(parser)
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        help="channel of recordings with several that reco2file_and_channel lacks",
+    )
     return parser
 
 
@@ -42,20 +49,27 @@ def main(argv=None) -> None:
 def write_tables(args: argparse.Namespace) -> None:
     """Write ``TABLES_<set>.{md,tex}`` and ``table{1,2,3}_<set>.{csv,tex}``, print one.
 
+    Beside them stands ``references_<set>.json``, where the set has folds.
+
     Args:
-        args: ``data_dir``, ``exp``, ``dump`` and the options of
+        args: ``data_dir``, ``exp``, ``dump``, ``channel`` and the options of
             ``add_table_arguments``.
 
     Raises:
         DataError: The data directory is missing, or nothing of it was scored.
     """
+    from espnet_sentiment.report.references import find_references
     from espnet_sentiment.scoring.models import read_models
 
     exp, data = Path(args.exp), read_kaldi_dir(args.data_dir)
     corpus = data.path.name
     # Labels alone, without folds, make a table of earlier results.
     has_folds = (data.path / "folds").is_dir()
-    tested = tested_set(data, read_folds(data.path)) if has_folds else None
+    folds = read_folds(data.path) if has_folds else []
+    tested = tested_set(data, folds) if folds else None
+    dump, references = Path(args.dump), None
+    if folds:
+        references = find_references(exp, data, folds, args.channel)
     models = read_models(exp, corpus, tested)
     stage = Stage(
         "stage 6: tables",
@@ -67,6 +81,8 @@ def write_tables(args: argparse.Namespace) -> None:
                 kind: content_hash([features_dir(args.dump, kind, corpus) / table])
                 for kind, table in SIZES.items()
             },
+            "references": references and references.inputs,
+            "channel": args.channel,
             "base": args.base,
             "encoder": Path(args.encoder).stem if args.encoder else None,
         },
@@ -75,14 +91,16 @@ def write_tables(args: argparse.Namespace) -> None:
     if not stage.is_done():
         with writing(exp / f"TABLES_{corpus}.md", wait=True):
             stage.start()
-            stage.finish(None, _write(stage.inputs, exp, data, models, Path(args.dump)))
+            stage.finish(
+                None, _write(stage.inputs, exp, data, models, dump, references)
+            )
     print((exp / f"TABLES_{corpus}.md").read_text(encoding="utf-8"))
 
 
 def last_asked(exp: Path, corpus: str) -> dict[str, Any]:
-    """Return ``base`` and ``encoder`` of the tables that there are, as options.
+    """Return ``base``, ``encoder`` and ``channel`` of the tables that there are.
 
-    Who asks for none of the two then leaves to a recipe what it wrote.
+    As options; who asks for none of them then leaves to a recipe what it wrote.
 
     Args:
         exp: Folder of experiments.
@@ -95,6 +113,7 @@ def last_asked(exp: Path, corpus: str) -> dict[str, Any]:
     return {
         "base": stamp.inputs.get("base"),
         "encoder": encoder and f"{encoder}.yaml",
+        "channel": stamp.inputs.get("channel"),
     }
 
 
@@ -108,6 +127,7 @@ def _write(
     data: KaldiDir,
     models: Sequence["Model"],
     dump: Path,
+    references: "References | None",
 ) -> list[Path]:
     """Write the tables and return the files."""
     # Here, so that a run with nothing to do is quick.
@@ -122,7 +142,10 @@ def _write(
     corpus = data.path.name
     base = choose_base(models, asked["base"], asked["encoder"])
     amounts = data_table.data_records(data, dump)
-    by_features, notes2 = feature_table.feature_records(models, base, data.utt2spk)
+    found = references.read() if references else None
+    by_features, notes2 = feature_table.feature_records(
+        models, base, data.utt2spk, found
+    )
     ablation, notes3 = ablation_table.ablation_records(models, data.utt2spk)
     markdown = "\n".join(
         [
@@ -136,6 +159,8 @@ def _write(
         ]
     )
     files = [exp / f"TABLES_{corpus}.{suffix}" for suffix in ("md", "tex")]
+    if references:
+        files.append(references.path)
     made = [
         (data_table.columns(amounts), amounts, [data_table.data_table(amounts)]),
         (

@@ -29,7 +29,9 @@ def run(args: argparse.Namespace) -> int:
     exp = None if args.exp is None else str(Path(args.exp).absolute())
     with open_recipe(args) as named:
         named.exp = exp or "exp"
+        asked = last_asked(Path(named.exp), Path(named.data_dir).name)
+        named.channel = asked.pop("channel", None)
         if named.base is None and named.encoder is None:
-            vars(named).update(last_asked(Path(named.exp), Path(named.data_dir).name))
+            vars(named).update(asked)
         write_tables(named)
     return 0

@@ -15,6 +15,7 @@ from espnet_sentiment.encoder.huggingface_files import (
 )
 from espnet_sentiment.encoder.layers import LayerChoice
 from espnet_sentiment.encoder.no_random import NoRandomOnMeta
+from espnet_sentiment.encoder.random_weights import check_seed, draw
 
 if TYPE_CHECKING:
     from transformers import (
@@ -40,11 +41,13 @@ class HuggingFaceEncoder(BackboneEncoder):
         layer: ``last``, a layer's number, several, or ``weighted_sum``.
         subsample: Frames averaged to one.
         download_dir: Where downloads are kept; None is the Hub's own cache.
+        random_weights: Seed of untrained weights, which replace the model's; None takes
+            the model's.
 
     Raises:
         DataError: The model's files are missing or unreadable, or the architecture is
             no speech encoder that can be read here.
-        ValueError: There is no such layer.
+        ValueError: There is no such layer, or ``random_weights`` is no seed.
     """
 
     @typechecked
@@ -54,14 +57,21 @@ class HuggingFaceEncoder(BackboneEncoder):
         layer: LayerChoice = "last",
         subsample: int = 1,
         download_dir: str | None = None,
+        random_weights: int | None = None,
     ):
+        check_seed(random_weights)
         directory = find_huggingface(model, download_dir)
         huggingface_files(directory)
-        backbone = build_backbone(directory, layer)
-        super().__init__(str(directory), backbone, layer, subsample)
+        backbone = build_backbone(directory, layer, random_weights)
+        name = str(directory)
+        if random_weights is not None:
+            name += f", untrained (random weights, seed {random_weights})"
+        super().__init__(name, backbone, layer, subsample)
 
 
-def build_backbone(directory: Path, layer: LayerChoice) -> Backbone:
+def build_backbone(
+    directory: Path, layer: LayerChoice, random_weights: int | None = None
+) -> Backbone:
     """Load a model's encoder and wrap it by how it takes its input.
 
     Raises:
@@ -77,7 +87,7 @@ def build_backbone(directory: Path, layer: LayerChoice) -> Backbone:
     from espnet_sentiment.encoder.whisper_kin import is_kin as is_whisper_kin
 
     name = str(directory)
-    model, extractor = load_pretrained(directory)
+    model, extractor = load_pretrained(directory, random_weights=random_weights)
     if model.config.model_type == "whisper":
         return WhisperBackbone(model, extractor, name)
     encoder = audio_tower(model)
@@ -108,6 +118,7 @@ def load_pretrained(
     directory: Path,
     model_class: "type[PreTrainedModel] | None" = None,
     unread: Sequence[str] = UNREAD,
+    random_weights: int | None = None,
 ) -> "tuple[PreTrainedModel, FeatureExtractionMixin]":
     """Load a model and its feature extractor from a local directory.
 
@@ -115,11 +126,12 @@ def load_pretrained(
         directory: Where the model lies.
         model_class: Its class in transformers; None is that of its audio tower alone.
         unread: Parts of the names of weights that may be missing.
+        random_weights: Seed of weights that are drawn, and not read; None reads them.
 
     Raises:
         DataError: A file is unreadable, or weights that are read are not in it.
     """
-    from transformers import AutoFeatureExtractor
+    from transformers import AutoConfig, AutoFeatureExtractor
     from transformers.utils import logging
 
     options = {"local_files_only": True, "trust_remote_code": False}
@@ -128,6 +140,9 @@ def load_pretrained(
     try:
         extractor = AutoFeatureExtractor.from_pretrained(directory, **options)
         model_class = model_class or _encoder_class(directory, options)
+        if random_weights is not None:
+            config = AutoConfig.from_pretrained(directory, **options)
+            return draw(model_class, config, random_weights), extractor
         with NoRandomOnMeta():
             model, info = model_class.from_pretrained(
                 directory, dtype=torch.float32, output_loading_info=True, **options

@@ -101,6 +101,7 @@ KINDS = {
     ),
     "huggingface": EncoderKind(
         "huggingface:HuggingFaceEncoder",
+        keys=(*MODEL_KEYS, "random_weights"),
         find="huggingface_files:find_huggingface",
         files="huggingface_files:huggingface_files",
         layout="huggingface_files:huggingface_layout",

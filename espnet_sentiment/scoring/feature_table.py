@@ -1,6 +1,7 @@
 """The paper's Table 2: all models, by their input features."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import NOTE as OVERLAP_NOTE
@@ -20,7 +21,15 @@ from espnet_sentiment.scoring.cells import (
 )
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.paper import BASE, FEATURES, HUMAN, MAJORITY, TABLE2
+from espnet_sentiment.scoring.paper import (
+    BASE,
+    FEATURES,
+    HUMAN,
+    MAJORITY,
+    TABLE2,
+    UNTRAINED,
+)
+from espnet_sentiment.scoring.references import LEFT_OUT
 from espnet_sentiment.scoring.tables import (
     markdown,
     overlap_cell,
@@ -35,9 +44,27 @@ HEADER = ["input features", "architecture", "encoder", "seeds"]
 HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)", TITLE]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
-    "is any frozen pre-trained encoder, HuBERT and the like included. Human: how far "
-    "single annotators agree with the label on average; majority class: always the "
-    "largest.\n"
+    "is any frozen pre-trained encoder, HuBERT and the like included; random weights "
+    "is one that was never trained. Human: how far single annotators agree with the "
+    "label on average, for which their own votes count; left out of the vote: with the "
+    "majority of the others. Majority class: always the largest.\n"
+)
+REFERENCES_NOTE = (
+    "Metadata, text, loudness and duration alone: logistic regressions without any "
+    "encoder, C = {c:g}, not tuned, learned on each fold's training utterances. "
+    "Metadata are what the data directory has, a category each, which adds nothing "
+    "where no training utterance has it; text is tf-idf of words, pairs of them and 2 "
+    "to 5 characters; loudness is RMS, peak, and mean, deviation and percentiles of "
+    "the RMS of 25 ms.\n"
+)
+LEFT_OUT_NOTE = (
+    "Left out of the vote: {n} votes; not compared: {ties} where the others tie, "
+    "{others} where they agree on no class of the set, and all of {alone} utterances "
+    "that one annotator heard, and of {shares} whose votes cannot be told apart.\n"
+)
+ALPHA_NOTE = (
+    "Krippendorff's alpha of the annotators is {alpha:.3f} (nominal; {n_votes} votes "
+    "for {n_utterances} utterances, of all that have votes).\n"
 )
 NO_BASE = (
     f"There is no base model: run conf/sentiment/{BASE}.yaml on a pre-trained encoder, "
@@ -46,7 +73,10 @@ NO_BASE = (
 
 
 def feature_records(
-    models: Sequence[Model], base: Model | None, speakers: Mapping[str, str]
+    models: Sequence[Model],
+    base: Model | None,
+    speakers: Mapping[str, str],
+    references: Mapping[str, Any] | None = None,
 ) -> tuple[list[Record], list[str]]:
     """Return the table, the paper's rows in it, and why some rows have no p.
 
@@ -54,10 +84,11 @@ def feature_records(
         models: All models of a corpus.
         base: The model that they are tested against.
         speakers: Speaker of every utterance.
+        references: What :class:`espnet_sentiment.report.references.References` reads.
     """
     records: list[Record] = []
     notes: list[str] = []
-    for features in FEATURES:
+    for features in (*FEATURES, UNTRAINED):
         group = [model for model in models if model.features == features]
         for model in sorted(group, key=lambda m: (m.encoder, -m.mean("ua"))):
             records.append(
@@ -74,12 +105,66 @@ def feature_records(
         records += _paper_records(features)
     # How people and chance do depends on the utterances: the base model's.
     results = (base or models[0]).runs[0].results
-    for name, scores in ((HUMAN, results["human"]), (MAJORITY, results["majority"])):
+    named = {HUMAN: results["human"], MAJORITY: results["majority"]}
+    if references:
+        notes += _reference_notes(references)
+        for name, scores in references["rows"].items():
+            records.append(_reference(name, scores, overlap_cell([results])))
+        named = {
+            HUMAN: results["human"],
+            LEFT_OUT: references["human_left_out"],
+            MAJORITY: references["majority"],
+        }
+    for name, scores in named.items():
         if scores is not None:
-            cells = {key: percent(scores[key]) for key in KEYS}
-            records.append({"source": "ours", "architecture": name, **cells})
+            records.append(_reference(name, scores))
         records += _paper_records(name)
     return correct(records), notes
+
+
+def references_markdown(references: Mapping[str, Any]) -> str:
+    """Write a table of the references alone, and below it what they are.
+
+    Args:
+        references: What :class:`espnet_sentiment.report.references.References` reads.
+    """
+    named = {
+        **references["rows"],
+        LEFT_OUT: references["human_left_out"],
+        MAJORITY: references["majority"],
+    }
+    rows = []
+    for name, scores in named.items():
+        if scores is not None:
+            record = _reference(name, scores)
+            cells = [cell for key in KEYS for cell in score_and_interval(record, key)]
+            rows.append([name, *cells, record["macro_f1"]])
+    header = ["", "WA (%)", "WA 95 %", "UA (%)", "UA 95 %", "F1 (%)"]
+    over = f"Intervals are over {references['majority']['ci95_over']}.\n"
+    return "\n".join([markdown(header, rows), over, *_reference_notes(references)])
+
+
+def _reference(name: str, scores: Mapping[str, Any], overlap: str = "") -> Record:
+    """Return the row of what is no model: its scores, and intervals if it has any."""
+    record = {"source": "ours", "architecture": name}
+    for key in KEYS:
+        record[key] = percent(scores[key])
+        for end, bound in zip(
+            ("low", "high"), scores.get(f"{key}_ci95", ()), strict=False
+        ):
+            record[f"{key}_ci95_{end}"] = percent(bound)
+    if "macro_f1" in scores:
+        record["macro_f1"] = percent(scores["macro_f1"])
+    return {**record, OVERLAP: overlap} if overlap else record
+
+
+def _reference_notes(references: Mapping[str, Any]) -> list[str]:
+    notes = [REFERENCES_NOTE.format(**references)] if references["rows"] else []
+    if references["human_left_out"]:
+        notes.append(LEFT_OUT_NOTE.format(**references["human_left_out"]))
+    if references["alpha"]:
+        notes.append(ALPHA_NOTE.format(**references["alpha"]))
+    return [*notes, *(markdown_text(f"{note}.") + "\n" for note in references["notes"])]
 
 
 def _regression_records(features: str, group: Sequence[Model]) -> list[Record]:

@@ -18,6 +18,7 @@ from espnet_sentiment.scoring.paper import (
     BASE,
     E2E_ASR,
     TABLE3,
+    UNTRAINED,
 )
 from espnet_sentiment.scoring.predictions import read_predictions
 from espnet_sentiment.scoring.tables import honest_name
@@ -122,8 +123,10 @@ class Model:
 
     @property
     def features(self) -> str:
-        """Group of the paper's Table 2."""
+        """Group of the paper's Table 2, or that the encoder was never trained."""
         config = self.runs[0].results["config"]
+        if config["encoder"]["encoder_conf"].get("random_weights") is not None:
+            return UNTRAINED
         if config["sentiment"].get("text_encoder"):
             return ACOUSTIC_TEXT
         return ACOUSTIC if config["encoder"]["encoder"] is None else E2E_ASR

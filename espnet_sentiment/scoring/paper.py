@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 SOURCE = "Lu et al., ICASSP 2020, arXiv:1911.09762"
 ACOUSTIC, ACOUSTIC_TEXT, E2E_ASR = "acoustic", "acoustic + text", "e2e ASR"
+UNTRAINED = "random weights"  # no row of the paper's
 FEATURES = (ACOUSTIC, ACOUSTIC_TEXT, E2E_ASR)
 HUMAN, MAJORITY = "human", "majority class"
 IEMOCAP, SWBD = "IEMOCAP", "SWBD-sentiment"
