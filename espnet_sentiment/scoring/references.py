@@ -20,7 +20,6 @@ from espnet_sentiment.scoring.layer_probe import TOLERANCE
 from espnet_sentiment.scoring.metrics import summarize
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
-ALGORITHM = 1
 C = 1.0
 TEXT, LOUDNESS = "text alone", "loudness and duration alone"
 LEFT_OUT = "human, left out of the vote"
