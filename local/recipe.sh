@@ -114,7 +114,7 @@ Others
 check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
 check final 'none|all|ensemble' "none, all or ensemble"
-check tune '|[1-9][0-9]{0,5}' "a number from 2"
+check tune '|[2-9]|[1-9][0-9]{1,4}' "a number from 2"
 check tune_seed '[0-9]{1,9}' "a whole number"
 check speeds '|[0-9]+(\.[0-9]+)?( [0-9]+(\.[0-9]+)?)*' "numbers such as '0.9 1.1'"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
