@@ -30,6 +30,9 @@ stop_stage=6
 sentiment_args=
 seed=0
 final=none
+tune=
+tune_ranges=conf/tune/decoder.yaml
+tune_seed=0
 tag=
 speeds=
 channel=
@@ -87,6 +90,11 @@ Models
   --final all|ensemble  also the model that predict and pack take: one that trains on all
                         utterances, as long as the folds did, or the mean of the folds'
                         posteriors; the folds' scores estimate it (default none)
+  --tune N              N settings, the same for all rows: the recipe's own, and others drawn
+                        from ranges; each fold chooses by its own validation utterances, and
+                        only what it chose is tested (..._tuneN; N times the training)
+  --tune_ranges FILE    what is drawn from (default $tune_ranges)
+  --tune_seed N         seed of the drawing (default 0)
   --speeds S            also train on copies of the training utterances at these speeds, as if
                         said by further speakers: '0.9 1.1'; a set of its own, data/${corpus}_sp
   --tag NAME            appended to the experiment's name
@@ -107,6 +115,8 @@ Others
 check_stages 6
 check seed '[0-9]{1,9}( [0-9]{1,9})*' "a whole number, or several in quotes"
 check final 'none|all|ensemble' "none, all or ensemble"
+check tune '|[2-9]|[1-9][0-9]{1,4}' "a number from 2"
+check tune_seed '[0-9]{1,9}' "a whole number"
 check speeds '|[0-9]+(\.[0-9]+)?( [0-9]+(\.[0-9]+)?)*' "numbers such as '0.9 1.1'"
 check tag '[A-Za-z0-9._-]*' "letters, digits, '.', '_' and '-'"
 check asr_seed '[0-9]{1,9}' "a whole number"
@@ -137,6 +147,7 @@ if [[ $compare_with ]]; then check_file compare_with "$compare_with" encoder; fi
 if [[ $transcripts && $transcripts != reference ]]; then
   check_file transcripts "$transcripts" encoder
 fi
+if [[ $tune ]]; then check_file tune_ranges "$tune_ranges" tune; fi
 if [[ $cluster ]]; then check_file cluster "$cluster" cluster; fi
 read -ra sentiment_files <<<"$sentiment"
 for file in "${sentiment_files[@]}"; do check_file sentiment "$file" sentiment; done
@@ -155,6 +166,8 @@ if ! wanted 0 && [[ -f $prepared && $(<"$prepared") != "$data_options" ]]; then
   exit 2
 fi
 prepare_environment
+
+tuning=(${tune:+--tune "$tune" --tune_ranges "$tune_ranges" --tune_seed "$tune_seed"})
 
 # What is run: an encoder and its sentiment models, each.
 conf=conf/sentiment
@@ -202,7 +215,7 @@ if wanted 3 || wanted 4; then
     configs+=("${more[@]}")
   done
   options_to_check+=(--sentiment "${configs[@]}" "$override" --transcripts "$transcripts"
-    --final "$final"
+    --final "$final" "${tuning[@]}"
     ${cluster:+--cluster "$cluster"})
 fi
 check_options
@@ -245,12 +258,12 @@ run_stages() {
   read -ra seeds <<<"$seed"
   local -a shared=(${cluster:+--cluster "$cluster"})
   local -a experiment=("${data[@]}" --sentiment "${configs[@]}" --seed "${seeds[@]}"
-    --tag "$tag" --ngpu "$ngpu" --transcripts "$transcripts")
+    --tag "$tag" --ngpu "$ngpu" --transcripts "$transcripts" ${tune:+--tune "$tune"})
   if wanted 1; then features "${data[@]}"; fi
   if wanted 2; then module fetch_encoder "${data[@]}"; fi
   if wanted 3; then module encode "${experiment[@]}" "${shared[@]}" "$override"; fi
   if wanted 4; then
-    local -a settings=()
+    local -a settings=("${tuning[@]}")
     if [[ $by_size == true ]]; then settings+=(--by_size); fi
     if [[ $final != none ]]; then settings+=(--final "$final"); fi
     module sentiment_train "${experiment[@]}" "${shared[@]}" "${settings[@]}" \

@@ -116,6 +116,16 @@ def test_what_is_complete_is_not_made_again(corpus, trained, capsys):
     assert "encoding" not in capsys.readouterr().err
 
 
+def test_folds_choose_among_the_shipped_ranges(corpus, trained, capsys):
+    assert train(corpus, "folder", trained, "--tune", "2", "--stop_stage", "4") == 0
+    exp = trained / "exp" / "folder_small_tiny_tune2_seed0"
+    first, second = read_json(exp / "tuning.json")["settings"]
+    assert first["options"] == {}
+    assert second["options"]["optim_conf"].keys() == {"lr", "weight_decay"}
+    assert len(first["chosen_by"] + second["chosen_by"]) == 3
+    assert (exp / "final" / "sentiment.pth").is_file()
+
+
 def test_a_table_of_other_columns_and_a_name(corpus, tmp_path, capsys):
     options = ["--name", "mine", "--stop_stage", "0", "--map", "path=wav,label=emo"]
     assert train(corpus, "table.csv", tmp_path / "out", *options) == 0

@@ -249,6 +249,18 @@ def test_the_stages_give_the_same_numbers_on_a_cluster(
     assert names >= {"feats.1.ark", "shard.00000.safetensors", "predictions.jsonl"}
 
 
+def test_folds_choose_on_a_cluster_what_they_choose_alone(alone, shared, tmp_path):
+    from espnet_sentiment.bin import sentiment_train
+
+    tune = [*alone.experiment, "--tune", "2", "--nj", "1"]
+    tune += ["--tune_ranges", str(ROOT / "conf" / "tune" / "decoder.yaml")]
+    for name, options in [("one", []), ("many", ["--cluster", str(LOCAL)])]:
+        sentiment_train.main([*tune, "--exp", str(tmp_path / name), *options])
+    one, many = (next(tmp_path.glob(f"{name}/an4_*")) for name in ("one", "many"))
+    for file in ("tuning.json", "fold1/history.json", "fold2/tuning.json"):
+        assert read_json(one / file) == read_json(many / file)
+
+
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory, an4_wavs) -> Path:
     """Return a list of 20 entries, two of them broken."""

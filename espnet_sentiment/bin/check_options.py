@@ -25,6 +25,11 @@ from espnet_sentiment.recipe.sentiment_options import (
     check_final,
     transcripts_name,
 )
+from espnet_sentiment.recipe.tune_ranges import (
+    add_tune_arguments,
+    check_ensemble,
+    settings_of,
+)
 from espnet_sentiment.train.tracking import without_tracking
 
 
@@ -35,6 +40,8 @@ def get_parser() -> argparse.ArgumentParser:
     add_sentiment_args(parser)
     parser.add_argument("--transcripts", default="", help="what a text branch reads")
     parser.add_argument("--final", choices=FINALS, default="none", help="as of stage 4")
+    parser.add_argument("--tune", type=int, default=0, help="as of stage 4")
+    add_tune_arguments(parser)
     parser.add_argument("--asr", help="RNN-T config")
     parser.add_argument("--asr_args", default="", help="options of RNNTTask")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
@@ -51,22 +58,34 @@ def main(argv=None) -> None:
         extra = split_options("--asr_args", args.asr_args)
         config = read_config(args.asr)
         # Experiments' folders: a training that began has passed.
-        asked = {"config": config, "asr_args": extra}
-        if not has_begun(Path(args.exp), f"asr_*/{DONE}", asked):
+        of_rnnt = {"config": config, "asr_args": extra}
+        if not has_begun(Path(args.exp), f"asr_*/{DONE}", of_rnnt):
             from espnet_sentiment.train.prepare_rnnt import rnnt_options
 
             check_gpus(args.ngpu)
             rnnt_options(config, Path(args.asr), extra)
     extra = split_options("--sentiment_args", args.sentiment_args)
+    settings = settings_of(args)
+    check_ensemble(args.tune_ranges, settings, args.final)
     for sentiment in map(Path, args.sentiment):
         transcripts_name(sentiment, args.transcripts)
         check_final(sentiment, extra, args.final)
         config = read_config(sentiment)
-        asked = {"config": config, "sentiment_args": without_tracking(extra)}
-        if not has_begun(Path(args.exp), f"*_{sentiment.stem}*/fold*/{DONE}", asked):
+        asked: dict[str, Any] = {
+            "config": config,
+            "sentiment_args": without_tracking(extra),
+            **({"tuning": settings} if settings else {}),
+        }
+        if has_begun(Path(args.exp), f"*_{sentiment.stem}*/fold*/{DONE}", asked):
+            continue
+        check_gpus(0 if args.cluster else args.ngpu)
+        if settings:
+            from espnet_sentiment.train.tuning import check_settings
+
+            check_settings(config, sentiment, extra, settings, args.tune_ranges)
+        else:
             from espnet_sentiment.train.train_fold import task_defaults
 
-            check_gpus(0 if args.cluster else args.ngpu)
             task_defaults(config, sentiment, extra)
 
 

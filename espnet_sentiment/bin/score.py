@@ -17,7 +17,7 @@ from espnet_sentiment.core.files import (
     write_text,
 )
 from espnet_sentiment.core.lock import reading, writing
-from espnet_sentiment.core.stamp import ASIDE, free_name
+from espnet_sentiment.core.stamp import ASIDE, Stamp, free_name
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
@@ -40,6 +40,7 @@ from espnet_sentiment.recipe.overlap_file import find_overlap, overlap_inputs
 from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
+from espnet_sentiment.recipe.tuning import RECORD, read_tuning
 
 ALGORITHM = 5
 ENTROPIES = "entropies.png"
@@ -114,6 +115,7 @@ def gather(
     encoder = load_encoder_config(args.encoder, args.encoder_model)
     model = model_inputs(experiment, encoder, data.classes)
     predictions, decodings, trainings, made = {}, {}, {}, {}
+    stamps: dict[str, Stamp] = {}
     for fold, folder in zip(folds, folders, strict=True):
         training, decoding = trained(experiment, fold.name), decoded(folder)
         training.expect({**model, **expected_speakers(training, data)})
@@ -124,6 +126,7 @@ def gather(
         decodings[fold.name] = sha256_of(decoding.inputs)
         trainings[fold.name] = training.sums()
         made[fold.name] = training.versions
+        stamps[fold.name] = training
     return {
         "predictions": predictions,
         "decodings": decodings,
@@ -139,7 +142,20 @@ def gather(
         },
         "asr": asr_rates(encoder),
         "versions": made,
+        **tuning_part(experiment, stamps),
     }
+
+
+def tuning_part(
+    experiment: Experiment, trainings: Mapping[str, Stamp]
+) -> dict[str, Any]:
+    """Return ``tuning`` of ``results.json``, where folds chose among settings.
+
+    Raises:
+        DataError: The record of it is not that of these folds.
+    """
+    record = read_tuning(experiment, trainings)
+    return {} if record is None else {"tuning": {"file": RECORD, **record}}
 
 
 def score_experiment(
@@ -192,6 +208,7 @@ def score_experiment(
         **normalisation_of(resolved),
         **score(by_fold, data.classes, data.utt2votes, data.utt2spk),
         **votes_part(by_fold, data, folds, facts["config"]["sentiment"]),
+        **({"tuning": facts["tuning"]} if "tuning" in facts else {}),
         "seconds": stages_seconds(experiment, folders.values(), kind),
         "config": {
             **facts["config"],
@@ -281,7 +298,10 @@ def stages_seconds(
         "stage1": [features_dir(experiment.dump, kind, experiment.corpus) / DONE],
         "stage2": [experiment.store.parent / ".encoder.json"],
         "stage3": experiment.encode_stamps,
-        "stage4": [folder / DONE for folder in folders],
+        "stage4": [
+            *(folder / DONE for folder in folders),
+            *(t / DONE for f in folders for t in f.parent.glob(f"tune/*/{f.name}")),
+        ],
         "stage5": [folder / "decode" / DONE for folder in folders],
     }
     return {name: stage_seconds(paths) for name, paths in stamps.items()}

@@ -51,6 +51,14 @@ from espnet_sentiment.recipe.speakers import check_speakers, speaker_inputs
 from espnet_sentiment.recipe.stage import DONE, Stage, say
 from espnet_sentiment.recipe.still_learning import learning_message, still_learning
 from espnet_sentiment.recipe.target import check_target, training_fold
+from espnet_sentiment.recipe.tune_ranges import (
+    Setting,
+    add_tune_arguments,
+    check_ensemble,
+    setting_options,
+    settings_of,
+)
+from espnet_sentiment.recipe.tuning import RECORD, record_of, record_stage
 from espnet_sentiment.train.tracking import without_tracking
 
 ALGORITHM = 2
@@ -64,6 +72,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     add_sentiment_args(parser)
+    add_tune_arguments(parser)
     parser.add_argument(
         "--by_size",
         action="store_true",
@@ -95,6 +104,8 @@ def main(argv=None) -> None:
     if not args.cluster:  # its GPUs are elsewhere
         check_gpus(args.ngpu)
     all_experiments = list(experiments(args))
+    args.settings = settings_of(args)
+    check_ensemble(args.tune_ranges, args.settings, args.final)
     with reading(args.data_dir, *used_folders(all_experiments)):
         train(all_experiments, args)
 
@@ -126,6 +137,7 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             **init_inputs(config, extra),
             **speaker_inputs(config, extra, data),
             **({"by_size": chosen[experiment]} if chosen[experiment] else {}),
+            **({"tuning": args.settings} if args.settings else {}),
         }
         finals.append((experiment, inputs))
         for fold in folds:
@@ -153,12 +165,70 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
                 for experiment in options:
                     message = by_size_message(n_utts, chosen[experiment])
                     say(f"stage 4: {experiment.name}", message)
-            _train(todo, folds, data, encoder, options, args)
+            if args.settings:
+                _tune(todo, folds, data, encoder, options, args)
+            else:
+                _train(todo, folds, data, encoder, options, args)
+            _say_trained(todo, folds, options)
+    if args.settings:
+        for experiment in all_experiments:
+            _record_tuning(experiment, folds, args)
     if args.final != "none":
-        given = {e: [*chosen[e], *asked] for e in all_experiments}
+        given = {
+            e: [*chosen[e], *asked, *_best_on_average(e, args.settings)]
+            for e in all_experiments
+        }
         todo += _make_finals(finals, folds, data, encoder, given, args)
     if extra != asked and not todo:
         say("stage 4", "nothing was left to train, so that no curves are written")
+
+
+def _tune(todo: list[Job], folds: list[Fold], data, encoder: dict, given, args) -> None:
+    """Train every fold with every setting; each keeps what its validation chooses."""
+    from espnet_sentiment.train.tuning import check_settings, tune
+
+    criteria = {}
+    for experiment, extra in given.items():
+        options = check_settings(
+            read_config(experiment.sentiment),
+            experiment.sentiment,
+            extra,
+            args.settings,
+            args.tune_ranges,
+        )
+        (criteria[experiment],) = options["best_model_criterion"]
+
+    def train(jobs: list[Job], options: dict[Experiment, list[str]]) -> None:
+        _train(jobs, folds, data, encoder, options, args)
+
+    ranges = args.tune_ranges
+    tune(todo, args.settings, ranges, criteria, given, train, ALGORITHM)
+
+
+def _record_tuning(experiment: Experiment, folds: list[Fold], args) -> None:
+    """Write down what was tried, where that is not done."""
+    by = {"ranges": Path(args.tune_ranges).name, "seed": args.tune_seed}
+
+    def stage() -> Stage:
+        trainings = {fold.name: trained(experiment, fold.name) for fold in folds}
+        return record_stage(experiment, trainings, args.settings, by)
+
+    if stage().is_done():
+        return
+    from espnet_sentiment.train.tuning import keep_record
+
+    with writing(experiment.dir):
+        if not (found := stage()).is_done():
+            names = [fold.name for fold in folds]
+            keep_record(found, experiment, names, args.settings, by)
+
+
+def _best_on_average(experiment: Experiment, settings: list[Setting]) -> list[str]:
+    """Return the setting of a model of all utterances, as options of the task."""
+    if not settings:
+        return []
+    record = read_json(experiment.dir / RECORD)
+    return setting_options(settings[record["best_on_average"] - 1])
 
 
 def _make_finals(finals, folds: list[Fold], data, encoder, given, args) -> list[Job]:
@@ -202,6 +272,8 @@ def _make_finals(finals, folds: list[Fold], data, encoder, given, args) -> list[
                 return []
             options = {e: given[e] for e, _, _ in todo}
             _train(todo, folds, data, encoder, options, args)
+            for experiment in options:
+                print(f"[stage 4] trained: {experiment.dir / FINAL}", file=sys.stderr)
     return todo
 
 
@@ -245,6 +317,15 @@ def histories_of(experiment: Experiment, folds: list[Fold]) -> dict[str, Any]:
         fold.name: read_json(experiment.fold_dir(fold.name) / "history.json")
         for fold in folds
     }
+
+
+def _curves_of(experiment: Experiment, folds: list[Fold]) -> list[dict[str, Any]]:
+    """Read the folds' curves with the options that a model of all utterances takes."""
+    if not (experiment.dir / RECORD).is_file():
+        return [*histories_of(experiment, folds).values()]
+    best = read_json(experiment.dir / RECORD)["best_on_average"] - 1
+    records = (record_of(experiment.fold_dir(fold.name)) for fold in folds)
+    return [record["histories"][best] for record in records]
 
 
 def _layer_inputs(
@@ -313,8 +394,8 @@ def _train(
             return of_task
         sizes = [len(training_fold(one, of_task).train) for one in all_folds]
         n_utts = len(training_fold(fold, of_task).train)
-        found = histories_of(experiment, all_folds)
-        budget = final_budget([*found.values()], sizes, n_utts, of_task)
+        found = _curves_of(experiment, all_folds)
+        budget = final_budget(found, sizes, n_utts, of_task)
         say(
             f"stage 4: {experiment.name} final",
             f"{n_utts} utterances, {counted(budget['max_epoch'], 'epoch')}: as long as "
@@ -356,15 +437,20 @@ def _train(
             for (_, fold, _), of_task in zip(todo, of_jobs, strict=True)
         ]
         run_jobs(jobs, epochs, 1 if args.ngpu > 0 else args.nj)
-    for experiment in options:
-        done = [stage for other, _, stage in todo if other == experiment]
-        if _is_final(done[0]):
-            print(f"[stage 4] trained: {experiment.dir / FINAL}", file=sys.stderr)
-            continue
-        n_folds = counted(len(done), "fold")
+
+
+def _say_trained(todo: list[Job], all_folds: list[Fold], given) -> None:
+    """Say what was trained, and where the folds would have learned more."""
+    from espnet_sentiment.train.train_fold import task_defaults
+
+    for experiment, extra in given.items():
+        path = experiment.sentiment
+        n_folds = counted(sum(other == experiment for other, _, _ in todo), "fold")
         print(f"[stage 4] {n_folds} trained in {experiment.dir}", file=sys.stderr)
         histories = histories_of(experiment, all_folds)
-        if found := still_learning(histories, options[experiment]):
+        # What is tuned has no part in how long was trained.
+        options = task_defaults(read_config(path), path, extra)
+        if found := still_learning(histories, options):
             say(f"stage 4: {experiment.name}", f"WARNING: {learning_message(found)}")
 
 

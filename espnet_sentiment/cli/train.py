@@ -24,6 +24,11 @@ from espnet_sentiment.recipe.data_options import (
     add_fold_options,
     read_options,
 )
+from espnet_sentiment.recipe.tune_ranges import (
+    add_tune_arguments,
+    check_ensemble,
+    settings_of,
+)
 
 HELP = "train and test models on labelled recordings: a table or a folder, one command"
 LAST = 6
@@ -39,6 +44,7 @@ complete does nothing, a killed one goes on: run the same command again.
     --sentiment rnn_attention stats_pooling --seed 0 1 2
   espnet-sentiment pack work/exp/corpus_whisper_base_rnn_attention_seed0 model.zip
 """
+TUNE = Path(__file__).parents[1] / "conf" / "tune" / "decoder.yaml"
 LARGEST_SEED = 999_999_999
 
 
@@ -80,6 +86,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", nargs="+", type=int, default=[0], help="one or several (default: 0)"
     )
     parser.add_argument("--tag", default="", help="appended to the experiments' names")
+    parser.add_argument(
+        "--tune",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N settings, the same for all models: the recipe's own, and others drawn "
+        "from ranges; each fold chooses by its own validation utterances, and only "
+        "what it chose is tested (default: the recipe's own alone)",
+    )
+    add_tune_arguments(parser, str(TUNE))
     add_fold_options(parser)
     add_data_options(parser)
     parser.add_argument(
@@ -137,6 +153,7 @@ def _settle(args: argparse.Namespace) -> Path:
     Paths that options give are absolute from here on.
     """
     from espnet_sentiment.cli.configs import WORD, place_config, shipped
+    from espnet_sentiment.recipe.experiment import tuned_tag
 
     data = Path(args.data).expanduser()
     if not data.exists():
@@ -157,13 +174,15 @@ def _settle(args: argparse.Namespace) -> Path:
     if min(args.seed) < 0 or max(args.seed) > LARGEST_SEED:
         raise UserError(f"--seed: whole numbers from 0 to {LARGEST_SEED}")
     args.seed = list(dict.fromkeys(args.seed))
+    tuned_tag(args.tag, args.tune)
+    check_ensemble(args.tune_ranges, settings_of(args), args.final)
     if len(args.encoder) > 1 and args.encoder_model:
         raise UserError("--encoder_model is of one encoder: name one, or leave it out")
     if args.nj is not None and args.nj < 1:
         raise UserError("--nj: a number from 1")
     read_options(args)  # what is wrong with it shows before a folder is made
     args.data = str(data.absolute())
-    for option in ("audio_dir", "map", "map_label", "encoder_model"):
+    for option in ("audio_dir", "map", "map_label", "encoder_model", "tune_ranges"):
         setattr(args, option, keep_place(getattr(args, option) or None) or "")
     clusters = shipped("cluster")
     if args.cluster in clusters:
@@ -220,6 +239,8 @@ def _run_stages(args: argparse.Namespace) -> None:
     data_dir = f"data/{args.name}"
     override = f"--sentiment_args={args.sentiment_args}"
     shared = ["--cluster", args.cluster] if args.cluster else []
+    tune = ["--tune", str(args.tune)] if args.tune else []
+    ranges = ["--tune_ranges", args.tune_ranges, "--tune_seed", str(args.tune_seed)]
     _say(
         f"everything is written to {args.out}: {data_dir} (lists), dump (features), "
         "exp (models, results, logs)"
@@ -235,6 +256,7 @@ def _run_stages(args: argparse.Namespace) -> None:
                 override,
                 "--final",
                 args.final,
+                *(*tune, *ranges),
                 *shared,
             ],
         )
@@ -247,9 +269,11 @@ def _run_stages(args: argparse.Namespace) -> None:
             data += ["--encoder_model", args.encoder_model]
         experiment = [*data, "--sentiment", *args.sentiment, "--tag", args.tag]
         experiment += ["--seed", *map(str, args.seed), "--ngpu", str(args.ngpu)]
+        experiment += tune
         nj = ["--nj", str(args.nj)] if args.nj else []
         channel = ["--channel", args.channel] if args.channel else []
         training = [*shared, "--by_size", "--final", args.final, *nj, override]
+        training += ranges if tune else []
         stages = [
             (1, "make_features", [*data, *channel, *nj, *shared]),
             (2, "fetch_encoder", data),
@@ -301,7 +325,7 @@ def _timed(name: str) -> Iterator[None]:
 
 
 def _say_what_next(args: argparse.Namespace) -> None:
-    from espnet_sentiment.recipe.experiment import Experiment
+    from espnet_sentiment.recipe.experiment import Experiment, tuned_tag
 
     # The first that was asked for: not the best on what was tested.
     first = Experiment(
@@ -309,7 +333,7 @@ def _say_what_next(args: argparse.Namespace) -> None:
         encoder=Path(args.encoder[0]),
         sentiment=Path(args.sentiment[0]),
         seed=args.seed[0],
-        tag=args.tag,
+        tag=tuned_tag(args.tag, args.tune),
         exp=Path("exp"),
         dump=Path("dump"),
     )

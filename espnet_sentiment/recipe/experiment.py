@@ -2,13 +2,14 @@
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import add_gpu_argument
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import (
     PathLike,
     hash_file,
@@ -63,6 +64,14 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", nargs="+", type=int, default=[0])
     parser.add_argument("--tag", default="", help="appended to the experiments' names")
     parser.add_argument("--exp", default="exp", help="folder of experiments")
+    parser.add_argument(
+        "--tune",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the experiments whose folds chose among N settings by their validation "
+        "utterances, called ..._tuneN (default: those that are not tuned)",
+    )
     add_gpu_argument(parser)
 
 
@@ -205,6 +214,7 @@ def experiments(args: argparse.Namespace) -> Iterator[Experiment]:
 
     Raises:
         DataError: A sentiment config is missing or wants transcripts.
+        UserError: The tag is that of tuned experiments, which these are not.
     """
     for seed in args.seed:
         for sentiment in args.sentiment:
@@ -213,11 +223,29 @@ def experiments(args: argparse.Namespace) -> Iterator[Experiment]:
                 encoder=Path(args.encoder),
                 sentiment=Path(sentiment),
                 seed=seed,
-                tag=args.tag,
+                tag=tuned_tag(args.tag, args.tune),
                 exp=Path(args.exp),
                 dump=Path(args.dump),
                 transcripts=transcripts_name(sentiment, args.transcripts),
             )
+
+
+def tuned_tag(tag: str, n_settings: int) -> str:
+    """Return the tag of experiments, which says among how many settings folds chose.
+
+    Args:
+        tag: What the user gives.
+        n_settings: 0 where nothing is tuned.
+
+    Raises:
+        UserError: The tag says it already.
+    """
+    if found := re.search(r"(?:^|_)tune(\d+)$", tag):
+        raise UserError(
+            f"--tag {tag}: tuned experiments are called so: give --tune {found[1]}, or "
+            "another tag"
+        )
+    return "_".join(filter(None, [tag, f"tune{n_settings}" if n_settings else ""]))
 
 
 def read_transcripts(

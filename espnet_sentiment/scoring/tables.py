@@ -113,10 +113,45 @@ def experiment_report(results: dict) -> str:
             *layers_report(results.get("layers")),
             "## Folds\n",
             markdown(["fold", "test utterances", "WA (%)", "UA (%)", *layer], folds),
+            *tuning_report(results),
             "## Seconds\n",
             markdown(["stage", "s"], seconds),
         ]
     )
+
+
+def tuning_report(results: Mapping) -> list[str]:
+    """Say what was tried and which folds chose it, where they chose."""
+    if not (found := results.get("tuning")):
+        return []
+    phase, name, _ = found["criterion"]
+    tuned = {
+        (group, key)
+        for row in found["settings"]
+        for group, values in row["options"].items()
+        for key in values
+    }
+    rows = []
+    for row in found["settings"]:
+        mean = row["valid_mean"]
+        values = [row["options"].get(g, {}).get(key, "") for g, key in sorted(tuned)]
+        rows.append(
+            [
+                row["setting"]
+                if row["options"]
+                else f"{row['setting']} (the recipe's)",
+                *values,
+                "" if mean is None else f"{mean:.4f}",
+                ", ".join(row["chosen_by"]),
+            ]
+        )
+    names = [f"{group}.{key}" for group, key in sorted(tuned)]
+    return [
+        "## Tuning\n",
+        "Each fold chose by its own validation utterances; only what it chose was "
+        f"tested ({found['file']}).\n",
+        markdown(["setting", *names, f"{phase} {name}, mean", "chosen by fold"], rows),
+    ]
 
 
 def _normalisation_note(results: Mapping) -> list[str]:

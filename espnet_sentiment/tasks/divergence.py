@@ -18,6 +18,10 @@ from espnet_sentiment.tasks.resume import load_state
 USUAL_RATE = 1e-3  # of Adam; what is to be lowered may be far above
 
 
+class Diverged(UserError):
+    """A training that has diverged."""
+
+
 def check_trained(folder: Path, reporter: SubReporter, rate: float, option: str) -> int:
     """Check an epoch's losses and steps; to be called when it is trained.
 
@@ -88,7 +92,7 @@ def check_kept(path: Path, state: Mapping[str, torch.Tensor], option: str) -> No
     """
     name = find_nonfinite(state.items())
     if name is not None:
-        raise UserError(
+        raise Diverged(
             f"{path}: the weights that were to be kept are not finite ({name}): try "
             f'a lower learning rate: {option} "--optim_conf lr=..."'
         )
@@ -115,9 +119,9 @@ def _finite(reporter: SubReporter, key: str) -> Sequence[bool]:
 
 def _diverged(
     folder: Path, reporter: SubReporter, what: str, rate: float, option: str
-) -> UserError:
+) -> Diverged:
     lower = min(rate / 10, USUAL_RATE)
-    return UserError(
+    return Diverged(
         f"{folder}: epoch {reporter.get_epoch()}: {what}: the training has diverged: "
         f'try a lower learning rate than {rate:g}: {option} "--optim_conf lr={lower:g}"'
         "; where that is not enough, a lower one still, a smaller --grad_clip, or a "

@@ -50,13 +50,16 @@ from espnet_sentiment.train.served import BY_SIZE, SENTIMENT
 from espnet_sentiment.train.tracking import check_tracking, of_fold
 
 
-def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
+def task_defaults(
+    config: Mapping, path: Path, extra: Sequence[str], name: str = "--sentiment_args"
+) -> dict:
     """Check a sentiment config and complete it with the task's defaults.
 
     Args:
         config: Contents of ``conf/sentiment/*.yaml``.
         path: That file, for messages.
         extra: ESPnet options that override it, as on a command line.
+        name: Where they were given, for messages.
 
     Raises:
         DataError: A key or an option that the task does not know.
@@ -67,7 +70,7 @@ def task_defaults(config: Mapping, path: Path, extra: Sequence[str]) -> dict:
         config,
         path,
         extra,
-        "--sentiment_args",
+        name,
         SENTIMENT,
         lambda options: part_faults(_parts(options), options),
     )

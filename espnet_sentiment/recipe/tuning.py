@@ -1,0 +1,145 @@
+"""``tuning.json``: what was tried, what it was worth in validation, what was chosen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.stamp import Stamp, need_stamp
+from espnet_sentiment.recipe.experiment import Experiment
+from espnet_sentiment.recipe.stage import Stage
+
+RECORD = "tuning.json"  # of an experiment, and of each of its folds
+ALGORITHM = 1
+STAMP = ".tuning.json"  # of the experiment's
+
+
+def best_score(history: Mapping[str, Any], criterion: Sequence[str]) -> float | None:
+    """Return what a training is worth: the criterion in the best of its epochs.
+
+    Args:
+        history: ``history.json``.
+        criterion: ``best_model_criterion``, ``("valid", "ua", "max")``.
+
+    Returns:
+        None where no epoch has a value.
+    """
+    phase, name, mode = criterion
+    known = [value for value in history[f"{phase}_{name}"] if value is not None]
+    return (max if mode == "max" else min)(known, default=None)
+
+
+def choose(scores: Sequence[float | None], mode: str) -> int:
+    """Return the index of the best score; of equal ones the earlier.
+
+    Args:
+        scores: One a setting; None is worse than any.
+        mode: ``max`` or ``min``.
+    """
+    sign = 1 if mode == "max" else -1
+    return max(
+        range(len(scores)),
+        key=lambda i: float("-inf") if (s := scores[i]) is None else sign * s,
+    )
+
+
+def summary(
+    settings: Sequence[Mapping[str, Any]],
+    folds: Mapping[str, Mapping[str, Any]],
+    drawn_by: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the contents of an experiment's ``tuning.json``.
+
+    Args:
+        settings: What was tried, in order.
+        folds: Every fold's ``tuning.json``, by name.
+        drawn_by: How the settings were drawn.
+    """
+    criterion = next(iter(folds.values()))["criterion"]
+    means = [
+        _mean(fold["valid"][index] for fold in folds.values())
+        for index in range(len(settings))
+    ]
+    best = choose(means, criterion[2])
+    return {
+        **drawn_by,
+        "criterion": criterion,
+        # What a model of all utterances takes (--final all), which no fold chooses for.
+        "best_on_average": best + 1,
+        "settings": [
+            {
+                "setting": index + 1,
+                "options": setting,
+                "valid": {name: fold["valid"][index] for name, fold in folds.items()},
+                "valid_mean": means[index],
+                "chosen_by": [n for n, f in folds.items() if f["chosen"] == index + 1],
+            }
+            for index, setting in enumerate(settings)
+        ],
+    }
+
+
+def _mean(scores: Iterable[float | None]) -> float | None:
+    known = list(scores)
+    found = [score for score in known if score is not None]
+    return sum(found) / len(found) if len(found) == len(known) else None
+
+
+def read_tuning(
+    experiment: Experiment, trainings: Mapping[str, Stamp]
+) -> dict[str, Any] | None:
+    """Read an experiment's ``tuning.json``; None where nothing was tuned.
+
+    Args:
+        experiment: Trained.
+        trainings: Stamps of its folds, by name.
+
+    Raises:
+        DataError: It is missing or was changed, or is of other folds than there are.
+    """
+    tuned = [name for name, stamp in trainings.items() if RECORD in stamp.outputs]
+    if not tuned:
+        return None
+    if others := trainings.keys() - tuned:
+        raise DataError(
+            f"{experiment.fold_dir(min(others))} was not tuned, unlike fold "
+            f"{tuned[0]}: run stage 4 again"
+        )
+    path = experiment.dir / RECORD
+    stamp = need_stamp(experiment.dir / STAMP, "stage 4 (training)", path)
+    stamp.expect({"folds": sums_of(trainings)})
+    stamp.check(path)
+    return read_json(path)
+
+
+def record_stage(
+    experiment: Experiment,
+    trainings: Mapping[str, Stamp],
+    settings: Sequence[Mapping[str, Any]],
+    drawn_by: Mapping[str, Any],
+) -> Stage:
+    """Return the stage that writes an experiment's ``tuning.json``.
+
+    Args:
+        experiment: Trained.
+        trainings: Stamps of its folds, by name.
+        settings: What was tried.
+        drawn_by: How the settings were drawn.
+    """
+    return Stage(
+        f"stage 4: {experiment.name} tuning",
+        experiment.dir / STAMP,
+        {"settings": settings, "by": drawn_by, "folds": sums_of(trainings)},
+        ALGORITHM,
+    )
+
+
+def sums_of(trainings: Mapping[str, Stamp]) -> dict[str, dict[str, str]]:
+    """Return what a record of all folds is made from, for its stamp."""
+    return {name: stamp.sums() for name, stamp in trainings.items()}
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """Read a fold's ``tuning.json``, with the curves of all that was tried."""
+    return read_json(folder / RECORD)

@@ -1,0 +1,243 @@
+"""What a fold keeps of the trainings among which it chooses.
+
+Each is a training of stage 4 in a folder of its own, ``tune/setting<n>/fold<k>``. The
+chosen one is copied to ``fold<k>``, where the later stages look, and nowhere else.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet_sentiment.core.errors import UserError
+from espnet_sentiment.core.files import PathLike, atomic_path, read_json, write_json
+from espnet_sentiment.core.stamp import (
+    DONE,
+    need_stamp,
+    read_stamp,
+    write_stamp,
+)
+from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.model.layout import CHECKPOINT, CONFIG
+from espnet_sentiment.recipe.experiment import Experiment
+from espnet_sentiment.recipe.stage import Stage, say
+from espnet_sentiment.recipe.tune_ranges import (
+    Setting,
+    setting_options,
+    setting_text,
+)
+from espnet_sentiment.recipe.tuning import (
+    RECORD,
+    best_score,
+    choose,
+    record_of,
+    summary,
+)
+from espnet_sentiment.tasks.divergence import Diverged
+from espnet_sentiment.train.train_fold import task_defaults
+
+HISTORY = "history.json"
+LOG = "train.log"
+Job = tuple[Experiment, Fold, Stage]
+KEPT = (CONFIG, HISTORY)
+LOGS = (LOG, "tensorboard", "wandb")
+
+
+def trial_of(experiment: Experiment, number: int) -> Experiment:
+    """Return an experiment as it is tried with a setting, by number from 1."""
+    folder = experiment.dir / "tune" / f"setting{number}"
+    return dataclasses.replace(experiment, folder=folder)
+
+
+def tune(
+    todo: Sequence[Job],
+    settings: Sequence[Setting],
+    ranges: PathLike,
+    criteria: Mapping[Experiment, Sequence[str]],
+    given: Mapping[Experiment, Sequence[str]],
+    train: Callable[[list[Job], dict[Experiment, list[str]]], None],
+    algorithm: int,
+) -> None:
+    """Train folds with every setting, and keep what each chooses by its validation.
+
+    A killed run goes on where it was.
+
+    Args:
+        todo: Folds of experiments, with the stages that keep what is chosen.
+        settings: What is tried.
+        ranges: The file that they were drawn from, for messages.
+        criteria: By which epochs, and settings, are selected; by experiment.
+        given: Options of the task by experiment.
+        train: Trains folds as experiments of their own, with options by experiment.
+        algorithm: Of a fold's training.
+
+    Raises:
+        UserError: A training has diverged, or what it takes is not there.
+    """
+    options: dict[Experiment, list[str]] = {}
+    tried: list[list[Job]] = []
+    for experiment, fold, stage in todo:
+        jobs = []
+        for number, setting in enumerate(settings, 1):
+            trial = trial_of(experiment, number)
+            options[trial] = [*given[experiment], *setting_options(setting)]
+            inputs = {k: v for k, v in stage.inputs.items() if k != "tuning"}
+            of_trial = Stage(
+                f"{stage.name} setting {number}",
+                trial.fold_dir(fold.name) / DONE,
+                {**inputs, "setting": setting},
+                algorithm,
+            )
+            jobs.append((trial, fold, of_trial))
+        tried.append(jobs)
+
+    def train_those(jobs: list[Job]) -> None:
+        if jobs:
+            try:
+                train(jobs, {trial: options[trial] for trial, _, _ in jobs})
+            except Diverged as error:
+                raise UserError(
+                    f"{error}; if that rate was drawn, lower the range in {ranges}"
+                ) from None
+
+    train_those([job for jobs in tried for job in jobs if not job[2].is_done()])
+    folders = [[stage.stamp.parent for *_, stage in jobs] for jobs in tried]
+    records = [
+        choice(trials, criteria[experiment])
+        for trials, (experiment, *_) in zip(folders, todo, strict=True)
+    ]
+    chosen = [record["chosen"] - 1 for record in records]
+    # One that others were chosen before, by other ranges, has been thinned since.
+    thinned = zip(chosen, tried, folders, strict=True)
+    train_those([jobs[k] for k, jobs, at in thinned if not holds_model(at[k])])
+    for index, (experiment, _, stage) in enumerate(todo):
+        k, out = chosen[index], stage.stamp.parent
+        stage.start(out)
+        stage.finish(None, take(folders[index][k], out, records[index]))
+        phase, name, _ = criteria[experiment]
+        worth = records[index]["valid"][k]
+        say(
+            stage.name,
+            f"chose setting {k + 1} of {len(settings)} ({setting_text(settings[k])}) "
+            f"by {phase} {name} {worth if worth is None else format(worth, '.4f')}",
+        )
+
+
+def keep_record(
+    stage: Stage,
+    experiment: Experiment,
+    folds: Sequence[str],
+    settings: Sequence[Setting],
+    drawn_by: Mapping[str, Any],
+) -> None:
+    """Write an experiment's ``tuning.json``, and thin what was tried.
+
+    Args:
+        stage: The record's.
+        experiment: Trained.
+        folds: Names of its folds.
+        settings: What was tried.
+        drawn_by: How the settings were drawn.
+    """
+    stage.start()
+    for fold in folds:
+        for number in range(1, len(settings) + 1):
+            thin(trial_of(experiment, number).fold_dir(fold))
+    records = {fold: record_of(experiment.fold_dir(fold)) for fold in folds}
+    path = experiment.dir / RECORD
+    write_json(path, summary(settings, records, drawn_by))
+    stage.finish(f"{path}: what was tried", [path])
+
+
+def choice(trials: Sequence[Path], criterion: Sequence[str]) -> dict[str, Any]:
+    """Return a fold's ``tuning.json``, from the curves of what it tried.
+
+    Args:
+        trials: Folders of its trainings, one a setting, in order.
+        criterion: By which epochs are selected.
+    """
+    histories = [read_json(folder / HISTORY) for folder in trials]
+    valid = [best_score(history, criterion) for history in histories]
+    return {
+        "criterion": list(criterion),
+        "valid": valid,
+        "chosen": choose(valid, criterion[2]) + 1,
+        "histories": histories,
+    }
+
+
+def holds_model(trial: Path) -> bool:
+    """Tell whether a training that was tried still has its checkpoint."""
+    stamp = read_stamp(trial / DONE)
+    return stamp is not None and stamp.holds(trial / CHECKPOINT)
+
+
+def take(trial: Path, out: Path, record: dict[str, Any]) -> list[Path]:
+    """Copy a training that was chosen to where later stages look.
+
+    Args:
+        trial: Its folder.
+        out: The fold's.
+        record: What :func:`choice` returned.
+
+    Returns:
+        The files and folders that are kept.
+
+    Raises:
+        DataError: A file of the training was changed.
+    """
+    stamp = need_stamp(trial / DONE, "stage 4 (training)")
+    stamp.check_all()
+    files = [trial / key for key in stamp.sums()]
+    for path in [*files, *filter(Path.is_file, [trial / LOG])]:
+        target = out / path.relative_to(trial)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(target) as temporary:
+            shutil.copyfile(path, temporary)
+    write_json(out / RECORD, record)
+    kept = dict.fromkeys(out / path.relative_to(trial).parts[0] for path in files)
+    return [*kept, out / RECORD]
+
+
+def thin(trial: Path) -> None:
+    """Leave of a training that was tried its config, curves and logs."""
+    if (stamp := read_stamp(trial / DONE)) is None:
+        return  # it was deleted, and nobody needs it any more
+    facts = {f.name: getattr(stamp, f.name) for f in dataclasses.fields(stamp)}
+    outputs = {key: row for key, row in stamp.outputs.items() if key in KEPT}
+    del facts["path"]
+    write_stamp(stamp.path, {**facts, "outputs": outputs})
+    for path in trial.iterdir():
+        if path.name in {*KEPT, *LOGS} or path.name.startswith("."):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def check_settings(
+    config: Mapping[str, Any],
+    path: Path,
+    extra: Sequence[str],
+    settings: Sequence[Setting],
+    ranges: PathLike,
+) -> dict[str, Any]:
+    """Check that a sentiment config takes all settings; return its own options.
+
+    Args:
+        config: Its contents.
+        path: Its file, for messages.
+        extra: Options that override it, as on a command line.
+        settings: What was drawn.
+        ranges: The file that it was drawn from, for messages.
+
+    Raises:
+        DataError: It does not, or not even the options.
+    """
+    options = task_defaults(config, path, extra)
+    for setting in settings[1:]:
+        name = f"--tune_ranges {ranges} for {path}"
+        task_defaults(config, path, [*extra, *setting_options(setting)], name)
+    return options
