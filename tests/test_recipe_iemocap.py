@@ -369,7 +369,7 @@ def test_a_wrong_path_says_where_the_corpus_comes_from(tmp_path, run):
         (tmp_path / "nowhere", "nowhere is not a folder"),
         (
             Path(__file__).parents[1] / "conf",
-            "conf holds asr, cluster, encoder, sentiment",
+            "conf holds asr, cluster, encoder, sentiment, tune",
         ),
     ]:
         with pytest.raises(DataError, match=f"{problem}: .*https://sail.usc.edu"):

@@ -509,7 +509,7 @@ def test_help_names_the_options_and_a_bad_split_is_refused():
     assert "--sentiment DIR" in result.stdout and "--transcripts DIR" in result.stdout
     result = run_recipe(RECIPE, "--split", "row")
     assert result.returncode == 2
-    assert result.stderr.startswith("error: --split 'row' must be espnet or speaker")
+    assert result.stderr.startswith("error: --split 'row' must be espnet, speaker")
 
 
 @pytest.mark.parametrize(
