@@ -6,7 +6,6 @@ import pytest
 from stage_world import World
 
 from espnet_sentiment.bin import probe
-from espnet_sentiment.bin.deletion import load_classifiers
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
@@ -14,6 +13,7 @@ from espnet_sentiment.data.dump import DumpReader
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.encoder.config import load_encoder_config
+from espnet_sentiment.inference.fold_classifiers import load_classifiers
 from espnet_sentiment.scoring.layer_probe import best_layer
 from espnet_sentiment.scoring.pooled import pool
 from espnet_sentiment.scoring.predictions import read_predictions

@@ -16,7 +16,6 @@ from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
 from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.model.layout import CHECKPOINT
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
@@ -33,7 +32,6 @@ from espnet_sentiment.report.options import (
 )
 
 if TYPE_CHECKING:
-    from espnet_sentiment.inference.classifier import Classifier
     from espnet_sentiment.report.scored import ScoredUtterance
 
 ALGORITHM = 2
@@ -142,6 +140,7 @@ def write_deletions(
         encoder: Its encoder's config.
         args: See ``measure_experiment``.
     """
+    from espnet_sentiment.inference.fold_classifiers import load_classifiers
     from espnet_sentiment.report.deletion import (
         choose_frames,
         frame_energies,
@@ -207,37 +206,6 @@ def write_deletions(
             "utterances": measured,
         },
     )
-
-
-def load_classifiers(
-    config: Mapping, folders: Mapping[str, Path], device: str
-) -> dict[str, "Classifier"]:
-    """Load the folds' decoders on one encoder, which computes as stage 3's does.
-
-    Args:
-        config: What ``load_encoder_config`` returned.
-        folders: Folders of trained folds by name.
-        device: Where to compute.
-    """
-    from espnet_sentiment.encoder.build import build_encoder
-    from espnet_sentiment.encoder.freezing import FrozenEncoder
-    from espnet_sentiment.encoder.reference import describe_encoder
-    from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
-    from espnet_sentiment.inference.classifier import Classifier
-
-    built = build_encoder(config["encoder"], config["encoder_conf"])
-    encoder = SpeechEncoder(FrozenEncoder(built).encoder, device)
-    found = describe_encoder(config)
-    return {
-        name: Classifier.of_features(
-            folder / CHECKPOINT,
-            found,
-            "point --encoder_model to the original",
-            encoder,
-            device,
-        )
-        for name, folder in folders.items()
-    }
 
 
 def table(found: Mapping) -> str:

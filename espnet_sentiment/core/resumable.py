@@ -18,6 +18,7 @@ def resumable_map[Value](
     of: str,
     least: int = 1,
     desc: str | None = None,
+    unit: str = "utt",
 ) -> dict[str, Value]:
     """Work on all utterances but those that an earlier run has finished.
 
@@ -29,6 +30,7 @@ def resumable_map[Value](
         of: Hash of what all is made from; what is left of anything else is not kept.
         least: See ``length_batches``.
         desc: What the progress bar calls it.
+        unit: What it counts, where that is no utterances.
 
     Returns:
         The value of every utterance.
@@ -43,7 +45,7 @@ def resumable_map[Value](
             todo.append((part, utts, of_part))
         else:
             found |= read_json(part)
-    with tqdm(total=len(num_frames), initial=len(found), desc=desc, unit="utt") as bar:
+    with tqdm(total=len(num_frames), initial=len(found), desc=desc, unit=unit) as bar:
         for part, batch, of_part in todo:
             values = dict(work(batch))
             write_json(part, values)

@@ -155,3 +155,29 @@ def plot_speaker_curve(rows: Sequence[Mapping], path: Path) -> None:
     axes.set(xlabel="utterances of the tested speaker, unlabelled", ylabel="%")
     axes.legend()
     _save(figure, path)
+
+
+def plot_conditions(
+    rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str], path: Path
+) -> None:
+    """Plot WA by degradation, and its 95 % interval; a line where clean ones have it.
+
+    Args:
+        rows: As ``scoring.robustness.summarize_conditions`` returns them, the clean
+            recordings' first.
+        titles: What the plot calls them.
+        path: A PNG file to write.
+    """
+    size = (6, 1 + 0.27 * len(rows))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    wa, bounds = (
+        100 * np.array([row[key] for row in rows.values()]) for key in ("wa", "wa_ci95")
+    )
+    errors = np.maximum([wa - bounds[:, 0], bounds[:, 1] - wa], 0)
+    axes.axvline(wa[0], color="gray", ls="--", lw=1)
+    axes.errorbar(wa, range(len(rows)), xerr=errors, fmt="o", capsize=3)
+    axes.set_yticks(range(len(rows)), [titles[name] for name in rows])
+    axes.invert_yaxis()
+    axes.set(xlabel="WA (%)")
+    axes.grid(axis="x", alpha=0.3)
+    _save(figure, path)

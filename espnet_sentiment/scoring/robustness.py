@@ -1,0 +1,72 @@
+"""How much worse a model is on degraded recordings, beside the clean ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from espnet_sentiment.scoring.metrics import summarize
+from espnet_sentiment.scoring.significance import holm, permutation_p
+from espnet_sentiment.scoring.tables import interval, markdown, percent
+
+CLEAN = "clean"
+KEYS = ("wa", "ua")
+
+
+def summarize_conditions(
+    labels: Sequence[str],
+    predictions: Mapping[str, Sequence[str]],
+    classes: Sequence[str],
+    groups: Sequence[str],
+) -> dict[str, dict[str, Any]]:
+    """Score every condition, and test its WA and UA against the clean recordings'.
+
+    Args:
+        labels: True classes.
+        predictions: Predicted classes by condition, ``clean`` among them.
+        classes: Class names.
+        groups: Speaker of every utterance, see ``speaker_groups``.
+
+    Returns:
+        By condition what ``scoring.metrics.summarize`` does, and of all but ``clean``
+        ``wa_p`` and ``ua_p``, paired and two-sided, and the two corrected for the
+        number of conditions (Holm), WA's and UA's apart: ``wa_p_holm``, ``ua_p_holm``.
+    """
+    rows = {
+        name: summarize(labels, of_one, classes, groups)
+        for name, of_one in predictions.items()
+    }
+    right = {
+        name: np.array([x == y for x, y in zip(labels, of_one, strict=True)], float)
+        for name, of_one in predictions.items()
+    }
+    degraded = [name for name in rows if name != CLEAN]
+    for name in degraded:
+        p = permutation_p(right[name] - right[CLEAN], labels, groups)
+        rows[name] |= {f"{key}_p": p[key] for key in KEYS}
+    for key in KEYS:
+        corrected = holm([rows[name][f"{key}_p"] for name in degraded])
+        for name, value in zip(degraded, corrected, strict=True):
+            rows[name][f"{key}_p_holm"] = value
+    return rows
+
+
+def conditions_table(
+    rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]
+) -> str:
+    """Write what ``summarize_conditions`` found as a Markdown table.
+
+    Args:
+        rows: By condition.
+        titles: What the table calls them.
+    """
+    header = ["recordings", "WA (%)", "95 %", "p", "UA (%)", "95 %", "p"]
+    lines = []
+    for name, row in rows.items():
+        line = [titles[name]]
+        for key in KEYS:
+            p = row.get(f"{key}_p_holm")
+            line += [percent(row[key]), interval(row[f"{key}_ci95"])]
+            line.append("" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
+        lines.append([*line, percent(row["macro_f1"])])
+    return markdown([*header, "macro F1 (%)"], lines)
