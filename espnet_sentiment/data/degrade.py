@@ -211,9 +211,9 @@ def reverberate(
     The room's response after the direct sound is Gaussian noise that decays by 60 dB
     within ``rt60`` seconds (Polack, "La transmission de l'énergie sonore dans les
     salles", thesis, Université du Maine, 1988; Habets, "Single- and multi-microphone
-    speech dereverberation using spectral enhancement", thesis, TU Eindhoven, 2007,
-    section 2.3), of the direct sound's energy. What is heard has the energy of what was
-    said; what sounds on after the end is cut.
+    speech dereverberation using spectral enhancement", thesis, TU Eindhoven, 2007), of
+    the direct sound's energy. What is heard has the energy of what was said; what
+    sounds on after the end is cut.
     """
     from scipy.signal import fftconvolve
 
