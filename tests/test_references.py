@@ -230,7 +230,7 @@ def test_command_prints_references_without_any_experiment(corpus, tmp_path, caps
 def test_metadata_is_what_the_directory_has(corpus):
     data = corpus.data_dir
     (data / "spk2gender").write_text("s10 f\n")
-    (data / "utt2group").write_text("s1-00 scene\nelsewhere scene\n")
+    (data / "utt2group").write_text("s1-00 scene\n")
     (data / "utt2dur").write_text("s1-00 1.5\n")
     found = read_metadata(read_kaldi_dir(data))
     assert found.categories["gender"] == {"s1-00": "f", "s1-08": "f"}

@@ -1,7 +1,7 @@
 """What a data directory says of its utterances beside sound and label.
 
-``utt2spk`` and ``text``; where somebody wrote them, Kaldi's ``spk2gender`` and
-``utt2dur`` (seconds), and ``utt2group``, the scenario or sentence of an utterance.
+``utt2spk``, ``text`` and ``utt2group``; where somebody wrote them, Kaldi's
+``spk2gender`` and ``utt2dur`` (seconds).
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from espnet_sentiment.core.errors import refuse
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.kaldi_table import Table, read_kaldi_table
 
-GENDER, DURATION, GROUP = "spk2gender", "utt2dur", "utt2group"
+GENDER, DURATION = "spk2gender", "utt2dur"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +36,13 @@ def read_metadata(data: KaldiDir) -> Metadata:
         DataError: A line has no value, or ``utt2dur`` one that is no time, or a key
             stands there twice; the message names all, up to 20.
     """
-    tables = {name: _read(data.path / name) for name in (GENDER, DURATION, GROUP)}
-    genders, durations, groups = (tables[name].values for name in tables)
+    tables = {name: _read(data.path / name) for name in (GENDER, DURATION)}
+    genders, durations = (tables[name].values for name in tables)
     spoken = {utt: speaker for utt, speaker in data.utt2spk.items() if speaker != utt}
     found = {
         "speaker": spoken,
         "gender": {u: genders[s] for u, s in spoken.items() if s in genders},
-        "group": _of(data.utts, groups),
+        "group": _of(data.utts, data.utt2group),
         "sentence": {u: text for u, text in _of(data.utts, data.text).items() if text},
     }
     return Metadata(
