@@ -22,6 +22,7 @@ from espnet_sentiment.core.files import read_json, sha256_of, write_json, write_
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
+from espnet_sentiment.data.channels import add_channel_argument
 from espnet_sentiment.data.degrade import (
     DEGRADATIONS,
     Draws,
@@ -42,7 +43,6 @@ from espnet_sentiment.recipe.experiment import (
     predictions_hash,
 )
 from espnet_sentiment.recipe.stage import Stage, stat_hash
-from espnet_sentiment.report.options import add_channel_argument
 
 ALGORITHM = 1
 

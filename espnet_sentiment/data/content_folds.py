@@ -8,11 +8,32 @@ test every utterance as before; :func:`keep_apart` leaves out of a fold what sha
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.folds import Fold, numerical
+from espnet_sentiment.data.folds import Fold, leave_one_speaker_out, numerical
+
+if TYPE_CHECKING:
+    from espnet_sentiment.data.kaldi_dir import Utterance
 
 PARTS_OF_CONTENT = 3  # of which two are learned from: more folds take longer
+
+
+def leave_sentences_out(scheme: str, utterances: Sequence["Utterance"]) -> list[Fold]:
+    """Split utterances whose groups are sentences that all speakers say.
+
+    Args:
+        scheme: ``speaker`` tests each speaker once, the next one validates.
+            ``speaker+sentence`` tests of each speaker a third of the sentences at a
+            time, which neither train nor validate then: every third one, since later
+            ones may be longer.
+        utterances: What to split.
+    """
+    folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
+    if scheme == "speaker":
+        return folds
+    sentences = {u.utt: u.group or "" for u in utterances}
+    return leave_content_out(folds, sentences, "sentence")
 
 
 def leave_content_out(

@@ -16,8 +16,7 @@ from pathlib import Path
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.data.content_folds import leave_content_out
-from espnet_sentiment.data.folds import Fold, leave_one_speaker_out
+from espnet_sentiment.data.content_folds import leave_sentences_out
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.listing import is_recording
 from espnet_sentiment.recipe.prepare import (
@@ -150,27 +149,12 @@ def fetch(downloads: Path) -> Path:
     return corpus
 
 
-def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
-    """Split the utterances.
-
-    Args:
-        scheme: ``speaker`` tests each speaker once, the next one validates.
-            ``speaker+sentence`` tests of each speaker a third of the sentences at a
-            time, which neither train nor validate then.
-        utterances: What to split.
-    """
-    folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
-    if scheme == "speaker":
-        return folds
-    return leave_content_out(folds, {u.utt: u.group for u in utterances}, "sentence")
-
-
 def read_corpus(wavs: list[Path], classes: Mapping[str, int], scheme: str) -> Corpus:
     """Read the utterances of some classes and split them; warn if some are missing."""
     utterances = [to_utterance(wav) for wav in wavs]
     check_counts(Counter(u.label for u in utterances), classes)
     kept = [u for u in utterances if u.label in classes]
-    return Corpus(kept, make_folds(scheme, kept))
+    return Corpus(kept, leave_sentences_out(scheme, kept))
 
 
 def main(argv=None) -> None:

@@ -17,8 +17,7 @@ from pathlib import Path
 from espnet_sentiment.core.download import download, unpack
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.errors import DataError, refuse
-from espnet_sentiment.data.content_folds import leave_content_out
-from espnet_sentiment.data.folds import Fold, leave_one_speaker_out
+from espnet_sentiment.data.content_folds import leave_sentences_out
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.listing import find_recordings
 from espnet_sentiment.data.records import read_table_file
@@ -165,29 +164,13 @@ def fetch(downloads: Path) -> Path:
     return corpus
 
 
-def make_folds(scheme: str, utterances: list[Utterance]) -> list[Fold]:
-    """Split the utterances.
-
-    Args:
-        scheme: ``speaker`` tests each speaker once, the next one validates.
-            ``speaker+sentence`` tests of each speaker one third of the sentences at a
-            time, which neither train nor validate then. Every third sentence makes a
-            third, since later ones are longer.
-        utterances: What to split.
-    """
-    folds = leave_one_speaker_out({u.utt: u.speaker for u in utterances})
-    if scheme == "speaker":
-        return folds
-    return leave_content_out(folds, {u.utt: u.group for u in utterances}, "sentence")
-
-
 def read_corpus(table: Path, wavs: Mapping[str, Path], scheme: str) -> Corpus:
     """Read the utterances and split them; warn if some are missing."""
     utterances = read_utterances(table, wavs)
     if others := sorted(wavs.keys() - {u.utt for u in utterances}):
         say(f"passed over {len(others)} without a row in {table}, such as {others[0]}")
     check_counts(Counter(u.label for u in utterances), CLASSES)
-    return Corpus(utterances, make_folds(scheme, utterances))
+    return Corpus(utterances, leave_sentences_out(scheme, utterances))
 
 
 def main(argv=None) -> None:
