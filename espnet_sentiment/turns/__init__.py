@@ -1,0 +1,1 @@
+"""Turns of conversations, in the formats that diarizers and people write."""
