@@ -186,14 +186,14 @@ def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:
     from tqdm import tqdm
 
     from espnet_sentiment.cli.scoring import answer_inputs
+    from espnet_sentiment.data.recording_table import read_recording_table
     from espnet_sentiment.data.speaker_statistics import BY_ALL, SPEAKER_NORMALISED
-    from espnet_sentiment.data.turns import read_turns
 
     def say(line: str) -> None:
         tqdm.write(one_line(line), file=sys.stderr)
 
     read = functools.partial(
-        read_turns, columns=read_pairs("--map", args.map), sheet=args.sheet
+        read_recording_table, columns=read_pairs("--map", args.map), sheet=args.sheet
     )
     named = list_inputs(args.inputs, _binary_stdin(args.inputs), spool, say, read)
     # Others than standard input name at least one.
