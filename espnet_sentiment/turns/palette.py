@@ -19,5 +19,5 @@ def colours_of(labels: Iterable[str]) -> dict[str, str]:
 
 def css_class(label: str) -> str:
     """Return a label as a class of WebVTT and CSS: what it may not hold is _."""
-    name = re.sub(r"[^\w-]", "_", label)
+    name = re.sub(r"\W", "_", label)
     return name if re.match(r"[^\W\d]", name) else f"_{name}"
