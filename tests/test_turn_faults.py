@@ -133,6 +133,16 @@ def test_what_ends_a_little_late_was_rounded_and_is_cut(tmp_path):
     assert "cut to the recording's 3 s, as they end after it: 1 turn" in said
 
 
+def test_the_last_cue_may_stand_longer_than_the_recording_but_not_begin_after(tmp_path):
+    path = tmp_path / "a.vtt"
+    path.write_text(cue("00:02.000 --> 00:09.000", "<v A>hi</v><v B>ho</v>"))
+    turns, _ = read_turns(path, duration=3.0)
+    assert [turn.end for turn in turns] == [3.0, 3.0]
+    path.write_text(cue("00:03.000 --> 00:09.000"))
+    with pytest.raises(DataError, match=r"a\.vtt:3: goes to 9 s"):
+        read_turns(path, duration=3.0)
+
+
 def test_speakers_over_each_other_are_fine_and_over_themselves_are_said(tmp_path):
     path = tmp_path / "a.rttm"
     path.write_text(speaker(0, 2) + speaker(1, 2, name="y") + speaker(2.001, 1))

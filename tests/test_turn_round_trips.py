@@ -289,6 +289,13 @@ def test_rttm_is_pyannote_s_but_for_channel_and_label(tmp_path):
     assert [line[6] for line in lines] == ["anger", "joy", "<NA>"]
 
 
+def test_turns_without_a_channel_stay_so_beside_others(tmp_path):
+    turns = [Turn(0, 1, "x"), Turn(1, 2, "y", "1")]
+    for form in ("rttm", "kaldi", "csv", "jsonl"):
+        found, _, _ = round_trip(tmp_path, [turns[1], turns[0]], form)
+        assert [turn.channel for turn in found] == [None, "1"], form
+
+
 def test_blanks_in_names_are_written_as_low_lines_where_they_end_fields(tmp_path):
     turns = [Turn(0, 1, "Anna Lee"), Turn(1, 2, "Ben")]
     said = write_turns(turns, tmp_path / "a.rttm", "my call")

@@ -164,14 +164,15 @@ class Found:
         return self.turns, self.said
 
     def _check_end(self) -> None:
-        duration, n, last = self.wanted.duration, 0, len(self.turns) - 1
-        if duration is None:
+        duration, n = self.wanted.duration, 0
+        if duration is None or not self.turns:
             return
+        last = self.turns[-1].start
         for i, turn in enumerate(self.turns):
             over = turn.end - duration
             if over <= 0:
                 continue
-            can_be_cut = over <= ROUNDING or (self.may_overrun and i == last)
+            can_be_cut = over <= ROUNDING or (self.may_overrun and turn.start == last)
             if turn.start >= duration or not can_be_cut:
                 self.faults.append(
                     f"{turn.place}: goes to {turn.end:g} s, but the recording has "

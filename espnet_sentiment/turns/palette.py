@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 # Of Okabe and Ito's colours, which people with colour blindness tell apart
-# (https://jfly.uni-koeln.de/color), those with a contrast of at least 5.5 on black.
+# (https://jfly.uni-koeln.de/color), those with a contrast of at least 5.4 on black.
 COLOURS = (
     *("#f0e442", "#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#ffffff"),
     "#d55e00",
