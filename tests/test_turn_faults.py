@@ -3,8 +3,21 @@
 import json
 import re
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
-from turn_samples import CTM, ELAN, LONG, RTTM, SEGMENTS, SHORT, SRT, VTT
+from turn_samples import (
+    CTM,
+    ELAN,
+    LONG,
+    RTTM,
+    SEGMENTS,
+    SHORT,
+    SRT,
+    VTT,
+    WHISPER_CPP,
+    WHISPERX,
+)
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.turns.read import read_turns
@@ -215,3 +228,67 @@ def test_entities_of_entities_do_not_fill_the_memory(tmp_path):
     path.write_text(bomb.replace("was &amp; wer?", "&j;"))
     with pytest.raises(DataError, match="no ELAN file that can be read"):
         read_turns(path)
+
+
+SAMPLES = {
+    "a.rttm": RTTM,
+    "a.ctm": CTM,
+    "segments": SEGMENTS,
+    "long.TextGrid": LONG,
+    "short.TextGrid": SHORT,
+    "a.eaf": ELAN,
+    "a.vtt": VTT,
+    "a.srt": SRT,
+    "x.json": json.dumps(WHISPERX),
+    "cpp.json": json.dumps(WHISPER_CPP),
+    "a.csv": "start,end,speaker,posteriors.joy\n0,1,x,0.5\n1,2,,\n",
+    "a.txt": CTM,
+}
+DAMAGE = st.sampled_from(
+    (
+        "",
+        "\n",
+        " ",
+        "\t",
+        "0",
+        "-1",
+        "nan",
+        '"',
+        "<",
+        ">",
+        "&",
+        "{",
+        "]",
+        ":",
+        ",",
+        "\0",
+    )
+    + ("null", "1e999", "\u2028", "é", "-->", "item [")
+)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+@hypothesis.given(data=st.data())
+@hypothesis.settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_damaged_files_are_read_or_refused_but_nothing_else(tmp_path, name, data):
+    text = SAMPLES[name]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(at, min(at + 12, len(text))))
+        text = text[:at] + data.draw(DAMAGE) + text[end:]
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    try:
+        turns, _ = read_turns(path, duration=60.0, channels=2)
+    except DataError as error:
+        assert str(path) in str(error)
+        return
+    assert turns == sorted(turns, key=lambda turn: (turn.start, turn.end))
+    assert all(0 <= turn.start < turn.end <= 60 for turn in turns)
+    assert {turn.channel for turn in turns} <= {None, "0", "1"}

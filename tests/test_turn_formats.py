@@ -157,6 +157,19 @@ def test_voices_of_webvtt_are_speakers(write):
     assert "several voices" in said[1] and "overlap" in said[2]
 
 
+def test_captions_of_youtube_are_read(write):
+    vtt = (
+        "WEBVTT\nKind: captions\nLanguage: en\n\n"
+        "00:00:00.160 --> 00:00:02.470 align:start position:0%\n \n"
+        "so<00:00:00.400><c> what</c><00:00:00.640><c> now</c>\n\n"
+        "00:00:02.470 --> 00:00:02.480 align:start position:0%\nso what now\n \n"
+    )
+    assert plain(read_turns(write("a.vtt", vtt))[0]) == [
+        (0.16, 2.47, None, None, "so what now"),
+        (2.47, 2.48, None, None, "so what now"),
+    ]
+
+
 def test_names_in_brackets_are_speakers_of_subtitles(write):
     turns, _ = read_turns(write("a.srt", SRT))
     assert plain(turns) == [
