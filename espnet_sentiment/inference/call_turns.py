@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.source import Source, as_source
 from espnet_sentiment.inference.long_recordings import speech_spans
 from espnet_sentiment.inference.waveform import Excerpt, Whole, open_recording
+from espnet_sentiment.turns.annotation import is_annotation
+from espnet_sentiment.turns.read import read_turns
 from espnet_sentiment.turns.turn import Turn
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ class Call(NamedTuple):
     name: str
     duration: float
     channels: int
+
+    @property
+    def file(self) -> str | None:
+        """The file's path; None of an array, or of bytes, which are called nothing."""
+        path = self.speech.path if isinstance(self.speech, Source) else None
+        return None if path is None else str(path)
 
 
 class Given(NamedTuple):
@@ -143,12 +151,10 @@ def _read(
     sheet: str | None,
 ) -> tuple[list[Turn], list[str], str]:
     """Return turns, what was said of them, and where they are from."""
-    if isinstance(turns, (str, Path)) or _is_annotation(turns):
-        from espnet_sentiment.turns.read import read_turns
-
+    if isinstance(turns, (str, Path)) or is_annotation(turns):
         found, said = read_turns(
             turns,
-            recording=Path(call.name).stem,
+            recording=call.file,
             duration=call.duration,
             channels=call.channels,
             columns=columns,
@@ -162,10 +168,6 @@ def _read(
             f"{wrong[0]!r} is no turn: give a file, a list of Turn or an Annotation"
         )
     return found, [], "a list of turns"
-
-
-def _is_annotation(turns: Any) -> bool:
-    return callable(getattr(turns, "itertracks", None))
 
 
 def _placed(turn: Turn, call: Call, channel: str | None, notes: list[str]) -> Turn:
