@@ -12,9 +12,9 @@ from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import json_text
 from espnet_sentiment.core.files import (
     PathLike,
-    atomic_path,
     read_json,
     write_json,
+    write_text,
 )
 from espnet_sentiment.core.lock import writing
 from espnet_sentiment.core.seal import break_seal
@@ -131,7 +131,7 @@ def conversations(
             stage.finish(
                 f"{total} calls, {errors} of them unusable",
                 [out / CALLS, out / SUMMARY],
-                [out / name for row in _rows(out / CALLS) for name in _files(row)],
+                [out / name for row in read_rows(out / CALLS) for name in _files(row)],
             )
         shutil.rmtree(shards.folder, ignore_errors=True)
     return Summary(**read_json(out / SUMMARY), predictions=out / CALLS)
@@ -144,7 +144,8 @@ def _turn_files(entries: Sequence[CallEntry]) -> list[Path]:
     return sorted(file for files in inside for file in files)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines that ``conversations`` has written."""
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
@@ -158,7 +159,7 @@ def _forget_lost(shards: Shards, out: Path) -> None:
     for index in range(shards.number):
         path = shards.path(index)
         with contextlib.suppress(OSError, ValueError):
-            if not all((out / f).exists() for r in _rows(path) for f in _files(r)):
+            if not all((out / f).exists() for r in read_rows(path) for f in _files(r)):
                 break_seal(path)
 
 
@@ -228,8 +229,7 @@ def _write_files(
 
 def write_lines(path: Path, found: Conversation) -> None:
     """Write the turns of a conversation as JSON, a line each."""
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(map(turn_line, turn_rows(found))), "utf-8")
+    write_text(path, "".join(map(turn_line, turn_rows(found))))
 
 
 def turn_rows(found: Conversation) -> list[dict[str, Any]]:
