@@ -52,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--calls", type=int, default=500, help="calls a row (default: 500)"
+        "--calls", type=int, default=200, help="calls a row (default: 200)"
     )
     parser.add_argument("--experiment", type=Path, help="a decoded experiment")
     parser.add_argument(
