@@ -15,12 +15,12 @@ from espnet_sentiment.cli.inputs import Input
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.cli.speakers import speaker_teller
 from espnet_sentiment.core.errors import DataError, UserError
+from espnet_sentiment.data.recording_table import TableRow, read_recording_table
 from espnet_sentiment.data.speaker_statistics import (
     BY_ALL,
     SPEAKER_NORMALISED,
     SpeakerStatistics,
 )
-from espnet_sentiment.data.turns import Turn, read_turns
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.inference.waveform import Excerpt
 from espnet_sentiment.pack.pack import pack_model
@@ -260,11 +260,13 @@ def test_all_rows_that_cannot_be_used_are_named(tmp_path):
         "path,start,end,channel\na.wav,0,1,C\n,0,1,A\nb.wav,0,1,A\n"
     )
     with pytest.raises(DataError, match=r"2 of 3 rows(.|\n)*t\.csv:2(.|\n)*t\.csv:3"):
-        read_turns(tmp_path / "t.csv")
+        read_recording_table(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("clip,who\na.wav,anna\n")
     with pytest.raises(DataError, match="--map path=COLUMN"):
-        read_turns(tmp_path / "t.csv")
-    found, said = read_turns(tmp_path / "t.csv", {"path": "clip", "speaker": "who"})
+        read_recording_table(tmp_path / "t.csv")
+    found, said = read_recording_table(
+        tmp_path / "t.csv", {"path": "clip", "speaker": "who"}
+    )
     assert (found[0].name, found[0].speaker) == ("a.wav", "anna")
     assert "columns are taken: clip as path, who as speaker" in said
 
@@ -282,7 +284,9 @@ def test_a_recording_is_one_speaker_and_so_is_its_channel(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     turns = [
         Input(
-            name, Path("a.wav"), turn=Turn("t.csv:2", "a.wav", Path("a.wav"), channel=c)
+            name,
+            Path("a.wav"),
+            row=TableRow("t.csv:2", "a.wav", Path("a.wav"), channel=c),
         )
         for name, c in (
             ("a.wav (0 to 1 s)", "A"),

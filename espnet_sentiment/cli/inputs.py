@@ -23,7 +23,7 @@ from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
 
 if TYPE_CHECKING:
-    from espnet_sentiment.data.turns import Turn
+    from espnet_sentiment.data.recording_table import TableRow
 
 STDIN = "-"
 # What begins WAVE, Sony's Wave64, FLAC, Ogg, AIFF, AU, CAF, SPHERE, MP3 with tags,
@@ -51,13 +51,13 @@ class Input(NamedTuple):
         name: As it was given, or found in a folder.
         path: Where its samples are.
         error: Why it cannot be read; None if it looks well.
-        turn: The row of a table that names it, with its part and its speaker.
+        row: The row of a table that names it, with its part and its speaker.
     """
 
     name: str
     path: Path
     error: DataError | None = None
-    turn: "Turn | None" = None
+    row: "TableRow | None" = None
 
 
 def list_inputs(
@@ -65,7 +65,7 @@ def list_inputs(
     stdin: BinaryIO,
     spool: Path,
     say: Callable[[str], object],
-    read: "Callable[[Path], tuple[list[Turn], list[str]]] | None" = None,
+    read: "Callable[[Path], tuple[list[TableRow], list[str]]] | None" = None,
 ) -> Iterator[Input]:
     """Give the recordings of files, of folders and of their subfolders, sorted.
 
@@ -77,7 +77,7 @@ def list_inputs(
         stdin: Paths, one a line, and comments (``# ...``); or a recording.
         spool: Folder that a recording from ``stdin`` is written to.
         say: Is told what is passed over in a folder.
-        read: Reads a table, as ``read_turns`` does, which is the default.
+        read: Reads a table, as ``read_recording_table`` does, which is the default.
 
     Raises:
         DataError: A list cannot be read, or a table.
@@ -102,29 +102,29 @@ def is_table(argument: str) -> bool:
 def _from_table(
     path: Path,
     say: Callable[[str], object],
-    read: "Callable[[Path], tuple[list[Turn], list[str]]] | None",
+    read: "Callable[[Path], tuple[list[TableRow], list[str]]] | None",
 ) -> Iterator[Input]:
     # It takes a while to import.
-    from espnet_sentiment.data.turns import read_turns
+    from espnet_sentiment.data.recording_table import read_recording_table
 
-    turns, said = (read or read_turns)(path)
+    rows, said = (read or read_recording_table)(path)
     for line in said:
         say(f"{path}: {line}")
-    if not turns:
+    if not rows:
         reason = f"{path} names no recordings: write a row for each"
         yield Input(str(path), path, DataError(reason))
-    for turn in turns:
-        error = defect_of(turn.path) or _defect(turn.path)
+    for row in rows:
+        error = defect_of(row.path) or _defect(row.path)
         if error is not None:
-            error = DataError(f"{turn.place}: {error}")
-        yield Input(_part_name(turn), turn.path, error, turn)
+            error = DataError(f"{row.place}: {error}")
+        yield Input(_part_name(row), row.path, error, row)
 
 
-def _part_name(turn: "Turn") -> str:
+def _part_name(row: "TableRow") -> str:
     """Return the recording's name, and which part of it is meant."""
-    part = [] if turn.end is None else [f"{turn.start:g} to {turn.end:g} s"]
-    part += [] if turn.channel is None else [f"channel {turn.channel}"]
-    return f"{turn.name} ({', '.join(part)})" if part else turn.name
+    part = [] if row.end is None else [f"{row.start:g} to {row.end:g} s"]
+    part += [] if row.channel is None else [f"channel {row.channel}"]
+    return f"{row.name} ({', '.join(part)})" if part else row.name
 
 
 def _from_list(path: Path, say: Callable[[str], object]) -> Iterator[Input]:

@@ -57,9 +57,9 @@ def _speech(item: Input) -> Any:
     source = Source(
         "standard input" if item.name == STDIN else str(item.path), item.path
     )
-    if item.turn is None:
+    if item.row is None:
         return source
     # PyTorch has been imported by now.
     from espnet_sentiment.inference.waveform import Excerpt
 
-    return Excerpt(source, item.turn.start, item.turn.end, item.turn.channel)
+    return Excerpt(source, item.row.start, item.row.end, item.row.channel)

@@ -49,16 +49,16 @@ def speaker_teller(how: str | None) -> Callable[[Input], str | None]:
     """Return what tells who speaks in an input; None is not known."""
 
     def tell(item: Input) -> str | None:
-        if item.turn is not None and item.turn.speaker is not None:
-            return item.turn.speaker
+        if item.row is not None and item.row.speaker is not None:
+            return item.row.speaker
         if how is None or item.name == STDIN:
             return None
         # Not by its name, which holds a turn's times, or starts from another folder.
         path = item.path.absolute()
         if how == "folder":
             return str(path.parent)
-        if how == "channel" and item.turn is not None and item.turn.channel:
-            return f"{path} (channel {item.turn.channel})"
+        if how == "channel" and item.row is not None and item.row.channel:
+            return f"{path} (channel {item.row.channel})"
         return str(path)
 
     return tell
@@ -67,11 +67,11 @@ def speaker_teller(how: str | None) -> Callable[[Input], str | None]:
 def each_channel(inputs: Iterable[Input]) -> Iterator[Input]:
     """Give the channels of recordings that have several, each as an input."""
     from espnet_sentiment.data.audio import audio_info
-    from espnet_sentiment.data.turns import Turn
+    from espnet_sentiment.data.recording_table import TableRow
 
     for item in inputs:
         channels = 1
-        has_one = item.turn is not None and item.turn.channel is not None
+        has_one = item.row is not None and item.row.channel is not None
         if item.error is None and not has_one:
             # What is wrong with it, the model says in its place.
             with contextlib.suppress(DataError, OSError):
@@ -79,10 +79,10 @@ def each_channel(inputs: Iterable[Input]) -> Iterator[Input]:
         if channels != 2:
             yield item
             continue
-        turn = item.turn or Turn("", item.name, item.path)
+        row = item.row or TableRow("", item.name, item.path)
         for channel in "AB":
             name = f"{item.name} (channel {channel})"
-            yield item._replace(name=name, turn=turn._replace(channel=channel))
+            yield item._replace(name=name, row=row._replace(channel=channel))
 
 
 def read_known(path: str | None) -> "SpeakerStatistics | None":

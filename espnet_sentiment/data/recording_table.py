@@ -20,7 +20,7 @@ from espnet_sentiment.data.table import Unreadable
 COLUMNS = ("path", "speaker", "start", "end", "duration", "channel")
 
 
-class Turn(NamedTuple):
+class TableRow(NamedTuple):
     """A row.
 
     Args:
@@ -42,9 +42,9 @@ class Turn(NamedTuple):
     channel: str | None = None
 
 
-def read_turns(
+def read_recording_table(
     path: Path, columns: Mapping[str, str] | None = None, sheet: str | None = None
-) -> tuple[list[Turn], list[str]]:
+) -> tuple[list[TableRow], list[str]]:
     """Read a table.
 
     Args:
@@ -61,12 +61,12 @@ def read_turns(
     """
     read = read_table_file(path, sheet=sheet)
     table, taken, said = name_rows(read, columns or {}, required=("path",))
-    reader = _TurnReader(table, Recordings(path.parent), {})
-    turns, faults = [], []
+    reader = _Reader(table, Recordings(path.parent), {})
+    rows, faults = [], []
     for number, row in table.rows:
         place = table.place(number)
         try:
-            turns.append(reader.turn(place, row))
+            rows.append(reader.table_row(place, row))
         except DataError as error:
             faults.append(f"{place}: {error}")
     if faults:
@@ -76,13 +76,13 @@ def read_turns(
     said = [*read.said, *said, *reader.said()]
     if ignored := [column for column in read.columns if column not in used]:
         said.append(f"columns without a meaning here: {', '.join(ignored)}")
-    return turns, said
+    return rows, said
 
 
-class _TurnReader(RowReader):
+class _Reader(RowReader):
     """Reads rows that need neither labels nor existing recordings."""
 
-    def turn(self, place: str, row: Row) -> Turn:
+    def table_row(self, place: str, row: Row) -> TableRow:
         for column in COLUMNS:
             if isinstance(value := row.get(column), Unreadable):
                 raise DataError(f"column {column}: {value}")
@@ -93,7 +93,7 @@ class _TurnReader(RowReader):
         start, end = 0.0, None
         if self.is_cut and wav is not None:
             start, end = self._segment(row, wav)
-        return Turn(
+        return TableRow(
             place,
             name,
             wav or self.recordings.folder / name,
