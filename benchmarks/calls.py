@@ -267,29 +267,24 @@ def print_cost(args: argparse.Namespace, folder: Path) -> None:
     )
     options = ["--encoder_model", args.encoder_model] if args.encoder_model else []
     print(
-        "| call | turns given by | seconds | real-time factor | peak memory, MB |\n"
-        "|---|---|---|---|---|"
+        "| call, two channels | turns found | seconds | of CPU | real-time factor | "
+        "peak memory, MB |\n|---|---|---|---|---|---|"
     )
+    path, answers = folder / "call.wav", folder / "answers.jsonl"
     for seconds in (args.long / 6, args.long):
-        path, table = folder / "call.wav", folder / "turns.csv"
-        turns = write_call(path, sides, args.seed, "16 kHz, two channels", seconds)
-        lines = [f"{t.start},{t.end},{t.speaker},{t.channel}\n" for t in turns]
-        table.write_text("start,end,speaker,channel\n" + "".join(lines))
-        given = {"a table": ["--turns", table], "voice activity": ["--channel", "each"]}
-        for name, turned in given.items():
-            command = [sys.executable, "-m", "espnet_sentiment", "predict", path]
-            command += [*turned, "-m", args.experiment / fold, *options]
-            used = measure(
-                [*command, "--out", folder / "answers.jsonl"], folder / "log"
-            )
-            duration = soundfile.info(path).duration
-            print(
-                f"| {duration / 60:.0f} min, two channels | {name}, "
-                f"{(folder / 'answers.jsonl').read_text().count(chr(10))} turns | "
-                f"{used.seconds:.0f} | {used.seconds / duration:.3f} | "
-                f"{used.private / 2**20:.0f} |",
-                flush=True,
-            )
+        write_call(path, sides, args.seed, "16 kHz, two channels", seconds)
+        program = Path(sys.executable).with_name("espnet-sentiment")
+        command = [program, "predict", path, "--channel", "each", "--out", answers]
+        command += ["-m", args.experiment / fold, *options]
+        used = measure(command, folder / "log")
+        duration = soundfile.info(path).duration
+        n_turns = len(answers.read_text().splitlines())
+        print(
+            f"| {duration / 60:.1f} min | {n_turns} | {used.seconds:.0f} | "
+            f"{used.cpu:.0f} | {used.seconds / duration:.3f} | "
+            f"{used.private / 2**20:.0f} |",
+            flush=True,
+        )
 
 
 def main(argv=None) -> None:

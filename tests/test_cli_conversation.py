@@ -87,6 +87,13 @@ def test_files_by_suffix_have_the_same_turns(run, folder, tmp_path):
         np.testing.assert_allclose(times, expected, atol=2e-3)
 
 
+def test_a_page_lets_hear_the_call(run, folder, tmp_path):
+    wav, turns = folder / "calls/a.wav", folder / "rttm/a.rttm"
+    code, _, _ = run(wav, "--turns", turns, "--out", tmp_path / "a.html")
+    text = (tmp_path / "a.html").read_text()
+    assert code == 0 and str(wav) in text and "data:audio/ogg;base64," in text
+
+
 def test_each_channel_and_voice_activity(run, folder):
     wav = folder / "calls/a.wav"
     code, out, err = run(wav, "--channel", "each", "--json")
@@ -159,6 +166,8 @@ def test_many_calls_with_a_broken_one_and_one_without_turns(run, folder, tmp_pat
     assert "has no turns of lost: add lost.rttm" in rows[2]["error"]
     assert rows[3]["files"] == ["sub/b.jsonl", "sub/b.csv", "sub/b.vtt"]
     assert rows[0]["turns"] == len(rows_of(out / "a.jsonl")) == 4
+    assert "error: " in err and "broken.wav" in err
+    assert "sub/b.jsonl" in (out / "index.html").read_text()
     assert {path.name for path in (out / "sub").iterdir()} == {
         *("b.jsonl", "b.csv", "b.vtt")
     }

@@ -1,8 +1,8 @@
 """The files of a conversation: pages, tables, subtitles, annotations, by suffix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from espnet_sentiment.cli.call_table import CallCSV
 from espnet_sentiment.core.errors import UserError
@@ -12,6 +12,8 @@ from espnet_sentiment.core.files import write_text
 if TYPE_CHECKING:
     from espnet_sentiment.inference.conversation import Conversation
 
+INDEX = "index.html"
+
 
 def write_conversation(path: Path, found: "Conversation") -> list[str]:
     """Write a conversation.
@@ -19,7 +21,7 @@ def write_conversation(path: Path, found: "Conversation") -> list[str]:
     Args:
         path: What it ends in, in capitals or not, says what is written: one of
             ``SUFFIXES``.
-        found: The conversation.
+        found: The conversation, of a file, which a page lets hear.
 
     Returns:
         What of it the file cannot hold.
@@ -30,6 +32,29 @@ def write_conversation(path: Path, found: "Conversation") -> list[str]:
     """
     check_suffix(path)
     return _WRITERS.get(path.suffix.lower(), _write_turns)(path, found)
+
+
+def write_index_of(out: Path, calls: Iterable[Mapping[str, Any]]) -> None:
+    """Write ``out/index.html`` of the calls that have answers.
+
+    Args:
+        out: What ``conversations`` wrote.
+        calls: The rows of its ``calls.jsonl``.
+    """
+    from espnet_sentiment.inference.conversations import read_rows
+    from espnet_sentiment.report.call_page import index_row, write_index
+    from espnet_sentiment.scoring.course import course
+
+    rows = []
+    for call in calls:
+        if "error" in call:
+            continue
+        lines, *_ = files = call["files"]
+        turns = read_rows(out / lines)
+        shown = next((name for name in files if name.endswith(".html")), lines)
+        changes = course(turns, call["classes"], call["duration"])
+        rows.append(index_row(shown, {**call, "name": call["call"]}, changes))
+    write_index(out / INDEX, rows)
 
 
 def check_suffix(path: Path) -> None:
@@ -47,7 +72,7 @@ def check_suffix(path: Path) -> None:
 def _write_page(path: Path, found: "Conversation") -> list[str]:
     from espnet_sentiment.report.call_page import write_call_page
 
-    write_call_page(path, found.as_dict())
+    write_call_page(path, found.as_dict(), found.name)
     return []
 
 

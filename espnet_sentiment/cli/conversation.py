@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from espnet_sentiment.cli.call_files import SUFFIXES, check_suffix, write_conversation
+from espnet_sentiment.cli.call_files import (
+    SUFFIXES,
+    check_suffix,
+    write_conversation,
+    write_index_of,
+)
 from espnet_sentiment.cli.call_table import CallCSV, CallFormat, CallLines, CallTable
 from espnet_sentiment.cli.inputs import STDIN, is_table
 from espnet_sentiment.cli.lists import SUFFIXES as LIST_SUFFIXES
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
 EACH = "each"
-INDEX = "index.html"
 EPILOG = """\
 Conversations: --turns FILE says who speaks when (.rttm, .TextGrid, .eaf, .vtt, .srt,
 .ctm, Kaldi's segments, Whisper's .json, or a table), --channel each makes every channel
@@ -228,7 +232,7 @@ def _format(
 def _run_many(args: argparse.Namespace, name: str, options: Mapping[str, Any]) -> int:
     if args.cluster is not None:
         check_extra("cluster", f"--cluster {args.cluster}")
-    from espnet_sentiment.inference.conversations import conversations
+    from espnet_sentiment.inference.conversations import conversations, read_rows
 
     suffixes = _suffixes(args.formats)
     calls = args.inputs[0] if len(args.inputs) == 1 else args.inputs
@@ -248,7 +252,16 @@ def _run_many(args: argparse.Namespace, name: str, options: Mapping[str, Any]) -
         encoder_model=args.encoder_model,
         **options,
     )
-    _write_index(Path(args.out[0]), summary.predictions)
+    rows = read_rows(summary.predictions)
+    colours = has_colours(sys.stderr)
+    for row in rows:
+        for kind, text in (
+            *(("error", text) for text in [row.get("error")] if text),
+            *(("warning", f"{row['path']}: {note}") for note in row.get("notes", ())),
+        ):
+            line = f"{paint(f'{kind}:', RED, colours)} {one_line(text)}"
+            print(line, file=sys.stderr)
+    write_index_of(Path(args.out[0]), rows)
     print(
         f"{one_line(summary.predictions)}: {summary.entries} calls, {summary.errors} "
         "of them without an answer"
@@ -267,10 +280,3 @@ def _suffixes(formats: str | None) -> tuple[str, ...]:
     for suffix in found:
         check_suffix(Path(f"--formats{suffix}"))
     return tuple(suffix for suffix in found if suffix != ".jsonl")
-
-
-def _write_index(out: Path, calls: Path) -> None:
-    from espnet_sentiment.inference.conversations import read_rows
-    from espnet_sentiment.report.call_page import write_index
-
-    write_index(out / INDEX, read_rows(calls))

@@ -91,7 +91,7 @@ def conversations(
                 f"{entry.path}: a call cannot be called {entry.name}, as a file of the "
                 "answers is: rename it, or list it in a .scp with another id"
             )
-    total, names, recordings = survey_of(entries)
+    total, names, recordings = survey_of((e.name, e.path) for e in entries)
     files = find_model(model, fold)
     files, options = with_encoder(files, options)
     asked = dict(sorted((asked or {}).items()))
@@ -102,9 +102,11 @@ def conversations(
             "entries": names,
             RECORDINGS: [
                 recordings,
+                [(entry.turns, entry.error) for entry in entries],
                 stat_hash(_turn_files(entries)),
             ],
             **model_inputs(files),
+            "turns": turns and str(Path(turns).absolute()),
             "suffixes": sorted(suffixes),
             "asked": {name: str(value) for name, value in asked.items()},
             "options": {name: str(value) for name, value in options.items()},
