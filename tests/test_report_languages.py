@@ -8,6 +8,7 @@ import pytest
 from report_experiment import Scored
 
 from espnet_sentiment.bin import report
+from espnet_sentiment.report.call_page import CALL_SCRIPTS, INDEX_SCRIPTS
 from espnet_sentiment.report.languages import language_names, language_path, read_texts
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE
 
@@ -71,9 +72,10 @@ def test_key_that_comes_twice_is_named():
 
 
 def test_scripts_use_every_text_and_no_other():
-    script = "".join((TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    # Those of page.html; Python writes them.
-    used = {"page.sections", "page.noscript"}
+    names = {*SCRIPTS, *CALL_SCRIPTS, *INDEX_SCRIPTS}
+    script = "".join((TEMPLATE / name).read_text(encoding="utf-8") for name in names)
+    # Those of page.html, and a title; Python writes them.
+    used = {"page.sections", "page.noscript", "calls.head"}
     # Also both keys of t(condition ? "a" : "b").
     for call in re.findall(r"\b(?:t|pieces)\(([^(){}]+)", script):
         used.update(re.findall(r'"([a-z]+\.[a-z0-9_]+)"', call))

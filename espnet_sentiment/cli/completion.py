@@ -7,6 +7,7 @@ SHELLS = ("bash", "zsh", "tcsh", "fish")
 # What takes files and folders, in any command.
 PATHS = (
     *("inputs", "model", "named_model", "encoder_model", "asr_model", "cluster", "out"),
+    *("turns", "speaker_statistics"),
     *("pack", "folder", "experiment", "data_dir", "dump", "exp"),
     *("encoder", "alignment", "check"),
 )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
@@ -23,7 +24,9 @@ def add_fold_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_computing_options(parser: argparse.ArgumentParser) -> None:
+def add_computing_options(
+    parser: argparse.ArgumentParser, channels: Sequence[str] = CHANNELS
+) -> None:
     """Add the options that say where a model's encoder is, and how it is run."""
     parser.add_argument(
         "--encoder_model",
@@ -39,7 +42,7 @@ def add_computing_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--channel",
-        choices=CHANNELS,
+        choices=channels,
         help="channel of recordings that have several; without it they are refused",
     )
 

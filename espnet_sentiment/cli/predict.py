@@ -13,6 +13,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from espnet_sentiment.cli.conversation import (
+    EACH,
+    add_conversation_options,
+    is_conversation,
+    run_conversation,
+)
+from espnet_sentiment.cli.conversation import EPILOG as CONVERSATIONS
 from espnet_sentiment.cli.inputs import STDIN, Input, list_inputs
 from espnet_sentiment.cli.model_option import (
     MODEL_HELP,
@@ -36,6 +43,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.pairs import read_pairs
 
 if TYPE_CHECKING:
@@ -60,6 +68,7 @@ speaker, start, end and channel: a row is a recording, or a turn of a conversati
   ffmpeg -i film.mkv -f wav - | espnet-sentiment predict --transcript -
   espnet-sentiment predict --cluster conf/cluster/local.yaml --out scored list.txt
 
+{CONVERSATIONS}
 A recording that cannot be answered is named on standard error, with the reason, and
 (in JSON and CSV) in its place among the answers; the exit status is 1 then.
 """
@@ -77,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", "-m", help=MODEL_HELP)
     add_fold_option(parser)
-    add_computing_options(parser)
+    add_computing_options(parser, channels=(*CHANNELS, EACH))
     parser.add_argument(
         "--max_seconds",
         type=float,
@@ -119,8 +128,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(text that begins with =, +, - or @) has an apostrophe before it",
     )
     parser.add_argument(
-        "--out", help="write there, when all is done, instead of to standard output"
+        "--out",
+        action="append",
+        help="write there, when all is done, instead of to standard output; of a "
+        "conversation by its suffix, and several times if need be",
     )
+    add_conversation_options(parser)
     parser.add_argument("--timing", action="store_true", help="seconds by phase")
     parser.add_argument(
         "--cluster",
@@ -137,6 +150,9 @@ def run(args: argparse.Namespace) -> int:
         DataError: The model cannot be used, or the answers not be written.
     """
     name = model_name(args.model)
+    if is_conversation(args):
+        return run_conversation(args, name, _load, _model_options(args))
+    args.out = None if args.out is None else args.out[0]
     if args.cluster is not None:
         return _run_on_cluster(args, name)
     timing = Timing(STARTED)
@@ -178,7 +194,8 @@ def _load(args: argparse.Namespace, files: "ModelFiles", timing: Timing):
 def _model_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of ``Speech2Sentiment``, those about places aside."""
     names = ("device", "dtype", "channel", "max_seconds", "cut", "asr_model")
-    return {name: getattr(args, name) for name in names}
+    options = {name: getattr(args, name) for name in names}
+    return options | ({"channel": None} if args.channel == EACH else {})
 
 
 def _answer(args, model, spool: Path, stream: TextIO, timing: Timing) -> int:

@@ -19,7 +19,13 @@ from espnet_sentiment.core.files import PathLike
 from espnet_sentiment.data.declared import Patched, declared
 from espnet_sentiment.data.decoded import Decoded, check_channels, decode
 from espnet_sentiment.data.ffmpeg import NotDecodableError
-from espnet_sentiment.data.mono import SIDES, SILENCE, Heard, Mono, is_constant
+from espnet_sentiment.data.mono import (
+    SIDES,
+    SILENCE,
+    Heard,
+    Mono,
+    is_constant,
+)
 from espnet_sentiment.data.mpeg import is_mpeg
 from espnet_sentiment.data.no_audio import RESTORE, protection, what_it_is
 from espnet_sentiment.data.ogg import ogg_bytes

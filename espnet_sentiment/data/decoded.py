@@ -10,7 +10,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.ffmpeg import open_sound
-from espnet_sentiment.data.mono import Mono
+from espnet_sentiment.data.mono import Mono, index_of
 from espnet_sentiment.data.source import Source
 
 KEPT = 4  # recordings, of any length; a stage reads one after the other
@@ -137,6 +137,12 @@ def check_channels(name: str, channels: int, channel: str | None) -> None:
         raise DataError(
             f"{name} has {channels} channels: choose one with --channel 0 or "
             "--channel 1, or average them with --channel mix"
+        )
+    # Of one channel it is that, whichever is asked for.
+    if channel not in (None, "mix") and index_of(channel) >= channels > 1:
+        raise DataError(
+            f"{name} has {channels} channels, of which 0 is the first, and no channel "
+            f"{channel}: choose another"
         )
 
 

@@ -5,13 +5,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from espnet_sentiment.core.errors import DataError
+
 # Kaldi's names of the sides of a telephone call, in reco2file_and_channel.
 SIDES = {"A": 0, "B": 1}
-INDEX = {"0": 0, "1": 1} | SIDES
 # The mean of n unlike channels has 1/sqrt(n) of their amplitude, a side of two half;
 # what has less than this has lost its sound to the sum of opposites.
 CANCELLED = 0.1
 SILENCE = "digital silence: all samples are alike"
+
+
+def index_of(channel: str) -> int:
+    """Return the place of a channel that is named by its number, or a side.
+
+    Raises:
+        DataError: It is neither.
+    """
+    if channel in SIDES:
+        return SIDES[channel]
+    if channel.isdecimal():
+        return int(channel)
+    raise DataError(f"channel {channel!r} is none: give 0, 1, ... or mix")
 
 
 class Heard(NamedTuple):
@@ -25,11 +39,11 @@ class Mono:
     """Takes a channel, or the mean of all, block by block.
 
     Args:
-        channel: ``0``, ``1``, ``A``, ``B``, or ``mix`` for the mean; None of mono.
+        channel: ``0``, ``1``, ..., ``A``, ``B``, or ``mix`` for the mean; None of mono.
     """
 
     def __init__(self, channel: str | None):
-        self._index = None if channel is None else INDEX.get(channel)
+        self._index = None if channel in (None, "mix") else index_of(channel)
         self._channels = 1
         self._power = self._mixed_power = 0.0
         self._first: float | None = None

@@ -7,9 +7,9 @@ import functools
 import itertools
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
@@ -45,6 +45,14 @@ RECORDINGS = "recordings"
 SUMMARY = "summary.json"
 ROUNDS = 3  # in which shards may break before the disk is blamed
 FULL_OR_CLOSED = {*FULL, errno.EFBIG, *CLOSED}
+
+
+class HasPath(Protocol):
+    """An entry of a list."""
+
+    @property
+    def path(self) -> str:
+        """The recording."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,41 +110,34 @@ def score_archive(
         raise DataError(f"shard_size is {shard_size}: give a number from 1")
     total, names, recordings = survey(entries)
     files = find_model(model, fold)
-    folder = files.config_file.parent
-    if options.get("encoder_model"):
-        files = dataclasses.replace(files, encoder_model=Path(options["encoder_model"]))
-    options = {k: v for k, v in sorted(options.items()) if k != "encoder_model"}
+    files, options = with_encoder(files, options)
     stage = Stage(
         "predict",
         out / DONE,
         {
             "entries": names,
             RECORDINGS: recordings,
-            "model": hash_file(files.model_file),
-            "config": hash_file(files.config_file),
-            # Statistics that normalise, and tokens of a text branch.
-            "beside": {
-                str(path.relative_to(folder)): hash_file(path)
-                for path in sorted([*folder.glob("*.npz"), *folder.glob("text/*")])
-                if path.is_file()
-            },
-            "encoder": files.encoder_model and stat_hash([files.encoder_model]),
+            **model_inputs(files),
             "shard_size": shard_size,
             "transcript": transcript,
             "options": {name: str(value) for name, value in options.items()},
         },
         ALGORITHM,
     )
-    _check_folder(out, stage)
+    check_folder(out, stage)
     shards = Shards(out / SHARDS, stage.origin, math.ceil(total / shard_size))
-    with writing(out), _can_continue(out):
+    with writing(out), can_continue(out):
         if not stage.is_done():
             stage.start(shards.folder)
             shards.folder.mkdir(exist_ok=True)
             work = functools.partial(
                 score_shard, files, transcript, tuple(options.items())
             )
-            errors = _score(entries, total, shard_size, shards, cluster, work)
+            read = functools.partial(read_entries, entries)
+            errors = make_shards(
+                *(read, str(entries), total, shard_size),
+                *(shards, cluster, work, out / PREDICTIONS),
+            )
             write_json(out / SUMMARY, {"entries": total, "errors": errors})
             stage.finish(
                 f"{total} recordings, {errors} of them unusable",
@@ -146,21 +147,66 @@ def score_archive(
     return Summary(**read_json(out / SUMMARY), predictions=out / PREDICTIONS)
 
 
-def _score(
-    entries: Path,
+def with_encoder(
+    files: ModelFiles, options: dict[str, Any]
+) -> tuple[ModelFiles, dict[str, Any]]:
+    """Return a model's files with the encoder of the options, and the other options."""
+    if options.get("encoder_model"):
+        files = dataclasses.replace(files, encoder_model=Path(options["encoder_model"]))
+    return files, {k: v for k, v in sorted(options.items()) if k != "encoder_model"}
+
+
+def model_inputs(files: ModelFiles) -> dict[str, Any]:
+    """Return what a ``Stage`` knows a model by."""
+    folder = files.config_file.parent
+    return {
+        "model": hash_file(files.model_file),
+        "config": hash_file(files.config_file),
+        # Statistics that normalise, and tokens of a text branch.
+        "beside": {
+            str(path.relative_to(folder)): hash_file(path)
+            for path in sorted([*folder.glob("*.npz"), *folder.glob("text/*")])
+            if path.is_file()
+        },
+        "encoder": files.encoder_model and stat_hash([files.encoder_model]),
+    }
+
+
+def make_shards[Item: HasPath](
+    read: Callable[[], Iterable[Item]],
+    name: str,
     total: int,
     shard_size: int,
     shards: Shards,
     cluster: PathLike | None,
     work: Callable[..., int],
+    target: Path,
 ) -> int:
-    """Make the shards that are not there, and join all; return how many lines fail."""
+    """Make the shards that are not there, and join all.
+
+    Args:
+        read: Gives the entries, anew.
+        name: What messages call their list.
+        total: How many they are.
+        shard_size: Entries a shard.
+        shards: Where shards are kept.
+        cluster: As of ``score_archive``.
+        work: Writes a shard, of its path, its origin and its entries; returns how many
+            those are.
+        target: JSON lines that all are joined in.
+
+    Returns:
+        How many lines are errors.
+
+    Raises:
+        DataError: The disk does not keep what is written.
+    """
     for _ in range(ROUNDS):
         with tqdm(total=total, desc="predict", unit="file") as bar:
-            parts = itertools.batched(read_entries(entries), shard_size)
+            parts = itertools.batched(read(), shard_size)
             todo = (
                 (
-                    _name(entries, index * shard_size, part),
+                    _name(name, index * shard_size, part),
                     (shards.path(index), shards.origin(index), part),
                 )
                 for index, part in shards.todo(parts, bar.update)
@@ -169,7 +215,7 @@ def _score(
                 bar.update(scored)
         # One that was changed meanwhile is made again.
         with contextlib.suppress(BrokenShardError):
-            return shards.join(shards.folder.with_name(PREDICTIONS))
+            return shards.join(target)
     raise DataError(
         f"{shards.folder} does not keep what is written there: look at the disk, and "
         "at what else writes to it, and run the same command again"
@@ -177,7 +223,7 @@ def _score(
 
 
 @contextlib.contextmanager
-def _can_continue(out: Path) -> Iterator[None]:
+def can_continue(out: Path) -> Iterator[None]:
     """Say of a disk that is full or closed that nothing finished is lost."""
     try:
         yield
@@ -191,7 +237,7 @@ def _can_continue(out: Path) -> Iterator[None]:
         ) from None
 
 
-def _check_folder(out: Path, stage: Stage) -> None:
+def check_folder(out: Path, stage: Stage) -> None:
     """Refuse a folder that holds anything but an earlier run of the same."""
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -217,13 +263,13 @@ def _check_folder(out: Path, stage: Stage) -> None:
         )
 
 
-def _name(entries: Path, before: int, part: Sequence[Entry]) -> str:
+def _name(entries: str, before: int, part: Sequence[HasPath]) -> str:
     span = f"entries {before + 1} to {before + len(part)}"
     return f"{entries}: {span}, from {part[0].path} to {part[-1].path}"
 
 
 @functools.lru_cache(maxsize=1)
-def _load(config: Path, model: Path, encoder: Path | None, options: tuple):
+def load_once(config: Path, model: Path, encoder: Path | None, options: tuple):
     """Load a model once a process."""
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
@@ -248,7 +294,7 @@ def score_shard(
         origin: What its seal shall say of where they are from.
         part: The entries.
     """
-    model = _load(files.config_file, files.model_file, files.encoder_model, options)
+    model = load_once(files.config_file, files.model_file, files.encoder_model, options)
     answers = model.predict(
         [entry.path for entry in part], transcript=transcript, on_error="return"
     )

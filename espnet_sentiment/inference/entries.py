@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,15 +100,21 @@ def survey(path: Path) -> tuple[int, str, str]:
     Raises:
         DataError: As ``read_entries``, or there are none.
     """
+    found = survey_of(read_entries(path))
+    if not found[0]:
+        raise DataError(f"{path} names no recordings: give one path a line")
+    return found
+
+
+def survey_of(entries: Iterable[tuple]) -> tuple[int, str, str]:
+    """Count entries, whose last field is a path, and hash them as ``survey`` does."""
     count, names, files = 0, hashlib.sha256(), hashlib.sha256()
-    for entry in read_entries(path):
+    for entry in entries:
         count += 1
         names.update(repr(tuple(entry)).encode())
         try:
-            stat = os.stat(entry.path)
+            stat = os.stat(entry[-1])
             files.update(f"{stat.st_size} {stat.st_mtime_ns}\n".encode())
         except OSError:
             files.update(b"missing\n")
-    if not count:
-        raise DataError(f"{path} names no recordings: give one path a line")
     return count, names.hexdigest(), files.hexdigest()

@@ -25,6 +25,10 @@ MIN_PAUSE_MS = 500
 PAD_MS = 100
 
 
+class NothingToAnswerError(DataError):
+    """What is to be answered is sound, but too short, or holds no speech."""
+
+
 class Detector(Protocol):
     """silero-vad's model, which hears frames in their order."""
 
@@ -45,7 +49,8 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
             out; ``windows``: windows of equal length that cover all of it.
 
     Raises:
-        DataError: No speech is found, or the recording cannot be read.
+        NothingToAnswerError: No speech is found.
+        DataError: The recording cannot be read.
     """
     if how == "windows":
         n = math.ceil(recording.duration / max_seconds)
@@ -53,7 +58,7 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
         return list(zip(edges[:-1], edges[1:], strict=True))
     spans = speech_spans(recording, max_seconds)
     if not spans:
-        raise DataError(
+        raise NothingToAnswerError(
             f"{recording.name}: no speech is found in its {recording.duration:.0f} s; "
             "if there is some, cut it into windows (--cut windows, in Python "
             "cut='windows'), which classifies all of it"

@@ -13,9 +13,9 @@ import math
 import numbers
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -50,11 +50,21 @@ from espnet_sentiment.inference.classifier import (
     Classifier,
     Scores,
 )
-from espnet_sentiment.inference.long_recordings import CUTS
+from espnet_sentiment.inference.long_recordings import CUTS, NothingToAnswerError
 from espnet_sentiment.inference.parts import Part, ScoredPart, parts_of, put_together
 from espnet_sentiment.inference.result import Sentiment
-from espnet_sentiment.inference.waveform import Recording, Speech, open_recording
+from espnet_sentiment.inference.short_turns import MAX_PAUSE, MIN_SECONDS
+from espnet_sentiment.inference.waveform import (
+    Recording,
+    Speech,
+    Whole,
+    open_recording,
+)
 from espnet_sentiment.model.layout import CONFIG, read_training_config
+
+if TYPE_CHECKING:
+    from espnet_sentiment.inference.call_turns import Turns
+    from espnet_sentiment.inference.conversation import Conversation
 
 # Seconds of audio encoded together. A CPU's caches hold the activations of so much.
 CPU_BATCH, GPU_BATCH = 12.0, 240.0
@@ -264,6 +274,68 @@ class Speech2Sentiment:
         )
         known.claim(self._features)
         return self._predict_by_speaker(inputs, speakers, known, transcript, on_error)
+
+    def conversation(
+        self,
+        speech: Whole,
+        turns: "Turns | None" = None,
+        channel: str | None = None,
+        transcript: bool = False,
+        min_seconds: float = MIN_SECONDS,
+        max_pause: float = MAX_PAUSE,
+        speaker_statistics: SpeakerStatistics | None = None,
+        columns: Mapping[str, str] | None = None,
+        sheet: str | None = None,
+        progress: bool = False,
+    ) -> "Conversation":
+        """Answer the turns of a conversation, each as ``predict`` answers an excerpt.
+
+        Memory is that of some turns, whatever the recording's length. A turn that is
+        longer than ``max_seconds`` is cut as a recording is, and noted. A model that is
+        normalised by speaker hears all turns of a speaker before the first answer.
+
+        Args:
+            speech: The recording, as of a call of the object.
+            turns: A file, a list of ``Turn``, or a ``pyannote.core.Annotation``; None
+                lets voice activity find them, without speakers.
+            channel: ``0``, ``1``, ``mix``, or ``each``, whose turns without a speaker
+                are ``channel 0``'s, ``channel 1``'s ...; a turn's own channel goes
+                before; None is that of the object.
+            transcript: Also recognise the words, and weigh them by attention, in three
+                levels of the conversation's words. A text of the turns stays.
+            min_seconds: A shorter turn is joined with the same speaker's nearer one, or
+                noted as short.
+            max_pause: Most seconds between those two, in which nobody else speaks on
+                the channel.
+            speaker_statistics: See ``predict``; who is named by a channel alone is
+                kept as ``RECORDING (channel 0)``.
+            columns: Columns of a table by our names, where they are others.
+            sheet: Of a spreadsheet that has several.
+            progress: Show a bar.
+
+        Returns:
+            The turns that have an answer; ``notes`` name the others, and say why.
+
+        Raises:
+            DataError: The recording or the turns cannot be used, or no turn has an
+                answer.
+            UserError: An option is wrong.
+        """
+        from espnet_sentiment.inference.converse import converse
+
+        return converse(
+            self,
+            speech,
+            turns,
+            channel,
+            transcript,
+            min_seconds,
+            max_pause,
+            speaker_statistics,
+            columns,
+            sheet,
+            progress,
+        )
 
     @property
     def by_speaker(self) -> bool:
@@ -510,7 +582,7 @@ class Speech2Sentiment:
     def _fault(self, part: Part, is_short: bool) -> DataError:
         name = part.recording.name
         if is_short:
-            return DataError(
+            return NothingToAnswerError(
                 f"{name} is too short for the encoder: {part.seconds:.3f} s"
             )
         self._encoder.check_weights()

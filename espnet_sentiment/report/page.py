@@ -36,27 +36,7 @@ def write_page(
         language: That of its texts, a name of ``languages/``.
     """
     texts = read_texts(language)
-    style = _read("page.css")
-    script = "".join(map(_read, SCRIPTS))
-    # Only our own script runs and only the page itself is loaded, whatever a transcript
-    # holds; recordings may be played from their files.
-    policy = (
-        f"default-src 'none'; style-src {_digest(style)}; "
-        f"script-src {_digest(script)}; img-src data:; "
-        "media-src data: 'self' file:; base-uri 'none'; form-action 'none'"
-    )
-    head, middle, tail = (
-        Template(part).substitute(
-            language=language,
-            title=html.escape(title),
-            sections=html.escape(texts["page.sections"]),
-            noscript=html.escape(texts["page.noscript"]),
-            policy=policy,
-            style=style,
-            script=script,
-        )
-        for part in re.split(r"\$data|<!-- media -->\n", _read("page.html"))
-    )
+    head, middle, tail = page_parts(title, language, SCRIPTS, ("page.css",))
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
         out.write(head)
         out.write(embed({"texts": texts, **data}).removesuffix("}"))
@@ -70,6 +50,41 @@ def write_page(
                 f"{embed(content)}</script>\n"
             )
         out.write(tail)
+
+
+def page_parts(
+    title: str, language: str, scripts: Iterable[str], styles: Iterable[str]
+) -> list[str]:
+    """Return a page's text before its data, from there to its media, and to its end.
+
+    Args:
+        title: Its title.
+        language: That of its texts.
+        scripts: Names in ``template/``, joined to one module.
+        styles: The same of its style sheets.
+    """
+    texts = read_texts(language)
+    style = "".join(map(_read, styles))
+    script = "".join(map(_read, scripts))
+    # Only our own script runs and only the page itself is loaded, whatever a transcript
+    # holds; recordings may be played from their files.
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; "
+        f"script-src {_digest(script)}; img-src data:; "
+        "media-src data: 'self' file:; base-uri 'none'; form-action 'none'"
+    )
+    return [
+        Template(part).substitute(
+            language=language,
+            title=html.escape(title),
+            sections=html.escape(texts["page.sections"]),
+            noscript=html.escape(texts["page.noscript"]),
+            policy=policy,
+            style=style,
+            script=script,
+        )
+        for part in re.split(r"\$data|<!-- media -->\n", _read("page.html"))
+    ]
 
 
 def embed(data) -> str:

@@ -7,13 +7,14 @@ them (``benchmarks/COVERAGE.md``). A jackknife leaves out one speaker at a time 
 degrees of freedom as there are speakers less one, holds what it promises.
 """
 
-import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 TINY = 1e-12
+Z2 = NormalDist().inv_cdf(0.975) ** 2  # of 95 %
 HALF = 0.5  # of a right and of a wrong utterance more: no logit is infinite
 
 
@@ -85,10 +86,21 @@ def wilson95(hits: int, n: int) -> tuple[float, float]:
     Journal of the American Statistical Association 22 (1927). SciPy has it behind an
     exact test, which takes half a minute of 50,000 speakers.
     """
-    share, z2 = hits / n, NormalDist().inv_cdf(0.975) ** 2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low, high = wilson(hits / n, n)
+    return float(low), float(high)
+
+
+def wilson(share: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the 95 % score intervals of shares, see ``wilson95``.
+
+    Args:
+        share: Shares of any shape.
+        n: Of how many, of a shape that broadcasts; weights make it a fraction.
+    """
+    share, n = np.asarray(share, float), np.asarray(n, float)
+    middle = (share + Z2 / (2 * n)) / (1 + Z2 / n)
+    half = np.sqrt(Z2 * (share * (1 - share) / n + Z2 / (4 * n * n))) / (1 + Z2 / n)
+    return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
 
 
 def _numbers(names: Sequence[str]) -> tuple[np.ndarray, int]:

@@ -30,10 +30,22 @@ const css = (share) => `${100 * share}%`;
 // Rows are drawn fifty at a time: speakers, folds and utterances may be thousands.
 const PAGE = 50;
 
-// A table, which scrolls by itself; cellsOf turns what a row is of into its cells.
+// What scrolls is reached by the keyboard.
+const scrolling = new ResizeObserver((entries) => {
+  for (const {target} of entries) {
+    const box = target.closest(".scroll");
+    if (!box) continue;
+    const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+    for (const [name, value] of [["tabindex", "0"], ["role", "group"]])
+      if (scrolls) box.setAttribute(name, value); else box.removeAttribute(name);
+  }
+});
+
+// A table, which scrolls by itself; cellsOf turns what a row is of into its cells. A
+// head without text is no header.
 function table(caption, header, rows, attributes = {}, cellsOf = (row) => row) {
   const cells = (tag, row) => row.map((cell) =>
-    cell instanceof Node ? cell : el(tag, tag === "th" ? {scope: "col"} : {}, `${cell}`));
+    cell instanceof Node ? cell : tag === "th" && cell !== "" ? el("th", {scope: "col"}, `${cell}`) : el("td", {}, `${cell}`));
   const body = el("tbody");
   const draw = () => {
     const from = body.childElementCount;
@@ -42,9 +54,11 @@ function table(caption, header, rows, attributes = {}, cellsOf = (row) => row) {
   };
   const more = el("button", {type: "button", onclick: draw}, t("utterances.show_more"));
   draw();
-  return el("div", {class: "scroll"}, el("table", attributes,
-    caption ? el("caption", {class: "muted"}, caption) : null,
-    el("thead", {}, el("tr", {}, ...cells("th", header))), body), more);
+  const drawn = el("table", attributes, caption ? el("caption", {class: "muted"}, caption) : null,
+    el("thead", {}, el("tr", {}, ...cells("th", header))), body);
+  const box = el("div", {class: "scroll", "aria-label": caption || header.filter(Boolean).join(", ")}, drawn, more);
+  for (const node of [box, drawn]) scrolling.observe(node);
+  return box;
 }
 
 function section(id, title, ...children) {
