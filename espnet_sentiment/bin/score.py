@@ -32,6 +32,7 @@ from espnet_sentiment.recipe.experiment import (
     decoded,
     experiments,
     model_inputs,
+    pretraining_of,
     read_transcripts,
     trained,
 )
@@ -42,7 +43,7 @@ from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 from espnet_sentiment.recipe.tuning import RECORD, read_tuning
 
-ALGORITHM = 5
+ALGORITHM = 6
 ENTROPIES = "entropies.png"
 
 
@@ -141,6 +142,7 @@ def gather(
             "sentiment": model["config"],
         },
         "asr": asr_rates(encoder),
+        "pretraining": pretraining_of(experiment, folds[0].name),
         "versions": made,
         **tuning_part(experiment, stamps),
     }
@@ -215,6 +217,7 @@ def score_experiment(
             "resolved": resolved,
         },
         "asr": facts["asr"],
+        "pretraining": facts["pretraining"],
         "versions": common_versions(facts["versions"]),
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
@@ -296,7 +299,7 @@ def stages_seconds(
     stamps: dict[str, list[Path]] = {
         "stage0": [experiment.data_dir / DONE],
         "stage1": [features_dir(experiment.dump, kind, experiment.corpus) / DONE],
-        "stage2": [experiment.store.parent / ".encoder.json"],
+        "stage2": [experiment.encoder_record.with_name(".encoder.json")],
         "stage3": experiment.encode_stamps,
         "stage4": [
             *(folder / DONE for folder in folders),

@@ -24,10 +24,10 @@ from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import (
     BASE,
     FEATURES,
+    GROUPS,
     HUMAN,
     MAJORITY,
     TABLE2,
-    UNTRAINED,
 )
 from espnet_sentiment.scoring.references import LEFT_OUT
 from espnet_sentiment.scoring.tables import (
@@ -44,10 +44,12 @@ HEADER = ["input features", "architecture", "encoder", "seeds"]
 HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)", TITLE]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
-    "is any frozen pre-trained encoder, HuBERT and the like included; random weights "
-    "is one that was never trained. Human: how far single annotators agree with the "
-    "label on average, for which their own votes count; left out of the vote: with the "
-    "majority of the others. Majority class: always the largest.\n"
+    "is the frozen encoder of an ASR model; self-supervised one that learned from "
+    "audio alone (HuBERT, wav2vec 2.0, WavLM ...); other labels one that a classifier "
+    "was trained with; random weights one that was never trained. Human: how far "
+    "single annotators agree with the label on average, for which their own votes "
+    "count; left out of the vote: with the majority of the others. Majority class: "
+    "always the largest.\n"
 )
 REFERENCES_NOTE = (
     "Metadata, text, loudness and duration alone: logistic regressions without any "
@@ -88,7 +90,7 @@ def feature_records(
     """
     records: list[Record] = []
     notes: list[str] = []
-    for features in (*FEATURES, UNTRAINED):
+    for features in GROUPS:
         group = [model for model in models if model.features == features]
         for model in sorted(group, key=lambda m: (m.encoder, -m.mean("ua"))):
             records.append(
