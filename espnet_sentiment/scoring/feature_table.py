@@ -19,6 +19,7 @@ from espnet_sentiment.scoring.cells import (
     score_and_interval,
     test_cells,
 )
+from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import (
@@ -49,7 +50,8 @@ FEATURES_NOTE = (
     "was trained with; random weights one that was never trained. Human: how far "
     "single annotators agree with the label on average, for which their own votes "
     "count; left out of the vote: with the majority of the others. Majority class: "
-    "always the largest.\n"
+    "always the largest; its UA is one over the number of classes, whoever is tested, "
+    "and has no interval.\n"
 )
 REFERENCES_NOTE = (
     "Metadata, text, loudness and duration alone: logistic regressions without any "
@@ -142,7 +144,7 @@ def references_markdown(references: Mapping[str, Any]) -> str:
             cells = [cell for key in KEYS for cell in score_and_interval(record, key)]
             rows.append([name, *cells, record["macro_f1"]])
     header = ["", "WA (%)", "WA 95 %", "UA (%)", "UA 95 %", "F1 (%)"]
-    over = f"Intervals are over {references['majority']['ci95_over']}.\n"
+    over = said_over(references["majority"]["ci95_over"])
     return "\n".join([markdown(header, rows), over, *_reference_notes(references)])
 
 

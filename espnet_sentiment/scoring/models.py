@@ -136,8 +136,8 @@ class Model:
             return ACOUSTIC_TEXT
         if config["encoder"]["encoder"] is None:
             return ACOUSTIC
-        told = (PRETRAINED.get(run.results.get("pretraining")) for run in self.runs)
-        return next(filter(None, told), E2E_ASR)
+        told = (run.results.get("pretraining") for run in self.runs)
+        return PRETRAINED.get(next(filter(None, told), ""), E2E_ASR)
 
     @property
     def is_pretrained(self) -> bool:

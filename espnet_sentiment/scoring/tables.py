@@ -10,6 +10,7 @@ from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import update_text
 from espnet_sentiment.data.overlap_text import NOTE, TITLE, cell, lines
+from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.speaker_groups import UTTERANCES
 
 REGRESSION = "logistic regression on mean and standard deviation over time"
@@ -104,7 +105,7 @@ def experiment_report(results: dict) -> str:
                 ["", "WA (%)", "95 % interval", "UA (%)", "95 % interval"], summary
             ),
             # Results of earlier releases, which do not say it, are over utterances.
-            f"Intervals are over {results.get('ci95_over', UTTERANCES)}.\n",
+            said_over(results.get("ci95_over", UTTERANCES)),
             overlap_report(results),
             *votes_report(results),
             "## Confusion matrix (rows: truth)\n",
