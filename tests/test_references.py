@@ -17,10 +17,8 @@ from espnet_sentiment.data.metadata import Metadata, read_metadata
 from espnet_sentiment.report import references as report_references
 from espnet_sentiment.scoring.human import krippendorff_alpha, left_out
 from espnet_sentiment.scoring.intervals import ci95
+from espnet_sentiment.scoring.reference_rows import LEFT_OUT, LOUDNESS, TEXT
 from espnet_sentiment.scoring.references import (
-    LEFT_OUT,
-    LOUDNESS,
-    TEXT,
     Scored,
     annotators,
     from_metadata,

@@ -18,6 +18,7 @@ from espnet_sentiment.core.files import (
 )
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import ASIDE, Stamp, free_name
+from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
@@ -51,26 +52,40 @@ def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        help="channel of recordings with several that reco2file_and_channel lacks, "
+        "for the references",
+    )
     return parser
 
 
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    # Here, so that --help is quick.
+    from espnet_sentiment.report.references import read_references
+
     all_experiments = list(experiments(args))
     with reading(args.data_dir):
         data, folds = read_data(args.data_dir), read_folds(args.data_dir)
+        references = read_references(Path(args.exp), data, folds, args.channel)
         # Once for all experiments, if one of them is not up to date.
         overlap = functools.cache(lambda: find_overlap(data, folds))
         for experiment in all_experiments:
             with reading(experiment.dir):
-                done = stage_of(experiment, data, folds, args).is_done()
+                done = stage_of(experiment, data, folds, references, args).is_done()
             if not done:
                 with writing(experiment.dir):
-                    stage = stage_of(experiment, data, folds, args)
+                    stage = stage_of(experiment, data, folds, references, args)
                     stage.start()
                     set_aside_others(experiment, folds, stage)
-                    facts = {**stage.inputs, "overlap": overlap()}
+                    facts = {
+                        **stage.inputs,
+                        "overlap": overlap(),
+                        "references": references,
+                    }
                     outputs = score_experiment(
                         experiment, data, folds, facts, stage.say
                     )
@@ -79,13 +94,18 @@ def main(argv=None) -> None:
 
 
 def stage_of(
-    experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], args
+    experiment: Experiment,
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    references: Mapping[str, Any],
+    args,
 ) -> Stage:
     """Return the stage of an experiment."""
+    inputs = gather(experiment, data, folds, args)
     return Stage(
         f"stage 6: {experiment.name}",
         experiment.dir / ".score.json",
-        gather(experiment, data, folds, args),
+        {**inputs, "references": sha256_of(references)},
         ALGORITHM,
     )
 
@@ -173,7 +193,8 @@ def score_experiment(
         experiment: Decoded.
         data: Labels and votes.
         folds: The set's folds.
-        facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``.
+        facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``,
+            and ``read_references`` as ``references``.
         say: Takes a line of progress.
     """
     from espnet_sentiment.report.layers import chosen_layers, layers
@@ -222,6 +243,7 @@ def score_experiment(
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
         "overlap": facts["overlap"],
+        "references": facts["references"],
         "layers": layers(experiment, folds, found["layers"] if found else None),
         "regression": found["regression"] if found else None,
         "probe": PROBE,

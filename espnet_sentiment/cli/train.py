@@ -263,6 +263,7 @@ def _run_stages(args: argparse.Namespace) -> None:
     _prepare(args, data_dir)
     _check_targets(args, data_dir)
     wanted = range(1, args.stop_stage + 1)
+    channel = ["--channel", args.channel] if args.channel else []
     for encoder in args.encoder:
         data = ["--data_dir", data_dir, "--encoder", encoder]
         if args.encoder_model:
@@ -271,7 +272,6 @@ def _run_stages(args: argparse.Namespace) -> None:
         experiment += ["--seed", *map(str, args.seed), "--ngpu", str(args.ngpu)]
         experiment += tune
         nj = ["--nj", str(args.nj)] if args.nj else []
-        channel = ["--channel", args.channel] if args.channel else []
         training = [*shared, "--by_size", "--final", args.final, *nj, override]
         training += ranges if tune else []
         stages = [
@@ -280,14 +280,15 @@ def _run_stages(args: argparse.Namespace) -> None:
             (3, "encode", [*experiment, *shared, override]),
             (4, "sentiment_train", [*experiment, *training]),
             (5, "sentiment_inference", [*experiment, *shared]),
-            (6, "score", experiment),
+            (6, "score", [*experiment, *channel]),
             (6, "report", [*experiment, *channel]),
         ]
         for number, name, options in stages:
             if number in wanted:
                 _stage(name, options)
     if LAST in wanted:
-        _stage("tables", ["--data_dir", data_dir, "--encoder", args.encoder[0]])
+        tables = ["--data_dir", data_dir, "--encoder", args.encoder[0], *channel]
+        _stage("tables", tables)
     _say(f"{time.perf_counter() - begun:.0f} s in all")
 
 

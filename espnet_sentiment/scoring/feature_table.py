@@ -30,7 +30,7 @@ from espnet_sentiment.scoring.paper import (
     MAJORITY,
     TABLE2,
 )
-from espnet_sentiment.scoring.references import LEFT_OUT
+from espnet_sentiment.scoring.reference_rows import LEFT_OUT, reference_notes
 from espnet_sentiment.scoring.tables import (
     markdown,
     overlap_cell,
@@ -52,23 +52,6 @@ FEATURES_NOTE = (
     "count; left out of the vote: with the majority of the others. Majority class: "
     "always the largest; its UA is one over the number of classes, whoever is tested, "
     "and has no interval.\n"
-)
-REFERENCES_NOTE = (
-    "Metadata, text, loudness and duration alone: logistic regressions without any "
-    "encoder, C = {c:g}, not tuned, learned on each fold's training utterances. "
-    "Metadata are what the data directory has, a category each, which adds nothing "
-    "where no training utterance has it; text is tf-idf of words, pairs of them and 2 "
-    "to 5 characters; loudness is RMS, peak, and mean, deviation and percentiles of "
-    "the RMS of 25 ms.\n"
-)
-LEFT_OUT_NOTE = (
-    "Left out of the vote: {n} votes; not compared: {ties} where the others tie, "
-    "{others} where they agree on no class of the set, and all of {alone} utterances "
-    "that one annotator heard, and of {shares} whose votes cannot be told apart.\n"
-)
-ALPHA_NOTE = (
-    "Krippendorff's alpha of the annotators is {alpha:.3f} (nominal; {n_votes} votes "
-    "for {n_utterances} utterances, of all that have votes).\n"
 )
 NO_BASE = (
     f"There is no base model: run conf/sentiment/{BASE}.yaml on a pre-trained encoder, "
@@ -111,7 +94,7 @@ def feature_records(
     results = (base or models[0]).runs[0].results
     named = {HUMAN: results["human"], MAJORITY: results["majority"]}
     if references:
-        notes += _reference_notes(references)
+        notes += reference_notes(references)
         for name, scores in references["rows"].items():
             records.append(_reference(name, scores, overlap_cell([results])))
         named = {
@@ -145,7 +128,7 @@ def references_markdown(references: Mapping[str, Any]) -> str:
             rows.append([name, *cells, record["macro_f1"]])
     header = ["", "WA (%)", "WA 95 %", "UA (%)", "UA 95 %", "F1 (%)"]
     over = said_over(references["majority"]["ci95_over"])
-    return "\n".join([markdown(header, rows), over, *_reference_notes(references)])
+    return "\n".join([markdown(header, rows), over, *reference_notes(references)])
 
 
 def _reference(name: str, scores: Mapping[str, Any], overlap: str = "") -> Record:
@@ -160,15 +143,6 @@ def _reference(name: str, scores: Mapping[str, Any], overlap: str = "") -> Recor
     if "macro_f1" in scores:
         record["macro_f1"] = percent(scores["macro_f1"])
     return {**record, OVERLAP: overlap} if overlap else record
-
-
-def _reference_notes(references: Mapping[str, Any]) -> list[str]:
-    notes = [REFERENCES_NOTE.format(**references)] if references["rows"] else []
-    if references["human_left_out"]:
-        notes.append(LEFT_OUT_NOTE.format(**references["human_left_out"]))
-    if references["alpha"]:
-        notes.append(ALPHA_NOTE.format(**references["alpha"]))
-    return [*notes, *(markdown_text(f"{note}.") + "\n" for note in references["notes"])]
 
 
 def _regression_records(features: str, group: Sequence[Model]) -> list[Record]:

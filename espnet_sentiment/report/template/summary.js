@@ -11,16 +11,21 @@ function overlapLine() {
 
 function resultsSection() {
   const {pooled, mean: folds} = data;
-  const interval = ([low, high]) => `${percent(low)} – ${percent(high)}`;
+  const interval = (bounds) => bounds ? bounds.map(percent).join(" – ") : "";
+  const scored = (name, s) => [name, percent(s.wa), interval(s.wa_ci95), percent(s.ua), interval(s.ua_ci95)];
+  const {rows: references, alpha} = data.references;
+  const majority = references.find((r) => r.kind === "majority") ?? data.majority;
   const rows = [
-    [t("results.pooled"), percent(pooled.wa), interval(pooled.wa_ci95), percent(pooled.ua), interval(pooled.ua_ci95)],
+    scored(t("results.pooled"), pooled),
     [t("results.mean"), percent(folds.wa), `± ${percent(folds.wa_std)}`, percent(folds.ua), `± ${percent(folds.ua_std)}`],
-    [t("results.majority"), percent(data.majority.wa), "", percent(data.majority.ua), ""],
+    scored(t("results.majority"), majority),
   ];
-  if (data.human) rows.push([t("results.human"), percent(data.human.wa), "", percent(data.human.ua), ""]);
+  if (data.human) rows.push(scored(t("results.human"), data.human));
+  const alone = {left_out: "results.left_out", metadata: "results.metadata", text: "results.text", loudness: "results.loudness"};
+  for (const row of references.filter((r) => r.kind in alone)) rows.push(scored(t(alone[row.kind], {of: row.of}), row));
   for (const [key, scores] of Object.entries(data.regression ?? {})) {
     const name = key === "speaker" ? t("results.regression_speaker") : t("results.regression");
-    if (scores) rows.push([name, percent(scores.wa), "", percent(scores.ua), ""]);
+    if (scores) rows.push(scored(name, scores));
   }
   const seconds = Object.entries(data.seconds).filter(([, s]) => s !== null)
     .map(([stage, s]) => `${stage} ${s.toFixed(1)} s`);
@@ -31,6 +36,8 @@ function resultsSection() {
     el("p", {}, t("results.summary", {corpus, sentiment, encoder, seed, utterances: data.n_utterances,
       folds: data.folds.length, f1: percent(pooled.macro_f1)})),
     el("p", {class: "muted"}, t("results.wa_ua")),
+    ...references.length ? [el("p", {class: "muted"}, t("results.references"))] : [],
+    ...alpha === null ? [] : [el("p", {class: "muted"}, t("results.alpha", {alpha: alpha.toFixed(3)}))],
     overlapLine(),
     el("div", {class: "side"},
       table("", ["", t("column.wa"), t("results.interval"), t("column.ua"), t("results.interval")], rows),
