@@ -43,6 +43,7 @@ from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 from espnet_sentiment.recipe.tuning import RECORD, read_tuning
+from espnet_sentiment.report.measured import measured_inputs
 
 ALGORITHM = 6
 ENTROPIES = "entropies.png"
@@ -162,6 +163,7 @@ def gather(
             "sentiment": model["config"],
         },
         "asr": asr_rates(encoder),
+        **measured_inputs(experiment.dir),
         "pretraining": pretraining_of(experiment, folds[0].name),
         "versions": made,
         **tuning_part(experiment, stamps),
@@ -198,6 +200,7 @@ def score_experiment(
         say: Takes a line of progress.
     """
     from espnet_sentiment.report.layers import chosen_layers, layers
+    from espnet_sentiment.report.measured import measured_markdown
     from espnet_sentiment.report.plots import (
         plot_confusion,
         plot_entropies,
@@ -256,7 +259,8 @@ def score_experiment(
     plot_confusion(results["confusion"], results["classes"], out / "confusion.png")
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
     plot_learning_curves(histories, out / "learning_curves.png")
-    write_text(out / "RESULTS.md", experiment_report(results))
+    measured = measured_markdown(out, folders, say)
+    write_text(out / "RESULTS.md", "\n".join([experiment_report(results), *measured]))
     write_json(out / "results.json", results)
     names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
     if results["layers"]:

@@ -27,7 +27,6 @@ from espnet_sentiment.recipe.data_options import (
 from espnet_sentiment.recipe.tune_ranges import (
     add_tune_arguments,
     check_ensemble,
-    settings_of,
 )
 
 HELP = "train and test models on labelled recordings: a table or a folder, one command"
@@ -175,7 +174,9 @@ def _settle(args: argparse.Namespace) -> Path:
         raise UserError(f"--seed: whole numbers from 0 to {LARGEST_SEED}")
     args.seed = list(dict.fromkeys(args.seed))
     tuned_tag(args.tag, args.tune)
-    check_ensemble(args.tune_ranges, settings_of(args), args.final)
+    from espnet_sentiment.recipe.tuning import settings_of
+
+    check_ensemble(args.tune_ranges, settings_of(args, args.out / "exp"), args.final)
     if len(args.encoder) > 1 and args.encoder_model:
         raise UserError("--encoder_model is of one encoder: name one, or leave it out")
     if args.nj is not None and args.nj < 1:

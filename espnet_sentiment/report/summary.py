@@ -39,6 +39,7 @@ def summarize_experiment(
         **{key: results[key] for key in (*kept, *measured, "seconds", "versions")},
         **{key: results[key] for key in ("normalisation", "votes") if key in results},
         "references": _references(results),
+        "tuning": results.get("tuning"),
         "layers": results.get("layers"),
         "regression": results.get("regression"),
         "overlap": (results.get("overlap") or {}).get("all"),
