@@ -129,8 +129,8 @@ def tune(
                 f"({setting_text(settings[k])}) by {phase} {name} "
                 f"{worth if worth is None else format(worth, '.4f')}",
             )
-            for trial in trials:
-                thin(trial)
+            for folder in trials:
+                thin(folder)
 
 
 def keep_record(
