@@ -7,7 +7,8 @@
 # Environment variables:
 #   PYTHON            the Python to make .venv with, if it is 3.12 or 3.13
 #   UV_TORCH_BACKEND  the build of PyTorch, as uv names it. "cpu" takes PyTorch's own
-#                     CPU build, which needs no CUDA packages; .venv remembers it.
+#                     CPU build, which needs no CUDA packages; .venv remembers it. With
+#                     another build, the old .venv stays until the new one is there.
 # Package indexes and caches are those that uv and pip are configured for.
 [ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh env.sh`
 set -euo pipefail
@@ -22,6 +23,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . local/attend.sh
 root=$(pwd -P)
 venv=$root/.venv
+old=$root/.venv.old # while one with another build of PyTorch is made
 log=$venv/install.log
 ready=$venv/.ready
 
@@ -45,8 +47,24 @@ fail() {
 logged() {
   attend "$@" &>>"$log" && return
   tail -n 20 "$log" >&2
-  fail "installation failed; the lines above end $log" \
+  local -a kept=()
+  if [[ -d $old ]]; then
+    mv "$log" "$old/install.log"
+    settle
+    kept=("The old .venv stays as it was.")
+  fi
+  fail "installation failed; the lines above end $log" "${kept[@]}" \
     "Fix the cause and run the same command again."
+}
+
+# settle: of two that a run has left, the old .venv goes if the new one is complete.
+settle() {
+  if [[ -f $venv/.made_for && ! -e $venv/.unfinished ]]; then
+    rm -rf "$old"
+  else
+    rm -rf "$venv"
+    mv "$old" "$venv"
+  fi
 }
 
 # What an installation depends on.
@@ -91,11 +109,11 @@ find_python() {
 }
 
 # A .venv whose installation was interrupted may hold incomplete packages.
-reusable() {
-  [[ -f $venv/pyvenv.cfg && ! -e $venv/.unfinished ]] &&
-    [[ ${made_for:-$purpose} == "$purpose" ]] &&
-    probe "$venv/bin/python" >/dev/null
+works() {
+  [[ -f $venv/pyvenv.cfg && ! -e $venv/.unfinished ]] && probe "$venv/bin/python" >/dev/null
 }
+
+reusable() { [[ ${made_for:-$purpose} == "$purpose" ]] && works; }
 
 make_venv() {
   local version python
@@ -104,7 +122,8 @@ make_venv() {
     "Install one, for example by 'pyenv install 3.12' or 'uv python install 3.12'," \
     "or name it: PYTHON=/path/to/python3.12"
   say "Python $version at $python"
-  rm -rf "$venv"
+  # With the other build, for which the index may not be reached.
+  if [[ ${made_for%|*} == "$root" ]] && works; then mv "$venv" "$old"; else rm -rf "$venv"; fi
   mkdir "$venv"
   touch "$venv/.unfinished"
   logged exec "$python" -m venv "$venv"
@@ -122,13 +141,18 @@ install() {
   [[ -z $backend ]] && attend exec "${pip[@]}" install --editable "$target"
 }
 
-if up_to_date; then exit; fi
+if [[ ! -d $old ]] && up_to_date; then exit; fi
 
 exec 9>"$venv.lock"
 if command -v flock >/dev/null && ! flock --nonblock 9; then
   say "waiting for another installation into $venv"
   flock 9
   # From the start, since the other one may have chosen the build of PyTorch.
+  exec "$root/local/env.sh" "$@"
+fi
+
+if [[ -d $old ]]; then # that run was killed
+  settle
   exec "$root/local/env.sh" "$@"
 fi
 
@@ -149,4 +173,5 @@ echo "$purpose" >"$venv/.made_for"
 for one in ${extra//,/ }; do there+=("$ready-$one"); done
 for stamp in "$ready" "${there[@]}"; do key >"$stamp"; done
 rm "$venv/.unfinished"
+rm -rf "$old"
 say "ready in $SECONDS s"

@@ -271,7 +271,7 @@ run_stages() {
   fi
   if wanted 5; then module sentiment_inference "${experiment[@]}" "${shared[@]}"; fi
   if wanted 6; then
-    module score "${experiment[@]}"
+    module score "${experiment[@]}" ${channel:+--channel "$channel"}
     if [[ $align_words == true && $1 == "$encoder" ]]; then align; fi
     module report "${experiment[@]}" ${channel:+--channel "$channel"}
   fi

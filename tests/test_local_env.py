@@ -310,6 +310,38 @@ def test_another_build_of_pytorch_needs_a_new_venv(ready):
     assert not ready.calls.exists()
 
 
+def test_the_old_venv_stays_where_another_build_cannot_be_installed(ready):
+    ready.on_install("echo no such index; exit 1")
+    result = ready.run(UV_TORCH_BACKEND="cpu")
+    assert result.returncode == 1 and ready.called("-m venv")
+    assert "no such index" in result.stderr
+    assert "The old .venv stays as it was." in result.stderr
+    assert "no such index" in (ready.venv / "install.log").read_text()
+    assert not (ready.repo / ".venv.old").exists()
+    # It is up to date, as before.
+    ready.calls.unlink()
+    assert ready.run().returncode == 0
+    assert not ready.calls.exists()
+
+
+def test_the_old_venv_is_back_after_a_killed_installation_of_another_build(ready):
+    ready.on_install("echo $$ >.venv/pid; mv .venv/pid .venv/uv; exec sleep 60")
+    process, pid = ready.start(UV_TORCH_BACKEND="cpu"), ready.venv / "uv"
+    while not pid.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    ready.calls.unlink()
+    ready.on_install("true")
+    assert ready.run().returncode == 0
+    assert not ready.calls.exists() and ready.stamps() == [".ready"]
+    assert ready.run(UV_TORCH_BACKEND="cpu").returncode == 0
+    assert ready.called("-m venv") and ready.stamps() == [".ready"]
+    assert not (ready.repo / ".venv.old").exists()
+
+
 @pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not installed")
 def test_runs_at_the_same_time_install_once(sandbox):
     sandbox.python("bin/python3.12")

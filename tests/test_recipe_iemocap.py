@@ -21,6 +21,8 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, read_table
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
+from espnet_sentiment.data.metadata import read_metadata
+from espnet_sentiment.scoring.references import Scored, from_metadata, majority
 
 RECIPE = Path(__file__).parents[1] / "egs" / "iemocap"
 # The release's turns by label: 10,039, of which the paper's four classes have 5,531.
@@ -500,6 +502,7 @@ def test_a_release_of_full_size_is_prepared_with_the_exact_counts(
     assert list(map(sum, zip(*sizes, strict=True))) == [16 * 5531, 2 * 5531, 5531]
     assert list(map(min, *sizes)) == [2916, 363, 181]
     assert list(map(max, *sizes)) == [2975, 374, 189]
+    metadata_alone_scores_every_turn(data_dir, folds, by_scenario)
     # The release lacks one turn: that is said.
     lost = dataclasses.replace(kept[0], code="xxx")
     path = labels_of(release, lost.utt)
@@ -509,6 +512,21 @@ def test_a_release_of_full_size_is_prepared_with_the_exact_counts(
     assert "1102 utterances of anger, but the corpus has 1103" in (
         capsys.readouterr().err
     )
+
+
+def metadata_alone_scores_every_turn(data_dir, by_speaker, by_scenario):
+    """Check the row without an encoder; here labels follow no scenario."""
+    data = read_kaldi_dir(data_dir)
+    known = read_metadata(data)
+    for folds in (by_speaker, by_scenario):
+        tested = Scored(folds, data.utt2label, data.utt2spk, data.classes)
+        name, scores = from_metadata(tested, known)
+        assert name == "metadata alone: speaker, group, sentence"
+        assert (scores["n"], scores["ci95_over"]) == (5531, "speakers")
+        right = scores["wa"] * 5531
+        assert right == pytest.approx(round(right)) and 0 < right < 5531 / 2
+        chance = majority(tested)
+        assert (round(5531 * chance["wa"]), chance["ua"]) == (1708, 0.25)
 
 
 def test_help_names_every_option():

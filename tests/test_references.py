@@ -16,10 +16,9 @@ from espnet_sentiment.data.loudness import FLOOR_DB, loudness
 from espnet_sentiment.data.metadata import Metadata, read_metadata
 from espnet_sentiment.report import references as report_references
 from espnet_sentiment.scoring.human import krippendorff_alpha, left_out
+from espnet_sentiment.scoring.intervals import ci95
+from espnet_sentiment.scoring.reference_rows import LEFT_OUT, LOUDNESS, TEXT
 from espnet_sentiment.scoring.references import (
-    LEFT_OUT,
-    LOUDNESS,
-    TEXT,
     Scored,
     annotators,
     from_metadata,
@@ -103,6 +102,22 @@ def test_a_fold_that_learns_one_class_predicts_it():
     tested = dataclasses.replace(TESTED, utt2label=labels, folds=FOLDS[:1])
     assert from_text(tested, SAID)["ua"] == 0.5
     assert majority(TESTED)["ua"] == 0.5
+
+
+def test_the_majoritys_interval_is_over_speakers_where_there_is_one():
+    # Speaker a says rage alone, b and c joy alone, and d both.
+    labels = {u: {"a": "rage", "d": c}.get(u[0], "joy") for u, c in UTTS.items()}
+    tested = dataclasses.replace(TESTED, utt2label=labels)
+    found = majority(tested)
+    truth = [labels[utt] for _, utt in tested.keys]
+    speakers = [utt[0] for _, utt in tested.keys]
+    answers = ["joy"] * len(truth)
+    assert found["wa_ci95"] == ci95(truth, answers, speakers)["wa"]
+    assert found["ci95_over"] == "speakers"
+    low, high = ci95(truth, answers, [utt for _, utt in tested.keys])["wa"]
+    assert found["wa_ci95"][0] < low and found["wa_ci95"][1] > high
+    # One over the number of classes, whoever is tested.
+    assert found["ua"] == 0.5 and "ua_ci95" not in found
 
 
 def test_annotators_are_compared_with_the_majority_of_the_others():
@@ -194,6 +209,8 @@ def test_tables_have_rows_of_the_references(corpus, monkeypatch):
     assert corpus.row(2, architecture="metadata alone: speaker, sentence, duration")
     human = corpus.row(2, architecture=LEFT_OUT)
     # Neutral has two votes of three: who said anger is wrong, and the others tie.
+    chance = corpus.row(2, source="ours", architecture="majority class")
+    assert not chance["ua_ci95_low"] and "and has no interval" in text
     assert float(human["wa"]) == pytest.approx(100 * 72 / 80)
     assert "16 where the others tie" in text
     assert "Krippendorff's alpha of the annotators is 0." in text

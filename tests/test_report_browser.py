@@ -167,6 +167,61 @@ def test_what_is_missing_is_said(tmp_path, an4_wavs, open_page):
     assert axis[:5] == ["0.00", "0.25", "0.50", "0.75", "1.00"]
 
 
+def test_references_tuning_and_degraded_recordings_are_tables(
+    tmp_path, an4_wavs, open_page
+):
+    scored = Scored(tmp_path, an4_wavs)
+    scored.write_report()
+    row = {"wa": 0.5, "ua": 0.25, "wa_ci95": [0.4, 0.6], "ua_ci95": [0.2, 0.3]}
+    rows = {"metadata alone: speaker, group": row, "text alone": row}
+    path = scored.dir / "results.json"
+    references = {
+        "rows": rows,
+        "majority": {"wa": 0.5, "ua": 0.5, "wa_ci95": [0.45, 0.55]},
+        "human_left_out": {**row, "n": 3},
+        "alpha": {"alpha": 0.1234},
+    }
+    settings = [
+        {"setting": 1, "options": {}, "valid_mean": 0.5, "chosen_by": ["1"]},
+        {
+            "setting": 2,
+            "options": {"optim_conf": {"lr": 0.01}},
+            "valid_mean": None,
+            "chosen_by": [],
+        },
+    ]
+    tuning = {"criterion": ["valid", "ua", "max"], "settings": settings}
+    results = {**read_json(path), "references": references}
+    write_json(path, {**results, "tuning": {"file": "tuning.json", **tuning}})
+    hurt = {**row, "macro_f1": 0.3, "wa_p_holm": 0.0001, "ua_p_holm": 0.25}
+    folders = {n: scored.dir / f"fold{n}" for n in "12"}
+    measured = {
+        "predictions": predictions_hash(folders),
+        "summary": {
+            "clean": {**row, "macro_f1": 0.4},
+            **dict.fromkeys(("mu_law", "reverb_0.3", "white_0"), hurt),
+        },
+        **{"n_utterances": 8, "n_groups": 4},
+    }
+    write_json(scored.dir / "robustness.json", measured)
+    page = open_page(scored.write_report())
+    text = page.inner_text("#results")
+    for line in (
+        "metadata alone: speaker, group\t50.0\t40.0 – 60.0\t25.0\t20.0 – 30.0",
+        "human, left out of the vote\t50.0",
+        "majority class\t50.0\t45.0 – 55.0\t50.0\t",
+        "alpha of the annotators: 0.123.",
+    ):
+        assert line in text
+    text = page.inner_text("#tuning")
+    assert "optim_conf.lr" in text and "1 (the recipe's)\t\t0.5000\t1" in text
+    assert "2\t0.01\t\t" in text
+    text = page.inner_text("#robustness")
+    for name in ("clean", "mu-law, 8 bit, 8 kHz", "white noise, 0 dB"):
+        assert f"\n{name}\t50.0" in text
+    assert "reverberation, RT60 0.3 s\t50.0\t40.0 – 60.0\t< 0.001\t25.0" in text
+
+
 def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
     scored = Scored(tmp_path, an4_wavs)
     assert open_page(scored.write_report()).locator("#deletion").count() == 0

@@ -7,14 +7,15 @@ from recipe_fixtures import Recipe
 from stage_world import World
 from test_speaker_mvn import BY_SPEAKER
 
-from espnet_sentiment.bin import robustness
+from espnet_sentiment.bin import report, robustness
+from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json
+from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.data.degrade import DEGRADATIONS
 from espnet_sentiment.data.kaldi_dir import read_kaldi_dir
 from espnet_sentiment.scoring.metrics import weighted_accuracy
 from espnet_sentiment.scoring.predictions import read_predictions
-from espnet_sentiment.scoring.robustness import summarize_conditions
+from espnet_sentiment.scoring.robustness import NAMES, summarize_conditions
 
 
 def answers(found, condition):
@@ -66,14 +67,65 @@ def test_program_measures_every_test_utterance_in_every_condition(
         assert row["wa"] == weighted_accuracy(
             labels, list(answers(found, name).values())
         )
-        assert printed.count(f"| {robustness.TITLES[name]} |") == 1
+        assert printed.count(f"| {NAMES[name]} |") == 1
     assert (recipe.exp / "robustness.md").read_text() == printed
     assert (recipe.exp / "robustness.png").read_bytes().startswith(b"\x89PNG")
     assert not (recipe.exp / "robustness_parts").exists()
     robustness.main(recipe.experiment)
     again = capsys.readouterr()
     assert "up to date" in again.err and again.out == printed
+    results_and_report_show_it(recipe, found, capsys)
     continues(recipe, found, monkeypatch, capsys)
+    command_finds_the_same(recipe, monkeypatch, capsys)
+
+
+def results_and_report_show_it(recipe, found, capsys):
+    """Check stage 6: it shows what is of this training, and says what is not."""
+
+    def stage_6():
+        recipe.run(6, 6)
+        report.main([*recipe.experiment, "--embed", "0"])
+        page = (recipe.exp / "report.html").read_text(encoding="utf-8")
+        return (recipe.exp / "RESULTS.md").read_text(), page.replace('": ', '":')
+
+    text, page = stage_6()
+    assert "## Degraded recordings" in text and "![](robustness.png)" in text
+    wa = 100 * found["summary"]["white_0"]["wa"]
+    assert f"| white noise, 0 dB | {wa:.2f} |" in text
+    assert '"robustness":{' in page and '"robustness_plot":"data:image/png' in page
+    capsys.readouterr()
+    stage_6()
+    assert capsys.readouterr().err.count("up to date") == 2
+    kept = recipe.exp / "robustness.json"
+    write_json(kept, {**found, "predictions": "of another training"})
+    text, page = stage_6()
+    assert "## Degraded" not in text and '"robustness":{' not in page
+    said = "robustness.json is of another training, and left out: run "
+    assert capsys.readouterr().err.count(said) == 2
+    write_json(kept, found)
+
+
+def command_finds_the_same(recipe, monkeypatch, capsys):
+    """Check the console command on an experiment and an encoder that have moved."""
+    options = ["--conditions", "clip_5"]
+    robustness.main([*recipe.experiment, *options])
+    capsys.readouterr()
+    found = read_json(recipe.exp / "robustness.json")
+    moved = recipe.exp.rename(recipe.root / "exp" / "mine.v2")
+    encoder = recipe.model.rename(recipe.root / "moved")
+    monkeypatch.chdir(recipe.root / "exp")
+    command = ["robustness", "mine.v2", *options, "--encoder_model"]
+    (moved / "robustness.json").unlink()
+    assert main([*command, f"../{encoder.name}"]) == 0
+    assert "| 5 % clipped |" in capsys.readouterr().out
+    assert read_json(moved / "robustness.json") == found
+    config = moved / "fold1" / "config.yaml"
+    told = {**yaml.safe_load(config.read_text()), "text_encoder": "lstm"}
+    config.write_text(yaml.safe_dump(told))
+    for other in moved.glob("fold[!1]*/config.yaml"):
+        other.unlink()
+    assert main([*command, f"../{encoder.name}"]) == 2
+    assert "the model reads transcripts" in capsys.readouterr().err
 
 
 def continues(recipe, found, monkeypatch, capsys):

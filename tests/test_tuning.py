@@ -1,5 +1,7 @@
 """Folds choose settings by their own validation utterances; the test is not read."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,13 +15,15 @@ from espnet_sentiment.core.files import read_json
 from espnet_sentiment.core.stamp import DONE, read_stamp
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.pack.find import find_model
+from espnet_sentiment.recipe import tuning as recipe_tuning
 from espnet_sentiment.recipe.tune_ranges import (
     check_ensemble,
     draw_settings,
     setting_options,
 )
 from espnet_sentiment.recipe.tuning import choose
-from espnet_sentiment.train import train_fold, tuning
+from espnet_sentiment.train import train_fold
+from espnet_sentiment.train import tuning as train_tuning
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 SHIPPED = Path(__file__).parents[1] / "conf" / "tune" / "decoder.yaml"
@@ -115,7 +119,9 @@ def test_results_name_what_was_tried(exp):
     assert results["sentiment"] == "small_tune3"
 
 
-def test_a_tuned_run_is_up_to_date(world, capsys):
+def test_a_tuned_run_is_up_to_date(world, capsys, monkeypatch):
+    # Nor are settings drawn anew, for which scikit-learn would be imported.
+    monkeypatch.setattr(recipe_tuning, "draw_settings", None)
     assert world.run() == []
     assert "fold 1 setting" not in capsys.readouterr().err
 
@@ -183,6 +189,40 @@ def test_a_killed_run_trains_what_is_missing_alone(world, exp, monkeypatch):
     }
 
 
+def test_a_fold_that_has_chosen_keeps_no_checkpoint_of_what_it_tried(
+    world, exp, monkeypatch
+):
+    world.write(world.root / "ranges.yaml", {"optim_conf": RANGES["optim_conf"]})
+    tuned(world, 3)
+    train, tune = train_fold.train_fold, train_tuning.tune
+
+    def killed_in_the_second_fold(**options):
+        if options["out"].name == "fold2":
+            raise KeyboardInterrupt
+        return train(**options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_tuning, "tune", lambda *args: tune(*args[:-1], 1))
+        patch.setattr(train_fold, "train_fold", killed_in_the_second_fold)
+        with pytest.raises(KeyboardInterrupt):
+            world.run(4, 4)
+    assert (exp / "fold1" / "sentiment.pth").exists()
+    assert not [p for trial in trials(exp, 1) for p in trial.glob("*.pth")]
+    begin = read_stamp(exp / "fold1" / DONE).begin
+    ran = world.run(4, 4)
+    assert "4.1" not in ran and "4.2 setting 3" in ran
+    assert read_stamp(exp / "fold1" / DONE).begin == begin
+    chosen = read_json(exp / "tuning.json")["settings"]
+    assert sorted(f for row in chosen for f in row["chosen_by"]) == ["1", "2"]
+
+
+def test_the_report_shows_what_was_tried(exp):
+    html = (exp / "report.html").read_text(encoding="utf-8")
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', html)
+    page = json.loads(text[1].replace("<\\/", "</"))
+    assert page["tuning"] == read_json(exp / "results.json")["tuning"]
+
+
 def test_the_tested_utterances_are_not_read_while_folds_choose(world, exp, monkeypatch):
     world.folds = {"1": world.folds["1"]}
     world.run(0, 3)
@@ -237,7 +277,7 @@ def test_the_shipped_ranges_fit_every_shipped_config():
     settings = draw_settings(SHIPPED, 2, 0)
     for path in sorted(SHIPPED.parents[1].glob("sentiment/*.yaml")):
         config = yaml.safe_load(path.read_text())
-        tuning.check_settings(config, path, [], settings, SHIPPED)
+        train_tuning.check_settings(config, path, [], settings, SHIPPED)
 
 
 def test_equal_scores_take_the_earlier_setting():

@@ -1,7 +1,6 @@
 """Deletion test of the attention: silence where it is high, elsewhere, or all else."""
 
 import argparse
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,22 +9,18 @@ import numpy as np
 
 from espnet_sentiment.core.entry import check_gpus, device_of, run
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json, sha256_of, write_json
-from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.files import read_json, write_json
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
-from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     Experiment,
     add_experiment_arguments,
-    decoded,
-    experiments,
     fold_folders,
     predictions_hash,
 )
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage
+from espnet_sentiment.report.measuring import heard_inputs, measure_all, measure_once
 from espnet_sentiment.report.options import (
     add_deletion_arguments,
     check_deletion_arguments,
@@ -38,13 +33,6 @@ ALGORITHM = 2
 
 # Frames of attention after which what is done is kept.
 PART_FRAMES = 300
-
-KINDS = {
-    "attention": "most attention",
-    "loudest": "loudest",
-    "matched": "random, as loud as the most attended",
-    "random": "random",
-}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -60,10 +48,7 @@ def main(argv=None) -> None:
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
     check_deletion_arguments(args)
-    data = read_data(args.data_dir)
-    for experiment in experiments(args):
-        encoder = load_encoder_config(args.encoder, args.encoder_model)
-        measure_experiment(experiment, data, encoder, args)
+    measure_all(args, measure_experiment)
 
 
 def measure_experiment(
@@ -80,6 +65,9 @@ def measure_experiment(
     Raises:
         DataError: The model has no attention, or a file is missing.
     """
+    # Here, so that --help is quick.
+    from espnet_sentiment.report.deletion import deletion_table
+
     folders = fold_folders(experiment)
     files = [f / "decode" / "attention.scp" for f in folders.values()]
     if not all(path.exists() for path in files):
@@ -91,24 +79,19 @@ def measure_experiment(
         f"deletion test of {experiment.name}",
         experiment.dir / ".deletion.json",
         {
-            "decoded": {name: decoded(f).sums() for name, f in folders.items()},
-            "data": sha256_of([data.wav_scp, data.segments, data.channels]),
-            "recordings": stat_hash(data.wav_scp.values()),
+            **heard_inputs(folders, data),
             "options": [args.shares, args.n_draws, args.channel],
         },
         ALGORITHM,
     )
     out, parts = (experiment.dir / f"deletion{x}" for x in (".json", "_parts"))
-    if not stage.is_done():
-        with reading(experiment.data_dir), writing(experiment.dir):
-            if not stage.is_done():
-                stage.start(parts)
-                of = stage.origin
-                paths = out, parts, of
-                write_deletions(experiment, folders, data, paths, encoder, args)
-                stage.finish(f"{out}", [out])
-                shutil.rmtree(parts)
-    print(table(read_json(out)))
+
+    def work(parts: Path, of: str) -> list[Path]:
+        write_deletions(experiment, folders, data, (out, parts, of), encoder, args)
+        return [out]
+
+    measure_once(stage, experiment, parts, work)
+    print(deletion_table(read_json(out)))
 
 
 def _frames(u: "ScoredUtterance") -> tuple[np.ndarray, float]:
@@ -206,37 +189,6 @@ def write_deletions(
             "utterances": measured,
         },
     )
-
-
-def table(found: Mapping) -> str:
-    """Write what ``deletion.json`` holds as Markdown, a table for either test."""
-    from espnet_sentiment.report.deletion import TESTS
-    from espnet_sentiment.scoring.tables import markdown
-
-    shares = [f"{share:.0%}" for share in found["shares"]]
-    texts = []
-    for test, what, area in zip(
-        TESTS, ("silenced", "kept alone"), ("AOPC", "mean"), strict=True
-    ):
-        rows = []
-        for kind, name in KINDS.items():
-            row = found["summary"][kind]
-            of_test = row[test]
-            low, high = of_test["ci95"]
-            rows.append(
-                [
-                    name,
-                    *(f"{fall:.3f}" for fall in of_test["falls"]),
-                    f"{of_test['area']:.3f}",
-                    f"{low:.3f} to {high:.3f}",
-                    f"{of_test['p']:.3f}" if "p" in of_test else "",
-                    f"{100 * row['energy']:.1f}",
-                    f"{100 * row['attended']:.1f}",
-                ]
-            )
-        header = [f"frames {what}", *shares, area, "95 %", "p"]
-        texts.append(markdown([*header, "energy (%)", "attended (%)"], rows))
-    return "\n".join(texts)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.core.entry import run
-from espnet_sentiment.core.lock import reading, writing
+from espnet_sentiment.core.lock import reading
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.recipe.data_set import read_data
@@ -37,14 +37,13 @@ def main(argv=None) -> None:
         DataError: The data directory is missing, or a table of it cannot be used.
     """
     args = get_parser().parse_args(argv)
-    from espnet_sentiment.report.references import find_references
+    from espnet_sentiment.report.references import read_references
     from espnet_sentiment.scoring.feature_table import references_markdown
 
     exp = Path(args.exp)
     with reading(args.data_dir):
         data, folds = read_data(args.data_dir), read_folds(args.data_dir)
-        with writing(exp / f"TABLES_{data.path.name}.md", wait=True):
-            found = find_references(exp, data, folds, args.channel).read()
+        found = read_references(exp, data, folds, args.channel)
     print(references_markdown(found), end="")
 
 

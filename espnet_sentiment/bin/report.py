@@ -23,7 +23,7 @@ from espnet_sentiment.report.options import add_report_arguments, check_report_a
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE
 from espnet_sentiment.report.write import ctm_path, recognised_text, write_report
 
-ALGORITHM = 4
+ALGORITHM = 5
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -64,7 +64,7 @@ def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
             "tables": {str(path): content_hash([path]) for path in tables},
             # Of each utterance, megabytes in all.
             "deletion": stat_hash([experiment.dir / "deletion.json"]),
-            **_curve(experiment.dir),
+            **_drawn(experiment.dir),
             "recordings": stat_hash(embedded),
             "data": sha256_of(dataclasses.asdict(data)),
             "page": content_hash(
@@ -78,10 +78,14 @@ def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
     )
 
 
-def _curve(folder: Path) -> dict[str, str]:
-    """Hash what ``bin/speaker_curve.py`` drew; nothing of most experiments."""
-    paths = [folder / f"speaker_curve.{suffix}" for suffix in ("json", "png")]
-    return {"speaker_curve": content_hash(paths)} if paths[0].exists() else {}
+def _drawn(folder: Path) -> dict[str, str]:
+    """Hash other measures and their plots; nothing of most experiments."""
+    found = {}
+    for name in ("speaker_curve", "robustness"):
+        paths = [folder / f"{name}.{suffix}" for suffix in ("json", "png")]
+        if paths[0].exists():
+            found[name] = content_hash(paths)
+    return found
 
 
 def report(experiment: Experiment, data: KaldiDir, args) -> list[Path]:

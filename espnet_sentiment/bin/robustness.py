@@ -8,7 +8,6 @@ recordings. Writes robustness.json, .md and .png into the experiment.
 import argparse
 import functools
 import itertools
-import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,39 +16,40 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from espnet_sentiment.core.entry import check_gpus, device_of, run
-from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of, write_json, write_text
-from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.resumable import resumable_map
 from espnet_sentiment.data.audio import resample
-from espnet_sentiment.data.channels import add_channel_argument
 from espnet_sentiment.data.degrade import (
     DEGRADATIONS,
     Draws,
-    check_encoder,
     draw_talkers,
 )
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, utterance_audio
 from espnet_sentiment.data.speaker_statistics import spoken_by
-from espnet_sentiment.encoder.config import load_encoder_config
-from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
     CLEAN,
     Experiment,
     add_experiment_arguments,
-    decoded,
-    experiments,
     fold_folders,
     predictions_hash,
 )
-from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.recipe.stage import Stage
+from espnet_sentiment.report.measuring import (
+    check_hears,
+    heard_inputs,
+    measure_all,
+    measure_once,
+)
+from espnet_sentiment.report.options import (
+    add_robustness_arguments,
+    check_robustness_arguments,
+)
 
 ALGORITHM = 1
 
 # Utterances after which what is done is kept; of models that are normalised by speaker,
 # those of a speaker are.
 PART = 32
-TITLES = {CLEAN: "clean", **{name: d.title for name, d in DEGRADATIONS.items()}}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -58,15 +58,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_experiment_arguments(parser)
-    parser.add_argument(
-        "--conditions",
-        nargs="+",
-        choices=list(DEGRADATIONS),
-        default=list(DEGRADATIONS),
-        metavar="NAME",
-        help=f"how to degrade (default: all, {' '.join(DEGRADATIONS)})",
-    )
-    add_channel_argument(parser)
+    add_robustness_arguments(parser)
     return parser
 
 
@@ -74,15 +66,8 @@ def main(argv=None) -> None:
     """Measure every experiment on the test utterances of its folds."""
     args = get_parser().parse_args(argv)
     check_gpus(args.ngpu)
-    # In the order of the table, each once.
-    args.conditions = [name for name in DEGRADATIONS if name in args.conditions]
-    for name in args.conditions:
-        if (codec := DEGRADATIONS[name].encoder) is not None:
-            check_encoder(codec)
-    data = read_data(args.data_dir)
-    for experiment in experiments(args):
-        encoder = load_encoder_config(args.encoder, args.encoder_model)
-        measure_experiment(experiment, data, encoder, args)
+    check_robustness_arguments(args)
+    measure_all(args, measure_experiment)
 
 
 def measure_experiment(
@@ -99,20 +84,14 @@ def measure_experiment(
     Raises:
         DataError: The model reads transcripts, or a file is missing.
     """
-    if experiment.text is not None:
-        raise DataError(
-            f"{experiment.dir}: the model reads transcripts, which were written of the "
-            "clean recordings: name a --sentiment without a text branch"
-        )
+    check_hears(experiment)
     folders = fold_folders(experiment)
     stage = Stage(
         f"robustness of {experiment.name}",
         experiment.dir / ".robustness.json",
         {
-            "decoded": {name: decoded(f).sums() for name, f in folders.items()},
-            "data": sha256_of([data.wav_scp, data.segments, data.channels]),
+            **heard_inputs(folders, data),
             "speakers": sha256_of(data.utt2spk),
-            "recordings": stat_hash(data.wav_scp.values()),
             "options": [args.conditions, args.channel],
         },
         ALGORITHM,
@@ -120,15 +99,13 @@ def measure_experiment(
     *outs, parts = (
         experiment.dir / f"robustness{x}" for x in (".json", ".md", ".png", "_parts")
     )
-    if not stage.is_done():
-        with reading(experiment.data_dir), writing(experiment.dir):
-            if not stage.is_done():
-                stage.start(parts)
-                paths = parts, stage.origin
-                found = measure(experiment, folders, data, paths, encoder, args)
-                write_robustness(found, outs)
-                stage.finish(f"{outs[0]}", outs)
-                shutil.rmtree(parts)
+
+    def work(*paths: Any) -> list[Path]:
+        found = measure(experiment, folders, data, paths, encoder, args)
+        write_robustness(found, outs)
+        return outs
+
+    measure_once(stage, experiment, parts, work)
     found = read_json(outs[0])
     if found["n_clean_differs"]:
         stage.say(
@@ -305,19 +282,13 @@ def write_robustness(found: Mapping[str, Any], outs: Sequence[Path]) -> None:
     """Write ``robustness.json``, ``.md`` and ``.png``."""
     from espnet_sentiment.core.escape import markdown_text
     from espnet_sentiment.report.plots import plot_conditions
-    from espnet_sentiment.scoring.robustness import conditions_table
+    from espnet_sentiment.scoring.robustness import NAMES, robustness_text
 
     write_json(outs[0], found)
-    rows = found["summary"]
     name = markdown_text(f"{found['corpus']}: {found['tag']}")
-    text = (
-        f"# {name}, degraded recordings\n\n{conditions_table(rows, TITLES)}\n"
-        f"{found['n_utterances']} tested utterances. 95 %: jackknife over "
-        f"{found['n_groups']} {found['groups']}. p: two-sided paired permutation test "
-        "against the clean recordings over these, corrected for the rows (Holm).\n"
-    )
+    text = f"# {name}, degraded recordings\n\n{robustness_text(found)}"
     write_text(outs[1], text)
-    plot_conditions(rows, TITLES, outs[2])
+    plot_conditions(found["summary"], NAMES, outs[2])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from espnet_sentiment.core.files import (
 )
 from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import ASIDE, Stamp, free_name
+from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
@@ -32,6 +33,7 @@ from espnet_sentiment.recipe.experiment import (
     decoded,
     experiments,
     model_inputs,
+    pretraining_of,
     read_transcripts,
     trained,
 )
@@ -41,8 +43,9 @@ from espnet_sentiment.recipe.speakers import expected_speakers, normalisation_of
 from espnet_sentiment.recipe.stage import DONE, Stage, stage_seconds
 from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shares
 from espnet_sentiment.recipe.tuning import RECORD, read_tuning
+from espnet_sentiment.report.measured import measured_inputs
 
-ALGORITHM = 5
+ALGORITHM = 6
 ENTROPIES = "entropies.png"
 
 
@@ -50,26 +53,40 @@ def get_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        help="channel of recordings with several that reco2file_and_channel lacks, "
+        "for the references",
+    )
     return parser
 
 
 def main(argv=None) -> None:
     """Run the stage."""
     args = get_parser().parse_args(argv)
+    # Here, so that --help is quick.
+    from espnet_sentiment.report.references import read_references
+
     all_experiments = list(experiments(args))
     with reading(args.data_dir):
         data, folds = read_data(args.data_dir), read_folds(args.data_dir)
+        references = read_references(Path(args.exp), data, folds, args.channel)
         # Once for all experiments, if one of them is not up to date.
         overlap = functools.cache(lambda: find_overlap(data, folds))
         for experiment in all_experiments:
             with reading(experiment.dir):
-                done = stage_of(experiment, data, folds, args).is_done()
+                done = stage_of(experiment, data, folds, references, args).is_done()
             if not done:
                 with writing(experiment.dir):
-                    stage = stage_of(experiment, data, folds, args)
+                    stage = stage_of(experiment, data, folds, references, args)
                     stage.start()
                     set_aside_others(experiment, folds, stage)
-                    facts = {**stage.inputs, "overlap": overlap()}
+                    facts = {
+                        **stage.inputs,
+                        "overlap": overlap(),
+                        "references": references,
+                    }
                     outputs = score_experiment(
                         experiment, data, folds, facts, stage.say
                     )
@@ -78,13 +95,18 @@ def main(argv=None) -> None:
 
 
 def stage_of(
-    experiment: Experiment, data: KaldiDir, folds: Sequence[Fold], args
+    experiment: Experiment,
+    data: KaldiDir,
+    folds: Sequence[Fold],
+    references: Mapping[str, Any],
+    args,
 ) -> Stage:
     """Return the stage of an experiment."""
+    inputs = gather(experiment, data, folds, args)
     return Stage(
         f"stage 6: {experiment.name}",
         experiment.dir / ".score.json",
-        gather(experiment, data, folds, args),
+        {**inputs, "references": sha256_of(references)},
         ALGORITHM,
     )
 
@@ -141,6 +163,8 @@ def gather(
             "sentiment": model["config"],
         },
         "asr": asr_rates(encoder),
+        **measured_inputs(experiment.dir),
+        "pretraining": pretraining_of(experiment, folds[0].name),
         "versions": made,
         **tuning_part(experiment, stamps),
     }
@@ -171,10 +195,12 @@ def score_experiment(
         experiment: Decoded.
         data: Labels and votes.
         folds: The set's folds.
-        facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``.
+        facts: What ``gather`` returned, with what ``find_overlap`` did as ``overlap``,
+            and ``read_references`` as ``references``.
         say: Takes a line of progress.
     """
     from espnet_sentiment.report.layers import chosen_layers, layers
+    from espnet_sentiment.report.measured import measured_markdown
     from espnet_sentiment.report.plots import (
         plot_confusion,
         plot_entropies,
@@ -215,10 +241,12 @@ def score_experiment(
             "resolved": resolved,
         },
         "asr": facts["asr"],
+        "pretraining": facts["pretraining"],
         "versions": common_versions(facts["versions"]),
         "seed": experiment.seed,
         "tested_set": facts["tested_set"],
         "overlap": facts["overlap"],
+        "references": facts["references"],
         "layers": layers(experiment, folds, found["layers"] if found else None),
         "regression": found["regression"] if found else None,
         "probe": PROBE,
@@ -231,7 +259,8 @@ def score_experiment(
     plot_confusion(results["confusion"], results["classes"], out / "confusion.png")
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
     plot_learning_curves(histories, out / "learning_curves.png")
-    write_text(out / "RESULTS.md", experiment_report(results))
+    measured = measured_markdown(out, folders, say)
+    write_text(out / "RESULTS.md", "\n".join([experiment_report(results), *measured]))
     write_json(out / "results.json", results)
     names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
     if results["layers"]:
@@ -296,7 +325,7 @@ def stages_seconds(
     stamps: dict[str, list[Path]] = {
         "stage0": [experiment.data_dir / DONE],
         "stage1": [features_dir(experiment.dump, kind, experiment.corpus) / DONE],
-        "stage2": [experiment.store.parent / ".encoder.json"],
+        "stage2": [experiment.encoder_record.with_name(".encoder.json")],
         "stage3": experiment.encode_stamps,
         "stage4": [
             *(folder / DONE for folder in folders),

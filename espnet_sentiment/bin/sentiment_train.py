@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import math
 import os
 import sys
 from pathlib import Path
@@ -56,9 +57,14 @@ from espnet_sentiment.recipe.tune_ranges import (
     add_tune_arguments,
     check_ensemble,
     setting_options,
+)
+from espnet_sentiment.recipe.tuning import (
+    RECORD,
+    drawn_by,
+    record_of,
+    record_stage,
     settings_of,
 )
-from espnet_sentiment.recipe.tuning import RECORD, record_of, record_stage
 from espnet_sentiment.train.tracking import without_tracking
 
 ALGORITHM = 2
@@ -104,7 +110,7 @@ def main(argv=None) -> None:
     if not args.cluster:  # its GPUs are elsewhere
         check_gpus(args.ngpu)
     all_experiments = list(experiments(args))
-    args.settings = settings_of(args)
+    args.settings = settings_of(args, Path(args.exp))
     check_ensemble(args.tune_ranges, args.settings, args.final)
     with reading(args.data_dir, *used_folders(all_experiments)):
         train(all_experiments, args)
@@ -202,12 +208,15 @@ def _tune(todo: list[Job], folds: list[Fold], data, encoder: dict, given, args) 
         _train(jobs, folds, data, encoder, options, args)
 
     ranges = args.tune_ranges
-    tune(todo, args.settings, ranges, criteria, given, train, ALGORITHM)
+    # On this machine, enough that no process waits for long where folds choose.
+    n_trials = 4 * (1 if args.ngpu > 0 else args.nj)
+    at_once = len(todo) if args.cluster else math.ceil(n_trials / len(args.settings))
+    tune(todo, args.settings, ranges, criteria, given, train, ALGORITHM, at_once)
 
 
 def _record_tuning(experiment: Experiment, folds: list[Fold], args) -> None:
     """Write down what was tried, where that is not done."""
-    by = {"ranges": Path(args.tune_ranges).name, "seed": args.tune_seed}
+    by = drawn_by(args)
 
     def stage() -> Stage:
         trainings = {fold.name: trained(experiment, fold.name) for fold in folds}

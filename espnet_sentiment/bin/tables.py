@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.report.references import References
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 4
+ALGORITHM = 5
 
 
 def get_parser() -> argparse.ArgumentParser:

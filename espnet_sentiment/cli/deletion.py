@@ -4,11 +4,10 @@ import argparse
 
 from espnet_sentiment.cli.experiment_option import (
     EPILOG,
-    add_experiment_arguments,
-    open_experiment,
+    add_measuring_arguments,
+    measure_named,
 )
-from espnet_sentiment.cli.model_option import keep_place
-from espnet_sentiment.core.entry import add_gpu_argument, check_gpus
+from espnet_sentiment.core.entry import check_gpus
 from espnet_sentiment.report.options import (
     add_deletion_arguments,
     check_deletion_arguments,
@@ -21,10 +20,8 @@ HELP = "silence frames with high attention, and others, and compare the effects"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    add_experiment_arguments(parser)
-    parser.add_argument("--encoder_model", help="the encoder, where it has moved")
+    add_measuring_arguments(parser)
     add_deletion_arguments(parser)
-    add_gpu_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,10 +35,5 @@ def run(args: argparse.Namespace) -> int:
     check_gpus(args.ngpu)
     from espnet_sentiment.bin.deletion import measure_experiment
 
-    model = keep_place(args.encoder_model)
-    with open_experiment(args) as (experiment, data):
-        encoder = dict(experiment.encoder_config or {})
-        if model is not None:
-            encoder["encoder_conf"] = {**encoder["encoder_conf"], "model": model}
-        measure_experiment(experiment, data, encoder, args)
+    measure_named(args, measure_experiment)
     return 0

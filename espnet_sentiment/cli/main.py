@@ -22,7 +22,7 @@ from espnet_sentiment.core.interrupt import Interrupted, interruptible
 COMMANDS = (
     *("predict", "train", "evaluate", "info", "pack", "unpack", "export", "demo"),
     *("encoders", "decoders"),
-    *("align", "report", "plot", "deletion", "tables"),
+    *("align", "report", "plot", "deletion", "robustness", "tables"),
     "completion",
 )
 EPILOG = """\

@@ -27,7 +27,6 @@ from espnet_sentiment.recipe.data_options import (
 from espnet_sentiment.recipe.tune_ranges import (
     add_tune_arguments,
     check_ensemble,
-    settings_of,
 )
 
 HELP = "train and test models on labelled recordings: a table or a folder, one command"
@@ -175,7 +174,9 @@ def _settle(args: argparse.Namespace) -> Path:
         raise UserError(f"--seed: whole numbers from 0 to {LARGEST_SEED}")
     args.seed = list(dict.fromkeys(args.seed))
     tuned_tag(args.tag, args.tune)
-    check_ensemble(args.tune_ranges, settings_of(args), args.final)
+    from espnet_sentiment.recipe.tuning import settings_of
+
+    check_ensemble(args.tune_ranges, settings_of(args, args.out / "exp"), args.final)
     if len(args.encoder) > 1 and args.encoder_model:
         raise UserError("--encoder_model is of one encoder: name one, or leave it out")
     if args.nj is not None and args.nj < 1:
@@ -263,6 +264,7 @@ def _run_stages(args: argparse.Namespace) -> None:
     _prepare(args, data_dir)
     _check_targets(args, data_dir)
     wanted = range(1, args.stop_stage + 1)
+    channel = ["--channel", args.channel] if args.channel else []
     for encoder in args.encoder:
         data = ["--data_dir", data_dir, "--encoder", encoder]
         if args.encoder_model:
@@ -271,7 +273,6 @@ def _run_stages(args: argparse.Namespace) -> None:
         experiment += ["--seed", *map(str, args.seed), "--ngpu", str(args.ngpu)]
         experiment += tune
         nj = ["--nj", str(args.nj)] if args.nj else []
-        channel = ["--channel", args.channel] if args.channel else []
         training = [*shared, "--by_size", "--final", args.final, *nj, override]
         training += ranges if tune else []
         stages = [
@@ -280,14 +281,15 @@ def _run_stages(args: argparse.Namespace) -> None:
             (3, "encode", [*experiment, *shared, override]),
             (4, "sentiment_train", [*experiment, *training]),
             (5, "sentiment_inference", [*experiment, *shared]),
-            (6, "score", experiment),
+            (6, "score", [*experiment, *channel]),
             (6, "report", [*experiment, *channel]),
         ]
         for number, name, options in stages:
             if number in wanted:
                 _stage(name, options)
     if LAST in wanted:
-        _stage("tables", ["--data_dir", data_dir, "--encoder", args.encoder[0]])
+        tables = ["--data_dir", data_dir, "--encoder", args.encoder[0], *channel]
+        _stage("tables", tables)
     _say(f"{time.perf_counter() - begun:.0f} s in all")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.data.audio import hear, resample
+from espnet_sentiment.data.conditions import CLIPPED, MP3, OPUS, RT60S, SNRS
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -24,7 +25,6 @@ TALKERS = 5  # of babble
 TELEPHONE = 8000  # Hz
 BAND = (300, 3400)  # Hz
 DECAY = 3 * np.log(10)  # 60 dB, of an amplitude's natural logarithm
-SNRS = (20, 10, 0)  # dB
 
 
 class Draws(NamedTuple):
@@ -51,12 +51,10 @@ class Degradation(NamedTuple):
     """A way to degrade a recording.
 
     Args:
-        title: What tables call it.
         degrade: Makes other samples of samples, their rate and draws.
         encoder: FFmpeg's encoder that it needs, if any.
     """
 
-    title: str
     degrade: Degrade
     encoder: str | None = None
 
@@ -239,51 +237,31 @@ def fit(samples: np.ndarray, length: int) -> np.ndarray:
     return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
 
-def _codec(title: str, name: str, container: str, **options) -> Degradation:
+def _codec(name: str, container: str, **options) -> Degradation:
     degrade = functools.partial(codec, name=name, container=container, **options)
-    return Degradation(title, degrade, name)
+    return Degradation(degrade, name)
 
 
-# By the names that --conditions takes.
+# By their names, in the order of ``TITLES``.
 DEGRADATIONS: dict[str, Degradation] = {
     **{
-        f"white_{snr}": Degradation(
-            f"white noise, {snr} dB", functools.partial(white, snr=snr)
-        )
+        f"{name}_{snr}": Degradation(functools.partial(add, snr=snr))
+        for name, add in (("white", white), ("babble", babble))
         for snr in SNRS
     },
+    "telephone": Degradation(telephone),
+    "mu_law": _codec("pcm_mulaw", "wav", at=TELEPHONE),
+    **{f"mp3_{n}": _codec("libmp3lame", "mp3", kilobits=n) for n in MP3},
     **{
-        f"babble_{snr}": Degradation(
-            f"babble, {snr} dB", functools.partial(babble, snr=snr)
-        )
-        for snr in SNRS
-    },
-    "telephone": Degradation("telephone band, 300 to 3400 Hz", telephone),
-    "mu_law": _codec("mu-law, 8 bit, 8 kHz", "pcm_mulaw", "wav", at=TELEPHONE),
-    **{
-        f"mp3_{kilobits}": _codec(
-            f"MP3, {kilobits} kbit/s", "libmp3lame", "mp3", kilobits=kilobits
-        )
-        for kilobits in (32, 16)
+        f"opus_{n}": _codec("libopus", "ogg", kilobits=n, application="voip")
+        for n in OPUS
     },
     **{
-        f"opus_{kilobits}": _codec(
-            *(f"Opus, {kilobits} kbit/s", "libopus", "ogg"),
-            kilobits=kilobits,
-            application="voip",
-        )
-        for kilobits in (12, 6)
+        f"reverb_{rt60}": Degradation(functools.partial(reverberate, rt60=rt60))
+        for rt60 in RT60S
     },
     **{
-        f"reverb_{rt60}": Degradation(
-            f"reverberation, RT60 {rt60} s", functools.partial(reverberate, rt60=rt60)
-        )
-        for rt60 in (0.3, 0.6, 1.0)
-    },
-    **{
-        f"clip_{share}": Degradation(
-            f"{share} % clipped", functools.partial(clip, share=share / 100)
-        )
-        for share in (5, 20)
+        f"clip_{share}": Degradation(functools.partial(clip, share=share / 100))
+        for share in CLIPPED
     },
 }

@@ -6,7 +6,9 @@ from typing import Any
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.store_dtype import COMPUTED, DTYPES
-from espnet_sentiment.encoder.kinds import KINDS, encoder_name
+from espnet_sentiment.encoder.kinds import KINDS, PRETRAINING, encoder_name
+
+DECLARED = "pretraining"
 
 
 def load_encoder_config(
@@ -20,7 +22,8 @@ def load_encoder_config(
     Args:
         path: A YAML file with the keys ``encoder``, ``encoder_conf`` and, where its
             features are not kept as float16, ``store_dtype``, where the encoder does
-            not compute in float32 in stage 3, ``compute_dtype``.
+            not compute in float32 in stage 3, ``compute_dtype``, and, see
+            ``declared_pretraining``, ``pretraining``.
         model_override: Replaces the file's ``model``.
 
     Returns:
@@ -39,7 +42,7 @@ def load_encoder_config(
         f"give an encoder's file by --encoder{there}",
         "it needs the keys encoder and encoder_conf",
     )
-    _check_keys(path, "", config, ("encoder", "encoder_conf", *DTYPES))
+    _check_keys(path, "", config, ("encoder", "encoder_conf", *DTYPES, DECLARED))
     if "encoder" not in config:
         raise DataError(f"{path} names no encoder: add a line such as encoder: none")
     try:
@@ -54,6 +57,7 @@ def load_encoder_config(
         conf["model"] = model_override
     _check_keys(path, "encoder_conf.", conf, KINDS[name].keys)
     dtypes = _named_dtypes(path, config)
+    _check_pretraining(path, config)
     if name == "none":
         if COMPUTED in dtypes:
             raise DataError(f"{path}: {COMPUTED} is an encoder's: leave it out")
@@ -62,6 +66,30 @@ def load_encoder_config(
         raise DataError(f"{path} names no model: add encoder_conf.model to it")
     conf["model"] = _resolve(str(conf["model"]), path)
     return {"encoder": name, "encoder_conf": conf, **dtypes}
+
+
+def declared_pretraining(path: str | Path) -> str | None:
+    """Return how a file of ``conf/encoder`` says that its model was trained.
+
+    It is for models whose own files tell wrong or nothing, such as ONNX files, and no
+    part of what ``load_encoder_config`` returns: no feature depends on it.
+
+    Returns:
+        One of ``PRETRAINING``, or None where the file does not say.
+
+    Raises:
+        DataError: The file is unreadable, or says something else.
+    """
+    return _check_pretraining(Path(path), read_config(path))
+
+
+def _check_pretraining(path: Path, config: dict) -> str | None:
+    found = config.get(DECLARED)
+    if found is not None and found not in PRETRAINING:
+        raise DataError(
+            f"{path}: {DECLARED} is {found!r}: choose one of {', '.join(PRETRAINING)}"
+        )
+    return found
 
 
 def _named_dtypes(path: Path, config: dict) -> dict[str, str]:

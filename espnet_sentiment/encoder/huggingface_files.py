@@ -9,6 +9,7 @@ from pathlib import Path
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.encoder.hub_names import split_revision
+from espnet_sentiment.encoder.kinds import ASR, OTHER, SELF_SUPERVISED
 from espnet_sentiment.encoder.notices import notices
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -24,6 +25,19 @@ TOKENIZER_OPTIONS = (
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SHARDS = {SAFETENSORS: "model-*.safetensors", PICKLED: "pytorch_model-*.bin"}
+
+# Model types that are trained on audio alone, until a head is trained with them.
+SELF_SUPERVISED_TYPES = {
+    *("wav2vec2", "wav2vec2-bert", "wav2vec2-conformer", "hubert", "wavlm"),
+    *("data2vec-audio", "sew", "sew-d", "unispeech-sat"),
+}
+# Ends of the names of transformers' classes.
+RECOGNISERS = ("ForCTC", "ForConditionalGeneration", "ForSpeechToText")
+CLASSIFIERS = (
+    *("ForSequenceClassification", "ForAudioClassification"),
+    *("ForAudioFrameClassification", "ForXVector"),
+)
+HEADLESS = ("Model", "ForPreTraining")
 
 
 def find_huggingface(
@@ -104,6 +118,30 @@ def huggingface_files(directory: Path) -> list[Path]:
         if found:
             return sorted({*files, *found, *directory.glob(SHARDS[weights])})
     raise _missing(directory, "model.safetensors")
+
+
+def huggingface_pretraining(directory: Path) -> str | None:
+    """Tell how a model was trained, by the class that its config.json names.
+
+    ``Wav2Vec2ForCTC`` recognises speech; ``Wav2Vec2Model``, ``Wav2Vec2ForPreTraining``
+    learned from audio alone; ``WavLMForXVector`` from other labels.
+
+    Returns:
+        One of ``PRETRAINING``; None where no class is named, or it tells nothing.
+    """
+    config = read_json(directory / "config.json")
+    named = config.get("architectures")
+    if not named or not all(isinstance(name, str) for name in named):
+        return None
+    if any(name.endswith(RECOGNISERS) for name in named):
+        return ASR
+    if any(name.endswith(CLASSIFIERS) for name in named):
+        return OTHER
+    if config.get("model_type") in SELF_SUPERVISED_TYPES and all(
+        name.endswith(HEADLESS) for name in named
+    ):
+        return SELF_SUPERVISED
+    return None
 
 
 def huggingface_layout(directory: Path) -> tuple[list[Path], Path]:

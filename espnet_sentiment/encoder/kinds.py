@@ -15,6 +15,8 @@ from espnet_sentiment.core.errors import DataError
 
 PACKAGE = "espnet_sentiment.encoder."
 DIGEST = re.compile(r"[0-9a-f]{64}")
+# How an encoder was trained: to recognise speech, on audio alone, on other labels.
+PRETRAINING = (ASR, SELF_SUPERVISED, OTHER) = ("asr", "self_supervised", "other")
 MODEL_KEYS = ("model", "layer", "subsample", "download_dir")
 
 
@@ -35,6 +37,8 @@ class EncoderKind:
         is_source: ``(text) -> bool``: whether a text is such a name, and nothing else.
         kept: ``(source) -> Path | None``: where an earlier download by that name lies.
         toolkit: Most of what it imports as it is loaded.
+        pretraining: ``(path) -> str | None``: one of ``PRETRAINING``, if the model's
+            files tell.
     """
 
     encoder: str
@@ -48,6 +52,7 @@ class EncoderKind:
     is_source: str = "hub_names:is_hub_name"
     kept: str | None = None
     toolkit: str | None = None
+    pretraining: str | None = None
 
     def load_class(self) -> type:
         """Import the class."""
@@ -86,6 +91,10 @@ class EncoderKind:
         """Return where a model lies that was downloaded before, if it still does."""
         return None if self.kept is None else _load(self.kept)(source)
 
+    def pretraining_of(self, path: Path) -> str | None:
+        """Return how a model was trained, one of ``PRETRAINING``, if its files tell."""
+        return None if self.pretraining is None else _load(self.pretraining)(path)
+
     def source_url(self, source: str) -> str | None:
         """Return the page or file that a name stands for."""
         return _load(self.url)(source)
@@ -106,6 +115,7 @@ KINDS = {
         files="huggingface_files:huggingface_files",
         layout="huggingface_files:huggingface_layout",
         kept="huggingface_files:kept_huggingface",
+        pretraining="huggingface_files:huggingface_pretraining",
         toolkit="transformers.modeling_utils",
     ),
     "torchaudio": EncoderKind(
@@ -117,6 +127,7 @@ KINDS = {
         url="torchaudio_files:bundle_url",
         is_source="hub_names:is_bundle_name",
         kept="torchaudio_files:kept_torchaudio",
+        pretraining="torchaudio_files:torchaudio_pretraining",
         toolkit="torchaudio",
     ),
     "onnx": EncoderKind(

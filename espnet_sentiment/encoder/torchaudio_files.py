@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from espnet_sentiment.compat import bundle_paths
 from espnet_sentiment.core.download import download
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.encoder.kinds import ASR, SELF_SUPERVISED
 
 # What the paths of torchaudio's bundles are relative to.
 HOST = "https://download.pytorch.org/torchaudio/"
@@ -134,6 +135,18 @@ def torchaudio_files(path: Path) -> list[Path]:
     """
     _, checkpoint, stats = locate(path)
     return [checkpoint] if stats is None else [checkpoint, stats]
+
+
+def torchaudio_pretraining(path: Path) -> str:
+    """Tell how a bundle was trained: ``HUBERT_BASE`` on audio alone, ASR bundles not.
+
+    Raises:
+        DataError: See ``locate``.
+    """
+    from torchaudio.pipelines import RNNTBundle, Wav2Vec2ASRBundle
+
+    recognisers = (RNNTBundle, Wav2Vec2ASRBundle)
+    return ASR if isinstance(locate(path).bundle, recognisers) else SELF_SUPERVISED
 
 
 def torchaudio_layout(path: Path) -> tuple[list[Path], Path]:

@@ -188,6 +188,11 @@ class Experiment:
         return sorted(self.store.glob("encode-????????.json"))
 
     @property
+    def encoder_record(self) -> Path:
+        """What stage 2 wrote of the encoder."""
+        return self.store.parent / "encoder.json"
+
+    @property
     def store(self) -> Path:
         """Folder of the feature stores of this corpus and encoder."""
         return self.dump / self.encoder.stem / self.corpus
@@ -339,6 +344,31 @@ def model_inputs(
         "classes": classes,
         "seed": experiment.seed,
     }
+
+
+def pretraining_of(experiment: Experiment, fold: str) -> str | None:
+    """Return how the encoder was trained (``PRETRAINING``), where stage 2 told.
+
+    Args:
+        experiment: Trained.
+        fold: Any of its folds.
+
+    Returns:
+        None, too, where stage 2 has seen another encoder since.
+
+    Raises:
+        DataError: What stage 2 wrote was changed.
+    """
+    path = experiment.encoder_record
+    if (stamp := read_stamp(path.with_name(".encoder.json"))) is not None:
+        stamp.check(path)
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    config = read_config(experiment.fold_dir(fold) / "config.yaml")
+    reference = config.get("encoder_reference") or {}
+    same = found.get("sha256") == reference.get("sha256")
+    return found.get("pretraining") if same else None
 
 
 def store_inputs(experiment: Experiment) -> list[dict[str, Any]]:

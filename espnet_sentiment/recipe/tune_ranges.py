@@ -37,19 +37,6 @@ def add_tune_arguments(
     )
 
 
-def settings_of(args: argparse.Namespace) -> list[Setting]:
-    """Return the settings that options ask for; none without ``--tune``.
-
-    Raises:
-        DataError: The ranges cannot be followed.
-        UserError: ``--tune`` or ``--tune_seed`` cannot be.
-    """
-    if not args.tune:
-        return []
-    check_tune(args.tune, args.tune_seed)
-    return draw_settings(args.tune_ranges, args.tune, args.tune_seed)
-
-
 def check_tune(n_settings: int, seed: int) -> None:
     """Check the numbers of the drawing.
 
@@ -81,7 +68,7 @@ def draw_settings(path: PathLike, n_settings: int, seed: int) -> list[Setting]:
         DataError: The file cannot be read, has an unknown key, no range, or lists of
             fewer settings than are asked for.
     """
-    ranges = _read_ranges(path)
+    ranges = read_ranges(path)
     # It brings SciPy along, which takes a second.
     from sklearn.model_selection import ParameterSampler
 
@@ -146,8 +133,12 @@ def check_ensemble(path: PathLike, settings: Sequence[Setting], final: str) -> N
         )
 
 
-def _read_ranges(path: PathLike) -> dict[tuple[str, str], tuple[str, list]]:
-    """Read kind and values of every range, by group and key."""
+def read_ranges(path: PathLike) -> dict[tuple[str, str], tuple[str, list]]:
+    """Read kind and values of every range, by group and key.
+
+    Raises:
+        DataError: See ``draw_settings``.
+    """
     found = {}
     for group, keys in read_config(path, "name a file as conf/tune/*.yaml").items():
         if group not in GROUPS:

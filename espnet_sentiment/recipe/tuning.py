@@ -1,18 +1,67 @@
 """``tuning.json``: what was tried, what it was worth in validation, what was chosen."""
 
+import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import read_json
-from espnet_sentiment.core.stamp import Stamp, need_stamp
+from espnet_sentiment.core.files import read_json, sha256_of
+from espnet_sentiment.core.stamp import Stamp, need_stamp, read_stamp
 from espnet_sentiment.recipe.experiment import Experiment
 from espnet_sentiment.recipe.stage import Stage
+from espnet_sentiment.recipe.tune_ranges import (
+    Setting,
+    check_tune,
+    draw_settings,
+    read_ranges,
+)
 
 RECORD = "tuning.json"  # of an experiment, and of each of its folds
 ALGORITHM = 1
 STAMP = ".tuning.json"  # of the experiment's
+
+
+def settings_of(args: argparse.Namespace, exp: Path) -> list[Setting]:
+    """Return the settings that options ask for; none without ``--tune``.
+
+    Those of an experiment that was tuned alike are not drawn again, so that what is up
+    to date needs no scikit-learn.
+
+    Args:
+        args: ``tune`` and the options of ``add_tune_arguments``.
+        exp: Folder of experiments.
+
+    Raises:
+        DataError: The ranges cannot be followed.
+        UserError: ``--tune`` or ``--tune_seed`` cannot be.
+    """
+    if not args.tune:
+        return []
+    check_tune(args.tune, args.tune_seed)
+    by = drawn_by(args)
+    for path in sorted(exp.glob(f"*_tune{args.tune}_seed*/{RECORD}")):
+        stamp = read_stamp(path.with_name(STAMP))
+        if stamp is not None and stamp.inputs.get("by") == by and stamp.holds(path):
+            return stamp.inputs["settings"]
+    return draw_settings(args.tune_ranges, args.tune, args.tune_seed)
+
+
+def drawn_by(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what settings are drawn by: the file's name and ranges, and the seed.
+
+    Args:
+        args: The options of ``add_tune_arguments``.
+
+    Raises:
+        DataError: The ranges cannot be followed.
+    """
+    ranges = [[*key, *given] for key, given in read_ranges(args.tune_ranges).items()]
+    return {
+        "ranges": Path(args.tune_ranges).name,
+        "seed": args.tune_seed,
+        "sha256": sha256_of(ranges),
+    }
 
 
 def best_score(history: Mapping[str, Any], criterion: Sequence[str]) -> float | None:

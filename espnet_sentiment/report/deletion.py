@@ -16,12 +16,19 @@ import numpy as np
 
 from espnet_sentiment.scoring.intervals import mean_ci95
 from espnet_sentiment.scoring.significance import holm, mean_p
+from espnet_sentiment.scoring.tables import markdown
 
 # Samples (n_variants, N) -> posteriors (n_variants, n_classes).
 Classify = Callable[[np.ndarray], np.ndarray]
 
 ATTENTION = "attention"
 TESTS = ("deletion", "sufficiency")
+KINDS = {
+    ATTENTION: "most attention",
+    "loudest": "loudest",
+    "matched": "random, as loud as the most attended",
+    "random": "random",
+}
 STRATA = 5  # of loudness, within which chance draws what is as loud
 
 
@@ -201,3 +208,31 @@ def summarize(
         for kind, corrected in zip(others, holm(p), strict=True):
             summary[kind][test]["p"] = corrected
     return summary
+
+
+def deletion_table(found: Mapping) -> str:
+    """Write what ``deletion.json`` holds as Markdown, a table for either test."""
+    shares = [f"{share:.0%}" for share in found["shares"]]
+    texts = []
+    for test, what, area in zip(
+        TESTS, ("silenced", "kept alone"), ("AOPC", "mean"), strict=True
+    ):
+        rows = []
+        for kind, name in KINDS.items():
+            row = found["summary"][kind]
+            of_test = row[test]
+            low, high = of_test["ci95"]
+            rows.append(
+                [
+                    name,
+                    *(f"{fall:.3f}" for fall in of_test["falls"]),
+                    f"{of_test['area']:.3f}",
+                    f"{low:.3f} to {high:.3f}",
+                    f"{of_test['p']:.3f}" if "p" in of_test else "",
+                    f"{100 * row['energy']:.1f}",
+                    f"{100 * row['attended']:.1f}",
+                ]
+            )
+        header = [f"frames {what}", *shares, area, "95 %", "p"]
+        texts.append(markdown([*header, "energy (%)", "attended (%)"], rows))
+    return "\n".join(texts)

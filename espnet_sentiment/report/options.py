@@ -1,4 +1,4 @@
-"""Options of the report, the figure and the deletion test; nothing heavy is imported.
+"""Options of the report, the figure and the tests; nothing heavy is imported.
 
 The stages' parsers and the console command share them.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.channels import add_channel_argument
+from espnet_sentiment.data.conditions import TITLES
 from espnet_sentiment.report.languages import DEFAULT, language_names
 
 
@@ -99,3 +100,31 @@ def check_deletion_arguments(args: argparse.Namespace) -> None:
     """
     if not all(0 < share < 1 for share in args.shares) or args.n_draws < 1:
         raise DataError("--shares must lie between 0 and 1, --n_draws be 1 or more")
+
+
+def add_robustness_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the test on degraded recordings."""
+    parser.add_argument(
+        "--conditions",
+        nargs="+",
+        choices=list(TITLES),
+        default=list(TITLES),
+        metavar="NAME",
+        help=f"how to degrade (default: all, {' '.join(TITLES)})",
+    )
+    add_channel_argument(parser)
+
+
+def check_robustness_arguments(args: argparse.Namespace) -> None:
+    """Check that what degrades is there; conditions get the order of the table.
+
+    Raises:
+        UserError: FFmpeg's libraries lack an encoder.
+    """
+    from espnet_sentiment.data.degrade import DEGRADATIONS, check_encoder
+
+    # Each once.
+    args.conditions = [name for name in TITLES if name in args.conditions]
+    for name in args.conditions:
+        if (codec := DEGRADATIONS[name].encoder) is not None:
+            check_encoder(codec)

@@ -12,13 +12,15 @@ from tqdm import tqdm
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import find_json, sha256_of, write_json
+from espnet_sentiment.core.lock import writing
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, utterance_audio
 from espnet_sentiment.data.metadata import Metadata, read_metadata
 from espnet_sentiment.recipe.features import cut_inputs
 from espnet_sentiment.recipe.stage import stat_hash
+from espnet_sentiment.scoring.reference_rows import LOUDNESS, TEXT
 
-ALGORITHM = 1  # of all that scoring/references.py computes
+ALGORITHM = 2  # of all that scoring/references.py computes
 # Of training utterances, all folds together: more take regressions many minutes.
 MAX_TRAINED = 100_000
 
@@ -108,10 +110,10 @@ class References:
                 if found := scoring.from_metadata(tested, metadata, bar.update):
                     rows[found[0]] = found[1]
                 if told := scoring.from_text(tested, data.text, bar.update):
-                    rows[scoring.TEXT] = told
+                    rows[TEXT] = told
                 if heard:
                     of_sound = scoring.from_loudness(tested, heard, bar.update)
-                    rows[scoring.LOUDNESS] = of_sound
+                    rows[LOUDNESS] = of_sound
         for note in notes:
             print(f"[references] {note}", file=sys.stderr)
         return {
@@ -143,6 +145,17 @@ class References:
             seconds = max(len(samples), 1) / SAMPLE_RATE
             heard[utt] = np.append(loudness(samples), seconds)
         return heard
+
+
+def read_references(
+    exp: Path, data: KaldiDir, folds: Sequence[Fold], channel: str | None = None
+) -> dict[str, Any]:
+    """Return the references of a set; make them, unless that is done.
+
+    The arguments are those of ``find_references``, and so are its errors.
+    """
+    with writing(exp / f"TABLES_{data.path.name}.md", wait=True):
+        return find_references(exp, data, folds, channel).read()
 
 
 def find_references(

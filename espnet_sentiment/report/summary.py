@@ -10,6 +10,7 @@ from espnet_sentiment.recipe.still_learning import StillLearning, still_learning
 from espnet_sentiment.report.groups import accuracy_by, accuracy_by_duration
 from espnet_sentiment.report.scored import ScoredUtterance
 from espnet_sentiment.scoring.calibration import reliability
+from espnet_sentiment.scoring.reference_rows import LOUDNESS, TEXT
 
 CURVES = ("train_loss", "valid_loss", "train_acc", "valid_wa", "valid_ua")
 
@@ -37,6 +38,8 @@ def summarize_experiment(
     return {
         **{key: results[key] for key in (*kept, *measured, "seconds", "versions")},
         **{key: results[key] for key in ("normalisation", "votes") if key in results},
+        "references": _references(results),
+        "tuning": results.get("tuning"),
         "layers": results.get("layers"),
         "regression": results.get("regression"),
         "overlap": (results.get("overlap") or {}).get("all"),
@@ -53,6 +56,22 @@ def summarize_experiment(
         ),
         "attention": attention_summary(utterances, min_count),
     }
+
+
+def _references(results: Mapping) -> dict:
+    """Return the references that were computed: what they are, and their scores."""
+    found = results.get("references")
+    if not found:
+        return {"rows": [], "alpha": None}
+    kinds = {TEXT: "text", LOUDNESS: "loudness"}
+    rows = [
+        {"kind": kinds.get(name, "metadata"), "of": name.partition(": ")[2], **scores}
+        for name, scores in found["rows"].items()
+    ]
+    if left_out := found["human_left_out"]:
+        rows.insert(0, {"kind": "left_out", "of": "", **left_out})
+    rows.insert(0, {"kind": "majority", "of": "", **found["majority"]})
+    return {"rows": rows, "alpha": found["alpha"] and found["alpha"]["alpha"]}
 
 
 def _learning(results: Mapping, histories: Mapping) -> StillLearning | None:

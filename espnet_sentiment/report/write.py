@@ -1,7 +1,6 @@
 """Write the report of an experiment."""
 
 import argparse
-import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,7 +15,11 @@ from espnet_sentiment.recipe.experiment import (
     Experiment,
     align_dir,
     checked,
-    predictions_hash,
+)
+from espnet_sentiment.report.measured import (
+    read_deletion,
+    read_robustness,
+    read_speaker_curve,
 )
 from espnet_sentiment.report.page import write_page
 
@@ -60,29 +63,6 @@ def recognised_text(experiment: Experiment) -> Path:
     """Return the file of what the encoder's ASR model recognised."""
     folder = text_dir(experiment.dump, experiment.encoder, experiment.corpus)
     return folder / "text"
-
-
-def read_deletion(path: Path, folders: Mapping[str, Path]) -> dict | None:
-    """Return what ``bin/deletion.py`` measured, if it was run on these predictions."""
-    found = read_json(path) if path.exists() else {}
-    # Earlier releases silenced one share, and knew no sign.
-    if found.get("predictions") != predictions_hash(folders) or "shares" not in found:
-        return None
-    return {k: v for k, v in found.items() if k != "utterances"}
-
-
-def read_speaker_curve(folder: Path, folders: Mapping[str, Path]) -> dict:
-    """Return what ``bin/speaker_curve.py`` drew, if it was of these predictions."""
-    path = folder / "speaker_curve.json"
-    found = read_json(path) if path.exists() else {}
-    if found.get("predictions") != predictions_hash(folders):
-        return {}
-    plot = path.with_suffix(".png")
-    drawn = {"speaker_curve": found["rows"]}
-    if plot.exists():
-        image = base64.b64encode(plot.read_bytes()).decode()
-        drawn["speaker_plot"] = f"data:image/png;base64,{image}"
-    return drawn
 
 
 def write_report(
@@ -129,7 +109,8 @@ def write_report(
     page = {
         **summary,
         "alignment": str(ctm) if words is not None else None,
-        "deletion": read_deletion(experiment.dir / "deletion.json", folders),
+        "deletion": read_deletion(experiment.dir, folders, say),
+        **read_robustness(experiment.dir, folders, say),
         **read_speaker_curve(experiment.dir, folders),
     }
     rows = (utterance_row(u, classes, folder, u.utt in chosen) for u in utterances)

@@ -18,7 +18,7 @@ from espnet_sentiment.scoring.cells import (
 )
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.paper import BASE, E2E_ASR, TABLE3
+from espnet_sentiment.scoring.paper import BASE, TABLE3
 from espnet_sentiment.scoring.tables import honest_name, markdown, percent
 
 COLUMNS = ["encoder", "tag", "description", "sentiment", "seeds", *SCORE_COLUMNS]
@@ -62,7 +62,7 @@ def ablation_records(
     """
     found: dict[tuple[str, str], dict[str, Model]] = {}
     for model in models:
-        if model.features == E2E_ASR and model.ablation:
+        if model.is_pretrained and model.ablation:
             config, tag = model.ablation
             found.setdefault((model.encoder, tag), {})[config] = model
     notes: list[str] = []

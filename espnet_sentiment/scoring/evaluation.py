@@ -8,7 +8,7 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
-from espnet_sentiment.scoring.intervals import wilson95
+from espnet_sentiment.scoring.intervals import said_over, wilson95
 from espnet_sentiment.scoring.metrics import (
     unweighted_accuracy,
     weighted_accuracy,
@@ -120,7 +120,7 @@ def evaluation_report(results: Mapping[str, Any], picture: bool = True) -> str:
         *(f"{markdown_text(line)}\n" for line in results["said"]),
         _answered(results),
         markdown(["", "%", "95 % interval"], rows),
-        f"Intervals are over {results['ci95_over']}.\n",
+        said_over(results["ci95_over"]),
         f"Expected calibration error: {percent(results['calibration']['ece'])} %.\n",
         "## Confusion matrix (rows: truth)\n",
         markdown(["", *classes, "recall (%)"], matrix),

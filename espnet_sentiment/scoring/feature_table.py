@@ -19,17 +19,18 @@ from espnet_sentiment.scoring.cells import (
     score_and_interval,
     test_cells,
 )
+from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import (
     BASE,
     FEATURES,
+    GROUPS,
     HUMAN,
     MAJORITY,
     TABLE2,
-    UNTRAINED,
 )
-from espnet_sentiment.scoring.references import LEFT_OUT
+from espnet_sentiment.scoring.reference_rows import LEFT_OUT, reference_notes
 from espnet_sentiment.scoring.tables import (
     markdown,
     overlap_cell,
@@ -44,27 +45,13 @@ HEADER = ["input features", "architecture", "encoder", "seeds"]
 HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)", TITLE]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
-    "is any frozen pre-trained encoder, HuBERT and the like included; random weights "
-    "is one that was never trained. Human: how far single annotators agree with the "
-    "label on average, for which their own votes count; left out of the vote: with the "
-    "majority of the others. Majority class: always the largest.\n"
-)
-REFERENCES_NOTE = (
-    "Metadata, text, loudness and duration alone: logistic regressions without any "
-    "encoder, C = {c:g}, not tuned, learned on each fold's training utterances. "
-    "Metadata are what the data directory has, a category each, which adds nothing "
-    "where no training utterance has it; text is tf-idf of words, pairs of them and 2 "
-    "to 5 characters; loudness is RMS, peak, and mean, deviation and percentiles of "
-    "the RMS of 25 ms.\n"
-)
-LEFT_OUT_NOTE = (
-    "Left out of the vote: {n} votes; not compared: {ties} where the others tie, "
-    "{others} where they agree on no class of the set, and all of {alone} utterances "
-    "that one annotator heard, and of {shares} whose votes cannot be told apart.\n"
-)
-ALPHA_NOTE = (
-    "Krippendorff's alpha of the annotators is {alpha:.3f} (nominal; {n_votes} votes "
-    "for {n_utterances} utterances, of all that have votes).\n"
+    "is the frozen encoder of an ASR model; self-supervised one that learned from "
+    "audio alone (HuBERT, wav2vec 2.0, WavLM ...); other labels one that a classifier "
+    "was trained with; random weights one that was never trained. Human: how far "
+    "single annotators agree with the label on average, for which their own votes "
+    "count; left out of the vote: with the majority of the others. Majority class: "
+    "always the largest; its UA is one over the number of classes, whoever is tested, "
+    "and has no interval.\n"
 )
 NO_BASE = (
     f"There is no base model: run conf/sentiment/{BASE}.yaml on a pre-trained encoder, "
@@ -88,7 +75,7 @@ def feature_records(
     """
     records: list[Record] = []
     notes: list[str] = []
-    for features in (*FEATURES, UNTRAINED):
+    for features in GROUPS:
         group = [model for model in models if model.features == features]
         for model in sorted(group, key=lambda m: (m.encoder, -m.mean("ua"))):
             records.append(
@@ -107,7 +94,7 @@ def feature_records(
     results = (base or models[0]).runs[0].results
     named = {HUMAN: results["human"], MAJORITY: results["majority"]}
     if references:
-        notes += _reference_notes(references)
+        notes += reference_notes(references)
         for name, scores in references["rows"].items():
             records.append(_reference(name, scores, overlap_cell([results])))
         named = {
@@ -140,8 +127,8 @@ def references_markdown(references: Mapping[str, Any]) -> str:
             cells = [cell for key in KEYS for cell in score_and_interval(record, key)]
             rows.append([name, *cells, record["macro_f1"]])
     header = ["", "WA (%)", "WA 95 %", "UA (%)", "UA 95 %", "F1 (%)"]
-    over = f"Intervals are over {references['majority']['ci95_over']}.\n"
-    return "\n".join([markdown(header, rows), over, *_reference_notes(references)])
+    over = said_over(references["majority"]["ci95_over"])
+    return "\n".join([markdown(header, rows), over, *reference_notes(references)])
 
 
 def _reference(name: str, scores: Mapping[str, Any], overlap: str = "") -> Record:
@@ -156,15 +143,6 @@ def _reference(name: str, scores: Mapping[str, Any], overlap: str = "") -> Recor
     if "macro_f1" in scores:
         record["macro_f1"] = percent(scores["macro_f1"])
     return {**record, OVERLAP: overlap} if overlap else record
-
-
-def _reference_notes(references: Mapping[str, Any]) -> list[str]:
-    notes = [REFERENCES_NOTE.format(**references)] if references["rows"] else []
-    if references["human_left_out"]:
-        notes.append(LEFT_OUT_NOTE.format(**references["human_left_out"]))
-    if references["alpha"]:
-        notes.append(ALPHA_NOTE.format(**references["alpha"]))
-    return [*notes, *(markdown_text(f"{note}.") + "\n" for note in references["notes"])]
 
 
 def _regression_records(features: str, group: Sequence[Model]) -> list[Record]:

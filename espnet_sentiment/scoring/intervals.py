@@ -58,6 +58,14 @@ def ci95(
     return bounds
 
 
+def said_over(over: str) -> str:
+    """Say what intervals are over: ``ci95_over`` of results, in a line of Markdown."""
+    return (
+        f"Intervals are over {over}; Wilson's over utterances, where no score changes, "
+        "whoever is left out.\n"
+    )
+
+
 def mean_ci95(values: np.ndarray, groups: Sequence[str]) -> list[float]:
     """Return the 95 % interval of a mean over utterances, by a jackknife over groups.
 

@@ -17,6 +17,7 @@ from espnet_sentiment.scoring.paper import (
     ACOUSTIC_TEXT,
     BASE,
     E2E_ASR,
+    PRETRAINED,
     TABLE3,
     UNTRAINED,
 )
@@ -123,13 +124,25 @@ class Model:
 
     @property
     def features(self) -> str:
-        """Group of the paper's Table 2, or that the encoder was never trained."""
+        """Group of Table 2: one of the paper's, or what it has none for.
+
+        A pre-trained encoder whose record does not say how it was trained (an earlier
+        release's) counts as one of ASR.
+        """
         config = self.runs[0].results["config"]
         if config["encoder"]["encoder_conf"].get("random_weights") is not None:
             return UNTRAINED
         if config["sentiment"].get("text_encoder"):
             return ACOUSTIC_TEXT
-        return ACOUSTIC if config["encoder"]["encoder"] is None else E2E_ASR
+        if config["encoder"]["encoder"] is None:
+            return ACOUSTIC
+        told = (run.results.get("pretraining") for run in self.runs)
+        return PRETRAINED.get(next(filter(None, told), ""), E2E_ASR)
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the features are those of a trained encoder, and nothing else."""
+        return self.features in PRETRAINED.values()
 
     @property
     def ablation(self) -> tuple[str, str] | None:
@@ -216,7 +229,8 @@ def choose_base(
     """Choose the model that the others are compared with.
 
     By default the paper's base model on the pre-trained encoder with most seeds, the
-    first by name of several; one with a tag only where there is none without.
+    first by name of several, one of ASR before others; one with a tag only where there
+    is none without.
 
     Args:
         models: All models.
@@ -238,12 +252,13 @@ def choose_base(
     found = [
         model
         for model in models
-        if model.features == E2E_ASR and model.ablation and model.ablation[0] == BASE
+        if model.is_pretrained and model.ablation and model.ablation[0] == BASE
     ]
     return min(
         found,
         key=lambda model: (
             model.encoder != encoder,
+            model.features != E2E_ASR,
             model.sentiment != BASE,
             -len(model.runs),
             model.name,

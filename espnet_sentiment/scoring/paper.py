@@ -10,8 +10,17 @@ from collections.abc import Mapping
 
 SOURCE = "Lu et al., ICASSP 2020, arXiv:1911.09762"
 ACOUSTIC, ACOUSTIC_TEXT, E2E_ASR = "acoustic", "acoustic + text", "e2e ASR"
-UNTRAINED = "random weights"  # no row of the paper's
 FEATURES = (ACOUSTIC, ACOUSTIC_TEXT, E2E_ASR)
+# No rows of the paper's.
+SELF_SUPERVISED, OTHER_LABELS = "self-supervised", "other labels"
+UNTRAINED = "random weights"
+# Groups of trained encoders by what stage 2 says of them (``pretraining``).
+PRETRAINED = {
+    "asr": E2E_ASR,
+    "self_supervised": SELF_SUPERVISED,
+    "other": OTHER_LABELS,
+}
+GROUPS = (*FEATURES, SELF_SUPERVISED, OTHER_LABELS, UNTRAINED)
 HUMAN, MAJORITY = "human", "majority class"
 IEMOCAP, SWBD = "IEMOCAP", "SWBD-sentiment"
 

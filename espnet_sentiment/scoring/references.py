@@ -18,11 +18,10 @@ from espnet_sentiment.data.metadata import Metadata
 from espnet_sentiment.scoring.human import krippendorff_alpha, left_out
 from espnet_sentiment.scoring.layer_probe import TOLERANCE
 from espnet_sentiment.scoring.metrics import summarize
+from espnet_sentiment.scoring.reference_rows import METADATA
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
 C = 1.0
-TEXT, LOUDNESS = "text alone", "loudness and duration alone"
-LEFT_OUT = "human, left out of the vote"
 WORDS, CHARACTERS = (1, 2), (2, 5)  # n-grams
 WORD = r"\w+|[^\w\s]"  # no text but a blank one is empty
 
@@ -72,10 +71,15 @@ class Scored:
 
 
 def majority(tested: Scored) -> dict[str, Any]:
-    """Score always answering the class that most tested utterances have."""
+    """Score always answering the class that most tested utterances have.
+
+    UA has no interval: it is one over the number of classes, whoever is tested.
+    """
     truth = [tested.utt2label[utt] for _, utt in tested.keys]
     largest = Counter(truth).most_common(1)[0][0]
-    return tested.score(tested.keys, truth, [largest] * len(truth))
+    scores = tested.score(tested.keys, truth, [largest] * len(truth))
+    del scores["ua_ci95"]
+    return scores
 
 
 def from_metadata(
@@ -107,7 +111,7 @@ def from_metadata(
             rows[utt][name] = values[utt]
     for utt in metadata.seconds.keys() & rows.keys():
         rows[utt]["duration"] = float(np.log2(metadata.seconds[utt]))
-    name = f"metadata alone: {', '.join(known)}"
+    name = f"{METADATA}: {', '.join(known)}"
     return name, _regress(tested, rows, lambda: [DictVectorizer()], advance)
 
 

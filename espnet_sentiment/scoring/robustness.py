@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from espnet_sentiment.data.conditions import TITLES
 from espnet_sentiment.scoring.metrics import summarize
 from espnet_sentiment.scoring.significance import holm, permutation_p
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
 CLEAN = "clean"
 KEYS = ("wa", "ua")
+NAMES = {CLEAN: "clean", **TITLES}
 
 
 def summarize_conditions(
@@ -51,22 +53,20 @@ def summarize_conditions(
     return rows
 
 
-def conditions_table(
-    rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]
-) -> str:
-    """Write what ``summarize_conditions`` found as a Markdown table.
-
-    Args:
-        rows: By condition.
-        titles: What the table calls them.
-    """
+def robustness_text(found: Mapping[str, Any]) -> str:
+    """Write what ``robustness.json`` holds as Markdown: a table, and what it means."""
     header = ["recordings", "WA (%)", "95 %", "p", "UA (%)", "95 %", "p"]
     lines = []
-    for name, row in rows.items():
-        line = [titles[name]]
+    for name, row in found["summary"].items():
+        line = [NAMES[name]]
         for key in KEYS:
             p = row.get(f"{key}_p_holm")
             line += [percent(row[key]), interval(row[f"{key}_ci95"])]
             line.append("" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
         lines.append([*line, percent(row["macro_f1"])])
-    return markdown([*header, "macro F1 (%)"], lines)
+    return (
+        f"{markdown([*header, 'macro F1 (%)'], lines)}\n"
+        f"{found['n_utterances']} tested utterances. 95 %: jackknife over "
+        f"{found['n_groups']} {found['groups']}. p: two-sided paired permutation test "
+        "against the clean recordings over these, corrected for the rows (Holm).\n"
+    )

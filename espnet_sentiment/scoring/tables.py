@@ -10,6 +10,8 @@ from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.escape import csv_line, markdown_text
 from espnet_sentiment.core.files import update_text
 from espnet_sentiment.data.overlap_text import NOTE, TITLE, cell, lines
+from espnet_sentiment.scoring.intervals import said_over
+from espnet_sentiment.scoring.reference_rows import reference_notes, reference_rows
 from espnet_sentiment.scoring.speaker_groups import UTTERANCES
 
 REGRESSION = "logistic regression on mean and standard deviation over time"
@@ -53,10 +55,7 @@ def honest_name(name: str, results: Mapping) -> str:
 def experiment_report(results: dict) -> str:
     """Write one experiment's ``RESULTS.md``."""
     pooled, mean = results["pooled"], results["mean"]
-    references = [("majority class", results["majority"])]
-    if results["human"] is not None:
-        references.append(("human", results["human"]))
-    references += regressions(results)
+    references = [*reference_rows(results).items(), *regressions(results)]
     summary = [
         [
             "pooled over folds",
@@ -74,7 +73,8 @@ def experiment_report(results: dict) -> str:
         ],
     ]
     summary += [
-        [name, percent(r["wa"]), "", percent(r["ua"]), ""] for name, r in references
+        [name, *(text for key in ("wa", "ua") for text in _score_cells(r, key))]
+        for name, r in references
     ]
     # Where each fold chose one.
     layer = ["layer"] if any("layer" in fold for fold in results["folds"]) else []
@@ -104,7 +104,8 @@ def experiment_report(results: dict) -> str:
                 ["", "WA (%)", "95 % interval", "UA (%)", "95 % interval"], summary
             ),
             # Results of earlier releases, which do not say it, are over utterances.
-            f"Intervals are over {results.get('ci95_over', UTTERANCES)}.\n",
+            said_over(results.get("ci95_over", UTTERANCES)),
+            *reference_notes(results.get("references") or {}),
             overlap_report(results),
             *votes_report(results),
             "## Confusion matrix (rows: truth)\n",
@@ -118,6 +119,11 @@ def experiment_report(results: dict) -> str:
             markdown(["stage", "s"], seconds),
         ]
     )
+
+
+def _score_cells(scores: Mapping, key: str) -> list[str]:
+    bounds = scores.get(f"{key}_ci95")
+    return [percent(scores[key]), interval(bounds) if bounds else ""]
 
 
 def tuning_report(results: Mapping) -> list[str]:

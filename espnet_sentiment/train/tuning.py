@@ -5,6 +5,7 @@ chosen one is copied to ``fold<k>``, where the later stages look, and nowhere el
 """
 
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,10 +59,12 @@ def tune(
     given: Mapping[Experiment, Sequence[str]],
     train: Callable[[list[Job], dict[Experiment, list[str]]], None],
     algorithm: int,
+    at_once: int,
 ) -> None:
     """Train folds with every setting, and keep what each chooses by its validation.
 
-    A killed run goes on where it was.
+    A killed run goes on where it was. What a fold has tried is thinned once it has
+    chosen: of all folds and settings, checkpoints would fill a disk.
 
     Args:
         todo: Folds of experiments, with the stages that keep what is chosen.
@@ -71,6 +74,7 @@ def tune(
         given: Options of the task by experiment.
         train: Trains folds as experiments of their own, with options by experiment.
         algorithm: Of a fold's training.
+        at_once: How many folds are trained together, before they choose.
 
     Raises:
         UserError: A training has diverged, or what it takes is not there.
@@ -101,27 +105,32 @@ def tune(
                     f"{error}; if that rate was drawn, lower the range in {ranges}"
                 ) from None
 
-    train_those([job for jobs in tried for job in jobs if not job[2].is_done()])
-    folders = [[stage.stamp.parent for *_, stage in jobs] for jobs in tried]
-    records = [
-        choice(trials, criteria[experiment])
-        for trials, (experiment, *_) in zip(folders, todo, strict=True)
-    ]
-    chosen = [record["chosen"] - 1 for record in records]
-    # One that others were chosen before, by other ranges, has been thinned since.
-    thinned = zip(chosen, tried, folders, strict=True)
-    train_those([jobs[k] for k, jobs, at in thinned if not holds_model(at[k])])
-    for index, (experiment, _, stage) in enumerate(todo):
-        k, out = chosen[index], stage.stamp.parent
-        stage.start(out)
-        stage.finish(None, take(folders[index][k], out, records[index]))
-        phase, name, _ = criteria[experiment]
-        worth = records[index]["valid"][k]
-        say(
-            stage.name,
-            f"chose setting {k + 1} of {len(settings)} ({setting_text(settings[k])}) "
-            f"by {phase} {name} {worth if worth is None else format(worth, '.4f')}",
-        )
+    for part in itertools.batched(zip(todo, tried, strict=True), at_once):
+        train_those([job for _, jobs in part for job in jobs if not job[2].is_done()])
+        chosen: list[tuple[Job, list[Path], dict[str, Any]]] = []
+        again: list[Job] = []
+        for of_fold, jobs in part:
+            trials = [stage.stamp.parent for *_, stage in jobs]
+            record = choice(trials, criteria[of_fold[0]])
+            chosen.append((of_fold, trials, record))
+            # One that others were chosen before, by other ranges, has been thinned.
+            if not holds_model(trials[k := record["chosen"] - 1]):
+                again.append(jobs[k])
+        train_those(again)
+        for (experiment, _, stage), trials, record in chosen:
+            k, out = record["chosen"] - 1, stage.stamp.parent
+            stage.start(out)
+            stage.finish(None, take(trials[k], out, record))
+            phase, name, _ = criteria[experiment]
+            worth = record["valid"][k]
+            say(
+                stage.name,
+                f"chose setting {k + 1} of {len(settings)} "
+                f"({setting_text(settings[k])}) by {phase} {name} "
+                f"{worth if worth is None else format(worth, '.4f')}",
+            )
+            for folder in trials:
+                thin(folder)
 
 
 def keep_record(
@@ -141,6 +150,7 @@ def keep_record(
         drawn_by: How the settings were drawn.
     """
     stage.start()
+    # Again, for one that was killed between its choice and that.
     for fold in folds:
         for number in range(1, len(settings) + 1):
             thin(trial_of(experiment, number).fold_dir(fold))

@@ -11,16 +11,25 @@ function overlapLine() {
 
 function resultsSection() {
   const {pooled, mean: folds} = data;
-  const interval = ([low, high]) => `${percent(low)} – ${percent(high)}`;
+  const interval = (bounds) => bounds ? bounds.map(percent).join(" – ") : "";
+  const scored = (name, s) => [name, percent(s.wa), interval(s.wa_ci95), percent(s.ua), interval(s.ua_ci95)];
+  const {rows: references, alpha} = data.references;
+  const majority = references.find((r) => r.kind === "majority") ?? data.majority;
   const rows = [
-    [t("results.pooled"), percent(pooled.wa), interval(pooled.wa_ci95), percent(pooled.ua), interval(pooled.ua_ci95)],
+    scored(t("results.pooled"), pooled),
     [t("results.mean"), percent(folds.wa), `± ${percent(folds.wa_std)}`, percent(folds.ua), `± ${percent(folds.ua_std)}`],
-    [t("results.majority"), percent(data.majority.wa), "", percent(data.majority.ua), ""],
+    scored(t("results.majority"), majority),
   ];
-  if (data.human) rows.push([t("results.human"), percent(data.human.wa), "", percent(data.human.ua), ""]);
+  if (data.human) rows.push(scored(t("results.human"), data.human));
+  const alone = {
+    left_out: t("results.left_out"), text: t("results.text"), loudness: t("results.loudness"),
+  };
+  for (const row of references.filter((r) => r.kind !== "majority")) {
+    rows.push(scored(alone[row.kind] ?? t("results.metadata", {of: row.of}), row));
+  }
   for (const [key, scores] of Object.entries(data.regression ?? {})) {
     const name = key === "speaker" ? t("results.regression_speaker") : t("results.regression");
-    if (scores) rows.push([name, percent(scores.wa), "", percent(scores.ua), ""]);
+    if (scores) rows.push(scored(name, scores));
   }
   const seconds = Object.entries(data.seconds).filter(([, s]) => s !== null)
     .map(([stage, s]) => `${stage} ${s.toFixed(1)} s`);
@@ -31,6 +40,8 @@ function resultsSection() {
     el("p", {}, t("results.summary", {corpus, sentiment, encoder, seed, utterances: data.n_utterances,
       folds: data.folds.length, f1: percent(pooled.macro_f1)})),
     el("p", {class: "muted"}, t("results.wa_ua")),
+    ...references.length ? [el("p", {class: "muted"}, t("results.references"))] : [],
+    ...alpha === null ? [] : [el("p", {class: "muted"}, t("results.alpha", {alpha: alpha.toFixed(3)}))],
     overlapLine(),
     el("div", {class: "side"},
       table("", ["", t("column.wa"), t("results.interval"), t("column.ua"), t("results.interval")], rows),
@@ -75,6 +86,26 @@ function curvesSection() {
       [t("column.ua"), {validation: lines("valid_ua", 100)}],
     ].map((panel) => learningCurve(...panel))),
     el("p", {class: "muted"}, t("curves.lines")), ...learningLine());
+}
+
+// What was tried, and which folds chose it by their validation.
+function tuningSection() {
+  const found = data.tuning;
+  if (!found) return;
+  const [phase, measure] = found.criterion;
+  const keys = [...new Set(found.settings.flatMap(({options}) =>
+    Object.entries(options).flatMap(([group, values]) => Object.keys(values).map((key) => `${group}.${key}`))))].sort();
+  const value = (options, name) => {
+    const [group, ...key] = name.split(".");
+    return options[group]?.[key.join(".")] ?? "";
+  };
+  section("tuning", t("tuning.title"),
+    el("p", {}, t("tuning.what", {file: found.file})),
+    table("", [t("tuning.setting"), ...keys, t("tuning.mean", {measure: `${phase} ${measure}`}), t("tuning.chosen")],
+      found.settings.map((row) => [
+        Object.keys(row.options).length ? row.setting : t("tuning.own", {setting: row.setting}),
+        ...keys.map((name) => value(row.options, name)),
+        row.valid_mean === null ? "" : row.valid_mean.toFixed(4), row.chosen_by.join(", ")])));
 }
 
 function layersSection() {
@@ -167,6 +198,36 @@ function deletionSection() {
         t("deletion.energy"), t("deletion.attended")], rowsOf(test))));
 }
 
+// Scores on degraded recordings, in the order of the table that the test writes.
+function robustnessSection() {
+  const found = data.robustness;
+  if (!found) return;
+  const kinds = {
+    clean: () => t("robustness.clean"),
+    white: (n) => t("robustness.white", {n}),
+    babble: (n) => t("robustness.babble", {n}),
+    telephone: () => t("robustness.telephone"),
+    mu_law: () => t("robustness.mu_law"),
+    mp3: (n) => t("robustness.mp3", {n}),
+    opus: (n) => t("robustness.opus", {n}),
+    reverb: (n) => t("robustness.reverb", {n}),
+    clip: (n) => t("robustness.clip", {n}),
+  };
+  const range = (bounds) => bounds.map(percent).join(" – ");
+  const p = (value) => value === undefined ? "" : value < 0.001 ? "< 0.001" : value.toFixed(3);
+  const rows = Object.entries(found.summary).map(([name, row]) => {
+    const [, kind, n] = name.match(/^(.*?)(?:_([\d.]+))?$/);
+    return [kinds[kind](n), percent(row.wa), range(row.wa_ci95), p(row.wa_p_holm),
+      percent(row.ua), range(row.ua_ci95), p(row.ua_p_holm), percent(row.macro_f1)];
+  });
+  section("robustness", t("robustness.title"),
+    el("p", {}, t("robustness.test", {utterances: found.n_utterances, groups: found.n_groups})),
+    el("div", {class: "side"},
+      table("", [t("robustness.recordings"), t("column.wa"), t("deletion.ci95"), t("deletion.p"),
+        t("column.ua"), t("deletion.ci95"), t("deletion.p"), t("robustness.f1")], rows),
+      ...(data.robustness_plot ? [el("img", {src: data.robustness_plot, alt: t("robustness.title")})] : [])));
+}
+
 function speakersSection() {
   const rows = data.speaker_curve;
   if (!rows) return;
@@ -184,9 +245,11 @@ resultsSection();
 classesSection();
 curvesSection();
 speakersSection();
+tuningSection();
 layersSection();
 calibrationSection();
 votesSection();
 groupsSection();
 wordsSection();
 deletionSection();
+robustnessSection();
