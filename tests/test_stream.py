@@ -17,6 +17,7 @@ from espnet_sentiment.data.speaker_statistics import (
     SPEAKER_NORMALISED,
     SpeakerStatistics,
 )
+from espnet_sentiment.encoder.reference import encoder_reference
 from espnet_sentiment.inference.chunks import StreamResampler
 from espnet_sentiment.inference.long_recordings import (
     VAD_FRAME,
@@ -42,7 +43,9 @@ def conf(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(conf, tmp_path_factory):
-    folder = save_model(tmp_path_factory.mktemp("model") / "m", "huggingface", conf)
+    folder = tmp_path_factory.mktemp("model") / "m"
+    reference = encoder_reference("huggingface", conf)
+    save_model(folder, "huggingface", conf, encoder_reference=reference)
     return Speech2Sentiment(folder / "config.yaml", folder / CHECKPOINT)
 
 
@@ -60,6 +63,7 @@ def by_speaker(conf, model, tmp_path_factory):
         conf,
         normalize="speaker_mvn",
         normalize_conf=options,
+        encoder_reference=encoder_reference("huggingface", conf),
     )
     return Speech2Sentiment(folder / "config.yaml", folder / CHECKPOINT)
 
