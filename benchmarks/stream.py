@@ -4,9 +4,9 @@
         /path/to/emodb/wav --speaker 03 --turns 20
 
 Utterances of one speaker, with pauses between them, are given chunk by chunk, as fast
-as they are answered. A turn's true end is the end of its utterance, where the energy
-of its last 20 ms window within 40 dB of the loudest ends; its answer comes when the
-stream has heard what settles the turn (waiting) and the posteriors are computed.
+as they are answered. A turn's true end is that of its utterance's last 20 ms window
+within 40 dB of the loudest; its answer comes when the stream has heard what settles
+the turn, and the posteriors are computed.
 """
 
 import argparse
@@ -79,36 +79,32 @@ def main(argv=None) -> None:
     speaker = args.speaker if model.by_speaker else None
     stream = model.stream(rate=RATE, speaker=speaker)
     next(iter(model.predict([samples[: 2 * RATE]])))  # what the first one waits for
-    turns, computing, hearing = [], [], 0.0
+    turns, computing, hearing = [], [], []
     step = round(args.chunk * RATE)
     for first in range(0, len(samples), step):
         began, cpu = time.perf_counter(), time.process_time()
         found = list(stream.push(samples[first : first + step]))
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-        computing += [(wall, cpu)] * len(found)
-        hearing += 0 if found else wall
+        (computing if found else hearing).append((wall, cpu))
         turns += found
     turns += stream.close()
     seconds = len(samples) / RATE
-    waiting = [
-        turn.heard - end
-        for turn in turns
-        for end in ends
-        if turn.start < end < turn.heard and end > turn.end - 0.7
-    ]
-    walls, cpus = [wall for wall, _ in computing], [cpu for _, cpu in computing]
+    inside = [[end for end in ends if t.start < end < t.heard] for t in turns]
+    waiting = [t.heard - max(e) for t, e in zip(turns, inside, strict=True) if e]
+    walls, cpus = zip(*computing, strict=True)
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads: {len(paths)} "
         f"utterances, {seconds:.0f} s, {len(turns)} turns"
     )
     print(f"  from the end of speech to the turn's end being known: {_told(waiting)}")
-    print(f"  computing its answer, wall: {_told(walls)}")
-    print(f"  computing its answer, of a processor: {_told(cpus)}")
-    share = 100 * hearing / seconds
-    print(
-        f"  share of real time: hearing {share:.1f} %, answering "
-        f"{100 * sum(walls) / seconds:.1f} %"
-    )
+    print(f"  computing its answer, by the clock: {_told(walls)}")
+    print(f"  computing its answer, of processors: {_told(cpus)}")
+    for what, rows in (("hearing", hearing), ("answering", computing)):
+        clock, of_one = (100 * sum(row) / seconds for row in zip(*rows, strict=True))
+        print(
+            f"  {what}: {clock:.1f} % of real time by the clock, {of_one:.1f} % of "
+            "one processor"
+        )
     _compare(model, samples, turns, speaker)
 
 
@@ -145,7 +141,7 @@ def _told(seconds: list[float]) -> str:
         return "none"
     return (
         f"median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to "
-        f"{max(seconds):.2f} s"
+        f"{max(seconds):.2f} s ({len(seconds)} turns)"
     )
 
 

@@ -63,10 +63,10 @@ class LiveTurn(TurnSentiment):
 class SentimentStream:
     """Answers the turns of a stream; what ``Speech2Sentiment.stream`` gives.
 
-    Turns are those that voice activity finds in a whole recording, up to what the
-    detector, which hears the stream from its start, makes of its first second of a
-    part; and a turn's posteriors are those of ``predict`` for the same excerpt. Of the
-    sound no more is kept than the turn that goes on. One thread at a time may use it.
+    Turns are found by the function that cuts whole recordings, in probabilities of a
+    detector that hears the stream from its start; a turn's posteriors are those of
+    ``predict`` for the same excerpt. Of the sound no more is kept than the turn that
+    goes on. One thread at a time may use it.
 
     Args:
         model: Classifies the turns.
@@ -265,6 +265,7 @@ class SentimentStream:
                 known,
             )
         except DataError as error:
+            # Of what goes on, the whole turn's answer will tell.
             if final:
                 self._answers.append(error)
             return
