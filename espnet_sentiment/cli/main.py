@@ -20,7 +20,8 @@ from espnet_sentiment.core.escape import plain_lines
 from espnet_sentiment.core.interrupt import Interrupted, interruptible
 
 COMMANDS = (
-    *("predict", "train", "evaluate", "info", "pack", "unpack", "export", "demo"),
+    *("predict", "stream", "train", "evaluate", "info", "pack", "unpack", "export"),
+    "demo",
     *("encoders", "decoders"),
     *("align", "report", "plot", "deletion", "robustness", "tables"),
     "completion",

@@ -8,6 +8,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import csv_line, json_text, one_line
 
 if TYPE_CHECKING:
+    from espnet_sentiment.inference.conversation import TurnSentiment
     from espnet_sentiment.inference.result import Sentiment, Word
 
 STRONGEST = 3  # level of the words that hold most attention
@@ -66,9 +67,9 @@ class Table:
             cells.append(f"{100 * answer.posteriors[c]:>{n}.1f}")
         return "  ".join([*cells, f"{seconds:>7.1f}", name])
 
-    def _words(self, sentiment: "Sentiment") -> str:
+    def _words(self, sentiment: "Sentiment | TurnSentiment") -> str:
         if not sentiment.words:
-            return one_line(sentiment.text) or "(no words)"
+            return one_line(sentiment.text or "") or "(no words)"
         return " ".join(map(self._word, sentiment.words))
 
     def _word(self, word: "Word") -> str:

@@ -125,10 +125,17 @@ def alone_after_fork() -> Iterator[None]:
     would wait for them for ever. Threads that begin in the child have teams of their
     own. Enter it after ``worker_pool``, which takes PyTorch's number as it is.
     """
-    n_threads = torch.get_num_threads()
-    if threading.get_ident() != _forked or n_threads == 1:
+    if threading.get_ident() != _forked or torch.get_num_threads() == 1:
         yield
         return
+    with alone():
+        yield
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let the calling thread compute alone: many small steps wait for no other."""
+    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield

@@ -48,15 +48,24 @@ def mono_samples(speech: Any, channel: str | None, name: str) -> Heard:
     Raises:
         DataError: It is no such array; the message says what to give.
     """
-    samples = _as_array(speech, name)
-    if samples.dtype.kind not in "fiu":
-        raise DataError(f"{name} holds {samples.dtype}: give numbers, float32 or int16")
-    samples = _scale(_channels(samples, channel, name), name)
+    samples = checked_samples(speech, channel, name)
     mono = Mono(channel)
     if samples.ndim == 2:
         samples = mono(samples)
     # PyTorch takes no negative strides, and warns of what cannot be written.
     return Heard(np.require(samples, np.float32, ["C", "W"]), mono.notes)
+
+
+def checked_samples(speech: Any, channel: str | None, name: str) -> np.ndarray:
+    """Return float32 in [-1, 1]: (N,), or (N, channels) for ``mix``; see above.
+
+    Raises:
+        DataError: As of ``mono_samples``.
+    """
+    samples = _as_array(speech, name)
+    if samples.dtype.kind not in "fiu":
+        raise DataError(f"{name} holds {samples.dtype}: give numbers, float32 or int16")
+    return _scale(_channels(samples, channel, name), name)
 
 
 def check_rate(rate: Any, target: int, name: str) -> int:

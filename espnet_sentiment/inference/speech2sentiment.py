@@ -54,6 +54,7 @@ from espnet_sentiment.inference.long_recordings import CUTS, NothingToAnswerErro
 from espnet_sentiment.inference.parts import Part, ScoredPart, parts_of, put_together
 from espnet_sentiment.inference.result import Sentiment
 from espnet_sentiment.inference.short_turns import MAX_PAUSE, MIN_SECONDS
+from espnet_sentiment.inference.stream import SentimentStream
 from espnet_sentiment.inference.waveform import (
     Recording,
     Speech,
@@ -210,10 +211,60 @@ class Speech2Sentiment:
                 speaker_statistics=speaker_statistics,
             )
             return cast(Sentiment, next(answers))
+        whole = open_recording(speech, rate, self.sample_rate, self.channel)
+        return self.answer_turn(whole, transcript)
+
+    @alone_after_fork()
+    def answer_turn(
+        self,
+        recording: Recording,
+        transcript: bool = False,
+        speaker: str | None = None,
+        known: SpeakerStatistics | None = None,
+    ) -> Sentiment:
+        """Classify a recording that is open, such as a turn of a stream.
+
+        Args:
+            recording: Whose samples are read now.
+            transcript: As of a call.
+            speaker: Who speaks, where ``known`` is given.
+            known: What is known of speakers; what is heard is added to it, and he is
+                normalised by the sum. None normalises as the model does.
+
+        Raises:
+            DataError: As of a call.
+        """
         self._check_process()
-        parts = self._plan(open_recording(speech, rate, self.sample_rate, self.channel))
-        scored = [row for part in parts for row in self._score([part], transcript)]
-        return self._answer(parts, scored)
+        parts = self._plan(recording)
+        if speaker is None or known is None:
+            scored = [row for part in parts for row in self._score([part], transcript)]
+            return self._answer(parts, scored)
+        heard: HeardAll[Part] = HeardAll(known)
+        encoded = [row for part in parts for row in self._encode([part], transcript)]
+        heard.add(parts, encoded, speaker)
+        waiting = next(iter(heard))
+        if isinstance(waiting, DataError):
+            raise waiting
+        affine = Affines(known, self._classifier.of_speaker)[speaker]
+        scores = [
+            self._classifier.from_store(
+                [heard.features(one)], [one.encoded.text], [affine]
+            )[0]
+            for one in waiting
+        ]
+        return self._answer_by_speaker(waiting, scores, known)
+
+    def stream(self, **options: Any) -> SentimentStream:
+        """Begin a stream, whose turns are answered as they end.
+
+        Args:
+            options: See ``SentimentStream``: rate, channel, speaker, partial, ...
+
+        Raises:
+            DataError: The rate is none of speech.
+            UserError: Another option is wrong.
+        """
+        return SentimentStream(self, **options)
 
     def predict(
         self,
@@ -264,16 +315,24 @@ class Speech2Sentiment:
                 "speaker_statistics are by name: give speakers, a list of a name for "
                 "each recording"
             )
+        known = self.claimed(speaker_statistics)
+        return self._predict_by_speaker(inputs, speakers, known, transcript, on_error)
+
+    def claimed(self, known: SpeakerStatistics | None) -> SpeakerStatistics:
+        """Return statistics of speakers for this model, new ones where there are none.
+
+        Raises:
+            UserError: They are of another encoder, or the model needs none.
+        """
         if self._classifier.of_speaker is None:
             raise UserError(
-                "the model is not normalised by speaker: leave speakers out, or train "
-                "one with normalize: speaker_mvn (conf/sentiment/*_speaker.yaml)"
+                "the model is not normalised by speaker: leave speakers and their "
+                "statistics out, or train one with normalize: speaker_mvn "
+                "(conf/sentiment/*_speaker.yaml)"
             )
-        known = (
-            SpeakerStatistics() if speaker_statistics is None else speaker_statistics
-        )
+        known = SpeakerStatistics() if known is None else known
         known.claim(self._features)
-        return self._predict_by_speaker(inputs, speakers, known, transcript, on_error)
+        return known
 
     def conversation(
         self,
