@@ -71,7 +71,7 @@ def name_rows(
             )
         elif found:
             taken[ours] = found[0]
-    errors += _parts(table, taken, given)
+    errors += _parts(table, taken, given, "start" not in required)
     errors += _missing(table, taken, required)
     if errors:
         head = f"{table.path}{':1' if table.unit == 'line' else ''}"
@@ -126,7 +126,9 @@ def _plain(column: str) -> str:
     return re.sub(r"[\s_-]+", "_", column.strip().lower())
 
 
-def _parts(table: Table, taken: dict[str, str], given: Mapping[str, str]) -> list[str]:
+def _parts(
+    table: Table, taken: dict[str, str], given: Mapping[str, str], may_be_whole: bool
+) -> list[str]:
     """Complete start and end, and say what is wrong with the pairs."""
     errors = []
     plain = {_plain(column): column for column in table.columns}
@@ -139,8 +141,12 @@ def _parts(table: Table, taken: dict[str, str], given: Mapping[str, str]) -> lis
     ends = "end" in taken or "duration" in taken
     if ("start" in taken) != ends:
         errors.append(
-            "columns start and end: give both of them, in seconds, or none (--map "
-            "start=,end= takes whole recordings)"
+            "columns start and end: give both of them, in seconds"
+            + (
+                ", or none (--map start=,end= takes whole recordings)"
+                if may_be_whole
+                else ""
+            )
         )
     unused = [
         plain[name]
@@ -150,8 +156,8 @@ def _parts(table: Table, taken: dict[str, str], given: Mapping[str, str]) -> lis
     if unused and "start" not in taken and "start" not in given:
         errors.append(
             f"column {' and '.join(unused)} may say which part of a recording is "
-            "meant: name start and end, --map start=COLUMN,end=COLUMN, or take whole "
-            "recordings, --map start=,end="
+            "meant: name start and end, --map start=COLUMN,end=COLUMN"
+            + (", or take whole recordings, --map start=,end=" if may_be_whole else "")
         )
     if "split" in taken and "fold" in taken:
         errors.append("columns split and fold: keep one of them (--map fold=)")

@@ -14,8 +14,8 @@ from espnet_sentiment.core.names import nfc
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.recordings import Recordings
 from espnet_sentiment.data.records import read_table_file
-from espnet_sentiment.data.rows import Row, RowReader, one_value
-from espnet_sentiment.data.table import Unreadable
+from espnet_sentiment.data.rows import RowReader
+from espnet_sentiment.data.table import Row, Unreadable, one_value
 
 COLUMNS = ("path", "speaker", "start", "end", "duration", "channel")
 

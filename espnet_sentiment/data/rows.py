@@ -15,7 +15,7 @@ from espnet_sentiment.data.kaldi_checks import CHANNELS
 from espnet_sentiment.data.kaldi_dir import Utterance
 from espnet_sentiment.data.labels import Names
 from espnet_sentiment.data.recordings import Recordings
-from espnet_sentiment.data.table import Table, Unreadable, Value
+from espnet_sentiment.data.table import Row, Table, Unreadable, Value, one_value
 from espnet_sentiment.data.times import Times
 from espnet_sentiment.data.votes import split_count
 
@@ -27,8 +27,6 @@ SPLITS = {
 }
 SHORTEST = 0.01  # seconds; what is shorter is in days, say, as spreadsheets count
 SEVERAL = re.compile(r"\s*[;,|]\s*")  # between votes that are not separated by spaces
-
-Row = Mapping[str, Value]
 
 
 class LeftOutError(DataError):
@@ -273,14 +271,6 @@ class RowReader:
         named = "+".join(part for part in mapped if part)
         behind = f":{count}" if named and count else ""
         return self.names.word("votes", named) + behind
-
-
-def one_value(row: Row, column: str) -> str:
-    """Return a value that may be no list."""
-    value = row.get(column, "")
-    if isinstance(value, list):
-        raise DataError(f"column {column}: {value!r} is a list: write one value")
-    return value
 
 
 def _text(row: Row) -> str:

@@ -26,6 +26,7 @@ class Unreadable(str):
 
 
 Value = str | list
+Row = Mapping[str, Value]
 Rows = list[tuple[int, dict[str, Value]]]
 
 
@@ -56,6 +57,18 @@ class Table:
         if self.unit == "line":
             return f"{self.path}:{number}"
         return f"{self.path}: {self.unit} {number}"
+
+
+def one_value(row: Row, column: str) -> str:
+    """Return a value that may be no list.
+
+    Raises:
+        DataError: It is one.
+    """
+    value = row.get(column, "")
+    if isinstance(value, list):
+        raise DataError(f"column {column}: {value!r} is a list: write one value")
+    return value
 
 
 def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

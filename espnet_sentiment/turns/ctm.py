@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.turns.channel_fields import ChannelFields
-from espnet_sentiment.turns.found import Found, Wanted, counted, known_name, seconds
+from espnet_sentiment.turns.found import Found, Wanted, known_name, seconds, tallied
 from espnet_sentiment.turns.pick import pick
 from espnet_sentiment.turns.rttm import channel_field
 from espnet_sentiment.turns.source import fields_by_line
@@ -82,12 +83,14 @@ def read_ctm(path: Path, wanted: Wanted) -> tuple[list[Turn], list[str]]:
                 )
     found.said += channels.said()
     if found.turns:
+        n = sum(len(turn.words) for turn in found.turns)
         found.said.append(
-            f"{len(rows) - len(no_words)} words are {len(found.turns)} turns: pauses "
-            f"of more than {PAUSE:g} s end one"
+            f"{counted(n, 'word')} are put together to "
+            f"{counted(len(found.turns), 'turn')}, which pauses of more than {PAUSE:g} "
+            "s end"
         )
     if no_words:
-        found.said.append(f"lines of other types are no words: {counted(no_words)}")
+        found.said.append(f"lines of other types are no words: {tallied(no_words)}")
     return found.finish()
 
 

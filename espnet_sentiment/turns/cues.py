@@ -13,7 +13,7 @@ from espnet_sentiment.turns.found import Found
 from espnet_sentiment.turns.source import lines_of, read_text
 
 ARROW = "-->"
-STAMP = r"(?:(\d+):)?(\d{1,2}):([0-5]?\d)[.,](\d{3})"
+STAMP = r"(?:(\d+):)?([0-5]?\d):([0-5]?\d)[.,](\d{3})"
 TIMING = re.compile(rf"\s*{STAMP}\s*-->\s*{STAMP}(?:\s.*)?")
 # Blocks of WebVTT that are no cues.
 NO_CUES = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s.*)?")
@@ -50,7 +50,8 @@ def read_cues(path: Path, found: Found, vtt: bool) -> list[Cue]:
     Raises:
         DataError: It cannot be read at all.
     """
-    lines = lines_of(read_text(path))
+    # YouTube's cues have lines of a blank; in WebVTT only empty ones end a block.
+    lines = [line if vtt else line.strip() for line in lines_of(read_text(path))]
     if vtt and not re.fullmatch(r"WEBVTT(?:\s.*)?", lines[0]):
         raise DataError(
             f"{path}:1: WebVTT begins with a line WEBVTT: add it, or name the file .srt"
@@ -58,7 +59,7 @@ def read_cues(path: Path, found: Found, vtt: bool) -> list[Cue]:
     cues: list[Cue] = []
     # The header's block goes to the first empty line, or to the first cue.
     at = 1 if vtt else 0
-    while vtt and at < len(lines) and lines[at].strip() and ARROW not in lines[at]:
+    while vtt and at < len(lines) and lines[at] and ARROW not in lines[at]:
         at += 1
     skips = False
     while at < len(lines):
@@ -67,7 +68,7 @@ def read_cues(path: Path, found: Found, vtt: bool) -> list[Cue]:
         if ARROW in line:
             skips = False
             begin = at
-            while at < len(lines) and lines[at].strip() and ARROW not in lines[at]:
+            while at < len(lines) and lines[at] and ARROW not in lines[at]:
                 at += 1
             shown = lines[begin:at]
             # Without an empty line before it, the next cue's number is the last one.
@@ -76,7 +77,7 @@ def read_cues(path: Path, found: Found, vtt: bool) -> list[Cue]:
                 shown.pop()
             with found.at(place):
                 cues.append(Cue(place, *_times(line), " ".join(shown)))
-        elif not line.strip():
+        elif not line:
             skips = False
         elif skips or (vtt and NO_CUES.fullmatch(line)):
             skips = True  # to the next empty line

@@ -3,10 +3,11 @@
 import contextlib
 import dataclasses
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.names import check_name, nfc
 from espnet_sentiment.data.times import number
@@ -89,6 +90,11 @@ class Found:
         except DataError as error:
             self.faults.append(f"{place}: {error}")
 
+    def tell(self, what: str, number: int, noun: str) -> None:
+        """Say how many there are of something, if any."""
+        if number:
+            self.said.append(f"{what}: {counted(number, noun)}")
+
     def add(
         self,
         start: float,
@@ -149,7 +155,7 @@ class Found:
         self.turns.sort(key=lambda turn: (turn.start, turn.end))
         self._check_end()
         if self.faults:
-            refuse(f"{self.path}: {len(self.faults)} faults", self.faults)
+            refuse(f"{self.path}: {counted(len(self.faults), 'fault')}", self.faults)
         if not self.turns:
             raise DataError(
                 f"{self.path} holds no turns: name the file that does, or leave it out"
@@ -158,14 +164,15 @@ class Found:
         return self.turns, self.said
 
     def _check_end(self) -> None:
-        duration, n, last = self.wanted.duration, 0, len(self.turns) - 1
-        if duration is None:
+        duration, n = self.wanted.duration, 0
+        if duration is None or not self.turns:
             return
+        last = self.turns[-1].start
         for i, turn in enumerate(self.turns):
             over = turn.end - duration
             if over <= 0:
                 continue
-            can_be_cut = over <= ROUNDING or (self.may_overrun and i == last)
+            can_be_cut = over <= ROUNDING or (self.may_overrun and turn.start == last)
             if turn.start >= duration or not can_be_cut:
                 self.faults.append(
                     f"{turn.place}: goes to {turn.end:g} s, but the recording has "
@@ -175,10 +182,8 @@ class Found:
                 continue
             n += 1
             self.turns[i] = dataclasses.replace(turn, end=duration)
-        if n:
-            self.said.append(
-                f"{n} turns end after the recording, and are cut to its {duration:g} s"
-            )
+        cut = f"cut to the recording's {duration:g} s, as they end after it"
+        self.tell(cut, n, "turn")
 
     def _say_overlaps(self) -> None:
         """Say where somebody talks over himself, which is read as it is."""
@@ -194,15 +199,14 @@ class Found:
         if pairs:
             first, second = pairs[0]
             self.said.append(
-                f"{len(pairs)} turns overlap another one of the same speaker, and are "
-                f"read as they are; the first: {first.speaker}, {first.start:g} to "
-                f"{first.end:g} s and {second.start:g} to {second.end:g} s"
+                "read as they are, though they overlap another one of the same "
+                f"speaker: {counted(len(pairs), 'turn')}; the first: {first.speaker}, "
+                f"{first.start:g} to {first.end:g} s and {second.start:g} to "
+                f"{second.end:g} s"
             )
 
 
-def counted(names: Sequence[str]) -> str:
+def tallied(names: Sequence[str]) -> str:
     """Say how often names occur: ``a (2), b (1)``."""
-    counts: dict[str, int] = defaultdict(int)
-    for name in names:
-        counts[name] += 1
+    counts = Counter(names)
     return ", ".join(f"{name} ({n})" for name, n in counts.items())

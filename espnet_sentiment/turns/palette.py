@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 # Of Okabe and Ito's colours, which people with colour blindness tell apart
-# (https://jfly.uni-koeln.de/color), those with a contrast of at least 5.5 on black.
+# (https://jfly.uni-koeln.de/color), those with a contrast of at least 5.4 on black.
 COLOURS = (
     *("#f0e442", "#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#ffffff"),
     "#d55e00",
@@ -19,5 +19,5 @@ def colours_of(labels: Iterable[str]) -> dict[str, str]:
 
 def css_class(label: str) -> str:
     """Return a label as a class of WebVTT and CSS: what it may not hold is _."""
-    name = re.sub(r"[^\w-]", "_", label)
+    name = re.sub(r"\W", "_", label)
     return name if re.match(r"[^\W\d]", name) else f"_{name}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.turns.channel_fields import ChannelFields
-from espnet_sentiment.turns.found import Found, Wanted, counted, known_name, seconds
+from espnet_sentiment.turns.found import Found, Wanted, known_name, seconds, tallied
 from espnet_sentiment.turns.pick import pick
 from espnet_sentiment.turns.source import fields_by_line
 from espnet_sentiment.turns.turn import Turn
@@ -67,7 +67,7 @@ def read_rttm(path: Path, wanted: Wanted) -> tuple[list[Turn], list[str]]:
             )
     found.said += channels.said()
     if others:
-        found.said.append(f"lines of other types are no turns: {counted(others)}")
+        found.said.append(f"lines of other types are no turns: {tallied(others)}")
     return found.finish()
 
 

@@ -44,8 +44,7 @@ def read_srt(path: Path, wanted: Wanted) -> tuple[list[Turn], list[str]]:
                 text=None if text == SPEECH else text,
                 label=match[1] if match else None,
             )
-    if len(kept) < len(cues):
-        found.said.append(f"{len(cues) - len(kept)} cues without a text are no turns")
+    found.tell("no turns, as they have no text", len(cues) - len(kept), "cue")
     return found.finish()
 
 

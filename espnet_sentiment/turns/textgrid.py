@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.turns.found import Found, Wanted, counted, known_name, seconds
+from espnet_sentiment.turns.found import Found, Wanted, known_name, seconds, tallied
 from espnet_sentiment.turns.labelled_tiers import (
     SENTIMENT,
     UNKNOWN,
@@ -123,7 +123,7 @@ def read_textgrid(path: Path, wanted: Wanted) -> tuple[list[Turn], list[str]]:
         found.said.append(f"tiers of points are no turns: {', '.join(points)}")
     if silent:
         found.said.append(
-            f"intervals that may be silence are read as turns: {counted(silent)}; "
+            f"intervals that may be silence are read as turns: {tallied(silent)}; "
             "empty their labels if they are"
         )
     return found.finish()

@@ -16,8 +16,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import FORMULA, NUMBER
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.records import read_table_file
-from espnet_sentiment.data.rows import Row, one_value
-from espnet_sentiment.data.table import Unreadable
+from espnet_sentiment.data.table import Row, Unreadable, one_value
 from espnet_sentiment.data.times import Times, number
 from espnet_sentiment.turns.channel_fields import ChannelFields
 from espnet_sentiment.turns.found import Found, Wanted

@@ -46,8 +46,7 @@ def read_webvtt(path: Path, wanted: Wanted) -> tuple[list[Turn], list[str]]:
                 label=label,
             )
     empty = len(cues) - len({cue.place for cue, _ in pieces})
-    if empty:
-        found.said.append(f"{empty} cues without a text are no turns")
+    found.tell("no turns, as they have no text", empty, "cue")
     if len(pieces) > len(cues) - empty:
         found.said.append(
             "cues of several voices are a turn for each, with the times of the cue"
@@ -108,7 +107,9 @@ def _shown(turn: Turn) -> str:
     if turn.label:
         label = _escape(turn.label)
         shown = f"<c.{css_class(turn.label)}>[{label}]{' ' if shown else ''}{shown}</c>"
-    return f"<v {_escape(turn.speaker)}>{shown}</v>" if turn.speaker else shown
+    # With the tag's end, --> would be an arrow, which ends the cue.
+    who = re.sub("-$", "&#45;", _escape(turn.speaker or ""))
+    return f"<v {who}>{shown}</v>" if who else shown
 
 
 def _escape(text: str) -> str:

@@ -79,15 +79,13 @@ def read_whisper_json(path: Path, wanted: Wanted) -> tuple[list[Turn], list[str]
                 text=text,
                 words=words,
             )
-    if silent:
-        found.said.append(f"{silent} {name} without a text are no turns")
-    if untimed:
-        found.said.append(f"{untimed} words have no times, and stand in texts only")
-    if of_others:
-        found.said.append(
-            f"in {of_others} {name} words have another speaker than the whole, which "
-            "is taken"
-        )
+    found.tell("no turns, as they have no text", silent, "segment")
+    found.tell("in texts only, as they have no times", untimed, "word")
+    found.tell(
+        "with words of another speaker than the whole has, which is taken",
+        of_others,
+        "segment",
+    )
     return found.finish()
 
 

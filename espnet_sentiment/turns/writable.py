@@ -35,7 +35,7 @@ def writable(
         except DataError as error:
             faults.append(f"the turn from {turn.start} to {turn.end} s: {error}")
     if faults:
-        refuse(f"{len(faults)} of {len(turns)} turns cannot be written", faults)
+        refuse(f"turns that cannot be written: {len(faults)} of {len(turns)}", faults)
     # A CTM's words are its text.
     lost = [
         name
@@ -45,9 +45,16 @@ def writable(
         and any(getattr(turn, name) not in (None, "", ()) for turn in turns)
     ]
     said = [f"the format holds no {', '.join(lost)}: left out"] if lost else []
+    if "words" in holds and any(_says_else(turn) for turn in turns):
+        said.append("texts are those of the words: what else they hold is left out")
     if "text" in holds and any(_has_breaks(turn.text or "") for turn in turns):
         said.append("line breaks and tabs in texts are written as blanks")
     return sorted(plain, key=lambda turn: (turn.start, turn.end)), said
+
+
+def _says_else(turn: Turn) -> bool:
+    text = (turn.text or "").split()
+    return bool(text) and text != [word.text for word in turn.words]
 
 
 def _has_breaks(text: str) -> bool:
