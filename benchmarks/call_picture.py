@@ -1,12 +1,14 @@
 """A call of EmoDB's utterances, its page, and the picture of it in docs/.
 
-    python benchmarks/call_picture.py exp/emodb_NAME EMODB data/emodb/text docs/call.png
+    cd egs/emodb
+    python ../../benchmarks/call_picture.py exp/emodb_NAME EMODB data/emodb/text \\
+        ../../docs/call.png
 
-
-Two speakers talk, each on a channel of his own, whom other folds test: one says neutral
-utterances and then angry ones, the other neutral ones. Labels and posteriors are those
-of the experiment's stage 5, in which each speaker is tested by a model that never heard
-him. Chromium takes the picture by Playwright.
+EMODB is the folder that has wav/ in it; data/emodb/text is stage 0's. Two speakers
+talk, each on a channel of his own, whom other folds test: one says neutral utterances
+and then angry ones, the other neutral ones. Labels and posteriors are those of stage 5,
+in which each speaker is tested by a model that never heard him. Chromium takes the
+picture by Playwright.
 """
 
 import argparse
@@ -31,7 +33,7 @@ from espnet_sentiment.scoring.predictions import read_predictions
 RATE = 16_000
 PAUSE = 0.3  # seconds between turns
 OVERLAPS = {7: 0.6, 18: 0.8}  # turns that begin so many seconds before their time
-COLOURS = 64  # of the picture
+COLOURS = 128  # of the picture
 
 
 def main(argv=None) -> None:
@@ -117,7 +119,7 @@ def make_call(
 def take_picture(page: Path, png: Path) -> None:
     """Show the page 1200 px wide, as a person sees it who has pressed a turn."""
     with start_chromium() as browser, atomic_path(png) as temporary:
-        tab = browser.new_page(viewport={"width": 1200, "height": 1330})
+        tab = browser.new_page(viewport={"width": 1200, "height": 1430})
         tab.goto(page.resolve().as_uri())
         for _ in range(15):
             tab.locator(".timeline").press("PageDown")

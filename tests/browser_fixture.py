@@ -71,6 +71,26 @@ def open_page(chromium):
     assert troubles == []
 
 
+@pytest.fixture(scope="session")
+def serious():
+    """Return what axe-core finds in an open page that is serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def find(page) -> list[str]:
+        # What is drawn later than it is laid out, such as what scrolls.
+        page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+        )
+        return [
+            f"{found['id']}: {node['html'][:200]}"
+            for found in axe.run(page).response["violations"]
+            if found["impact"] in ("serious", "critical")
+            for node in found["nodes"]
+        ]
+
+    return find
+
+
 if __name__ == "__main__":
     with start_chromium() as browser:
         print(browser.version)

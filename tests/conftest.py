@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 # Tests ask for them by name.
-from browser_fixture import chromium, open_page  # noqa: F401
+from browser_fixture import chromium, open_page, serious  # noqa: F401
 
 
 def heed_sigint() -> None:

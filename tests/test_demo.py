@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -25,7 +26,7 @@ from espnet_sentiment.cli import demo
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import write_json
 from espnet_sentiment.demo import render
-from espnet_sentiment.demo.answer import answer
+from espnet_sentiment.demo.answer import answer, conversation_page
 from espnet_sentiment.demo.limits import Limits
 from espnet_sentiment.demo.server import is_loopback, serving
 from espnet_sentiment.pack.find import find_model
@@ -55,7 +56,7 @@ def upload(url, name, content) -> httpx.Response:
 def ask(url, path, **changes) -> dict:
     """Ask for an answer as the page's script does; return the server's last word."""
     config = httpx.get(f"{url}/config").json()
-    function = config["dependencies"][0]  # the page's; the other one is the API's
+    function = config["dependencies"][0]  # the page's; the last one is the API's
     file = {"path": path, "meta": {"_type": "gradio.FileData"}} | changes
     body = {"data": [file, True], "fn_index": function["id"], "session_hash": "test"}
     httpx.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
@@ -74,6 +75,29 @@ def test_an_upload_is_answered_with_label_and_words(model, wav):
     assert sentiment.words and sentiment.text
     sentiment = answer(model, str(wav), LIMITS, transcript=False)
     assert sentiment.text is None
+
+
+def test_conversation_is_answered_in_a_frame_that_reaches_nothing(model, wav):
+    frame = render.conversation(conversation_page(model, str(wav), LIMITS, True))
+    assert frame.startswith('<iframe sandbox="allow-scripts" title=')
+    assert "<script" not in frame  # but escaped
+    page = unescape(frame)
+    assert 'id="audio">data:audio/ogg;base64,' in page and '"turns":[{' in page
+    assert "default-src 'none'" in page
+    # Nor does it tell where the server keeps the recording.
+    assert str(wav.parent) not in page
+
+
+def test_conversation_is_refused_as_a_recording_is(model, tmp_path):
+    notes, long = tmp_path / "notes.wav", tmp_path / "long.flac"
+    notes.write_bytes(b"no audio\n" * 100)
+    soundfile.write(long, np.zeros((21 * 8000, 2)), 8000)
+    for path, said in (
+        (notes, "notes.wav cannot be read"),
+        (long, "long.flac lasts 21 s, longer than the 20 s"),
+    ):
+        with pytest.raises(DataError, match=said):
+            conversation_page(model, str(path), LIMITS, False)
 
 
 def test_text_that_is_called_wav_is_named_with_the_remedy(model, tmp_path):

@@ -170,6 +170,21 @@ def test_a_long_recording_is_answered_by_segment(visit, model, wav, tmp_path):
     assert words == [word.text for word in expected.words]
 
 
+def test_a_conversation_is_shown_turn_by_turn(visit, wav, tmp_path):
+    seen = visit()
+    seen.hand_in(repeat(wav, tmp_path / "call.wav", 12))
+    seen.page.wait_for_selector(LABEL)
+    seen.page.get_by_text("Conversation, turn by turn").click()
+    seen.page.get_by_text("Show the recording's turns").click()
+    frame = seen.page.frame_locator("#call iframe")
+    frame.locator("table.turns tbody tr").first.wait_for()
+    slider = frame.locator("[role=slider]")
+    slider.press("End")
+    assert slider.get_attribute("aria-valuenow") == "12"
+    frame.locator("table.turns button").first.click()
+    frame.locator("tr[aria-current=true]").wait_for()
+
+
 def test_an_oversized_upload_is_answered_with_a_message(visit, wav, tmp_path):
     seen = visit()
     seen.hand_in(repeat(wav, tmp_path / "big.wav", 36))

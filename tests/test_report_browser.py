@@ -233,3 +233,37 @@ def test_dark_mode_is_dark_and_readable(scored, open_page):
     assert open_page(path).evaluate(background) == "rgb(255, 255, 255)"
     dark = open_page(path, color_scheme="dark").evaluate(background)
     assert max(map(int, dark[4:-1].split(","))) < 40
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(scored, open_page, scheme, serious):
+    page = open_page(scored.write_report("--embed", "8"), color_scheme=scheme)
+    page.locator(ROW).nth(1).click()
+    assert serious(page) == []
+
+
+def test_matrix_is_readable_in_the_dark_whatever_its_shares(
+    scored, open_page, tmp_path, serious
+):
+    text = scored.write_report().read_text()
+    before, mark, rest = text.partition('id="data">')
+    text, end, after = rest.partition("</script>")
+    data = json.loads(text)
+    data["classes"] = [f"c{n}" for n in range(11)]
+    # Rows of 0 to 100 % on the diagonal.
+    data["confusion"] = [
+        [10 * i * (i == j) + (100 - 10 * i) * (j == (i + 1) % 11) for j in range(11)]
+        for i in range(11)
+    ]
+    matrix = tmp_path / "matrix.html"
+    matrix.write_text(before + mark + embed(data) + end + after)
+    for scheme in ("light", "dark"):
+        page = open_page(matrix, color_scheme=scheme)
+        assert page.locator(".confusion td").count() == 11 * 11 + 1
+        assert serious(page) == []
+
+
+def test_no_header_is_empty(scored, open_page):
+    page = open_page(scored.write_report())
+    headers = page.locator("th").all_text_contents()
+    assert len(headers) > 20 and all(text.strip() for text in headers)

@@ -1,5 +1,6 @@
 """One upload, checked and answered."""
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,42 @@ def answer(
         DataError: The file is not audio, too long, or refused by the model. The
             message names it as the person does, and not where the server keeps it.
     """
+    source = _checked(upload, model.channel, limits)
+    return model(source, transcript=transcript)
+
+
+def conversation_page(
+    model: "Speech2Sentiment", upload: str, limits: Limits, transcript: bool
+) -> str:
+    """Answer a file's turns, and return their page, HTML.
+
+    Voice activity finds the turns; of a recording with several channels each is heard
+    by itself.
+
+    Args:
+        model: Classifies.
+        upload: As of :func:`answer`.
+        limits: Bounds on its duration.
+        transcript: Whether words are asked for.
+
+    Raises:
+        DataError: As :func:`answer`, or nobody speaks.
+    """
+    from espnet_sentiment.report.call_page import write_call_page
+
+    source = _checked(upload, "mix", limits)
+    found = model.conversation(source, channel="each", transcript=transcript)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "call.html"
+        write_call_page(page, found.as_dict(), upload)
+        return page.read_text(encoding="utf-8")
+
+
+def _checked(upload: str, channel: str | None, limits: Limits) -> Source:
     path = Path(upload)
     source = Source(path.name, path)
-    _check_duration(source, model.channel, limits.max_seconds)
-    return model(source, transcript=transcript)
+    _check_duration(source, channel, limits.max_seconds)
+    return source
 
 
 def _check_duration(source: Source, channel: str | None, most: float) -> None:

@@ -10,7 +10,7 @@ import gradio
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.demo import render
-from espnet_sentiment.demo.answer import answer
+from espnet_sentiment.demo.answer import answer, conversation_page
 from espnet_sentiment.demo.limits import Limits
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ def build_page(
                 details = gradio.HTML(
                     render.hint(), elem_id="details", container=True, padding=True
                 )
+        with gradio.Accordion("Conversation, turn by turn", open=False):
+            ask = gradio.Button("Show the recording's turns")
+            call = gradio.HTML(render.conversation_hint(), elem_id="call")
         gradio.HTML(render.for_programs(), elem_id="programs")
         gradio.on(
             [audio.change, words.input],
@@ -82,6 +85,13 @@ def build_page(
             inputs=[audio, words],
             outputs=[label, details],
             trigger_mode="always_last",
+            api_visibility="private",
+            **shared,
+        )
+        ask.click(
+            functools.partial(_converse, speech2sentiment, limits),
+            inputs=[audio, words],
+            outputs=call,
             api_visibility="private",
             **shared,
         )
@@ -120,6 +130,22 @@ def _handle(
         # The page keeps running, and shows nobody a stack trace.
         logging.exception("an upload could not be analysed")
         yield posteriors, render.error(LOST)
+
+
+def _converse(
+    model: "Speech2Sentiment", limits: Limits, upload: str | None, transcript: bool
+) -> str:
+    """Answer an upload's turns by HTML."""
+    if upload is None:
+        return render.conversation_hint()
+    try:
+        page = conversation_page(model, upload, limits, transcript)
+        return render.conversation(page)
+    except DataError as error:
+        return render.error(str(error))
+    except Exception:
+        logging.exception("a conversation could not be analysed")
+        return render.error(LOST)
 
 
 def _predict(

@@ -51,6 +51,22 @@ def waiting() -> str:
     return '<p role="status">The words are being recognised ...</p>'
 
 
+def conversation(page: str) -> str:
+    """Return a conversation's page in a frame of its own, which reaches nothing."""
+    return (
+        '<iframe sandbox="allow-scripts" title="Conversation, turn by turn" '
+        f'srcdoc="{escape(page)}"></iframe>'
+    )
+
+
+def conversation_hint() -> str:
+    """Return what stands there before a conversation was asked for."""
+    return (
+        "<p>Finds the turns of a longer recording by voice activity, channel by "
+        "channel, and shows each one's label over time.</p>"
+    )
+
+
 def error(message: str) -> str:
     """Return a message that screen readers announce."""
     return f'<p role="alert" class="note">{escape(message)}</p>'

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 TINY = 1e-12
+Z2 = NormalDist().inv_cdf(0.975) ** 2  # of 95 %
 HALF = 0.5  # of a right and of a wrong utterance more: no logit is infinite
 
 
@@ -97,9 +98,8 @@ def wilson(share: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         n: Of how many, of a shape that broadcasts; weights make it a fraction.
     """
     share, n = np.asarray(share, float), np.asarray(n, float)
-    z2 = NormalDist().inv_cdf(0.975) ** 2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    middle = (share + Z2 / (2 * n)) / (1 + Z2 / n)
+    half = np.sqrt(Z2 * (share * (1 - share) / n + Z2 / (4 * n * n))) / (1 + Z2 / n)
     return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
 
 
