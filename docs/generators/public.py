@@ -31,9 +31,9 @@ def public_names(path: Path) -> Iterator[str]:
             yield node.name
 
 
-def _head(path: Path) -> str:
-    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return doc.split("\n\n")[0]
+def _module(name: str, *options: str) -> str:
+    lines = (f".. automodule:: {name}", *(f"   :{option}:" for option in options))
+    return "```{eval-rst}\n" + "\n".join(lines) + "\n```\n\n"
 
 
 def pages() -> dict[str, str]:
@@ -47,15 +47,11 @@ def pages() -> dict[str, str]:
     written = {}
     for package, members in packages.items():
         text = f"# {package}\n\n"
-        if package != NAME:
-            text += f"{_head(files[package])}\n\n"
         for module in members:
+            is_package = files[module].name == "__init__.py"
             if module != package:
                 text += f"## {module.removeprefix(package + '.')}\n\n"
-            elif package != NAME:
-                continue
-            options = "   :no-members:\n" if module == NAME else ""
-            text += f"```{{eval-rst}}\n.. automodule:: {module}\n{options}```\n\n"
+            text += _module(module, *["no-members"] * is_package)
         if package == NAME:
             names = "".join(
                 f"- {{py:obj}}`{name} <{where}.{name}>`\n"
