@@ -2,7 +2,8 @@
 # Builds sdist and wheel in dist/ from a clean tree, and tries both in empty environments:
 # the command, the public names, and a pack that answers for a recording.
 #
-#   ./local/release.sh
+#   ./local/release.sh URL    the repository's address, such as https://github.com/OWNER/NAME:
+#                             README's links lead there from PyPI, to the tag vVERSION
 [ "${BASH_VERSION-}" ] || exec bash "$0" "$@" # by `sh release.sh`
 set -euo pipefail
 unset CDPATH # by which cd goes elsewhere
@@ -21,6 +22,10 @@ fail() {
   exit 1
 }
 
+url=${1-}
+if [[ $url != https://* ]]; then
+  fail "name the repository's address, where README's links are to lead: $0 https://..."
+fi
 if [[ $(git status --porcelain) ]]; then
   fail "the tree has changes that are not committed: commit or stash them first"
 fi
@@ -32,11 +37,15 @@ grep -q "^## \[$version\]" CHANGELOG.md ||
 
 say "building $version"
 rm -rf build dist
-python -m build --outdir dist .
-twine check --strict dist/*
-
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# As git has it, but for README's links.
+mkdir "$scratch/tree"
+git archive HEAD | tar -x -C "$scratch/tree"
+python local/absolute_links.py "$scratch/tree/README.md" "$url" "v$version"
+python -m build --outdir dist "$scratch/tree"
+twine check --strict dist/*
+
 cp -R tests/made_by_0_1_0/model.zip "$scratch"
 export ESPNET_SENTIMENT_CACHE=$scratch/cache
 # A recording that ESPnet's wheel brings.

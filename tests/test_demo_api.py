@@ -40,13 +40,11 @@ def client_of(url):
     return gradio_client.Client(url, verbose=False)
 
 
-def test_the_code_of_readme_and_page_gets_the_models_answer(
+def test_the_code_of_guide_and_page_gets_the_models_answer(
     url, model, wav, monkeypatch
 ):
-    readme = (ROOT / "README.md").read_text()
-    (code,) = re.findall(
-        r"```python\n(  from gradio_client.*?)  ```", readme, re.DOTALL
-    )
+    guide = (ROOT / "docs" / "guide" / "use.md").read_text()
+    (code,) = re.findall(r"```python\n(  from gradio_client.*?)  ```", guide, re.DOTALL)
     code = re.sub("^  ", "", code, flags=re.MULTILINE).strip()
     assert code == render.CLIENT
     monkeypatch.chdir(wav.parent)

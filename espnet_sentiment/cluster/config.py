@@ -1,4 +1,4 @@
-"""Cluster files, conf/cluster/*.yaml: what espnet3.parallel takes as its config."""
+"""Cluster files, ``conf/cluster/*.yaml``: what espnet3.parallel takes as its config."""
 
 import argparse
 import difflib

@@ -1,8 +1,8 @@
 """The part of a transformers model that hears: found in its structure, loaded alone.
 
-A model is a tree of ``PreTrainedModel``s. Its audio tower is the first, from the top,
-whose forward takes audio and nothing of a decoder: all of HuBERT, the encoder of
-Moonshine, the tower of Qwen2-Audio.
+A model is a tree of ``PreTrainedModel`` instances. Its audio tower is the first, from
+the top, whose forward takes audio and nothing of a decoder: all of HuBERT, the encoder
+of Moonshine, the tower of Qwen2-Audio.
 """
 
 import inspect

@@ -1,10 +1,12 @@
 """The sentiment of recordings, from Python.
 
-speech2sentiment = Speech2Sentiment.from_pretrained("exp/emodb_whisper_...")
-answer = speech2sentiment("a.wav")
-print(answer.label, answer.posteriors)
-for answer in speech2sentiment.predict(paths):
-    ...
+In short::
+
+    speech2sentiment = Speech2Sentiment.from_pretrained("exp/emodb_whisper_...")
+    answer = speech2sentiment("a.wav")
+    print(answer.label, answer.posteriors)
+    for answer in speech2sentiment.predict(paths):
+        ...
 """
 
 import dataclasses

@@ -25,8 +25,9 @@ def utterance_row(
     Returns:
         ``utt``, ``label``, ``pred``, ``p`` (posteriors), ``speaker``, ``fold``,
         ``text``, ``duration`` (None where the recording is missing), ``file`` (URL of
-        it) and ``start`` in it, ``attention`` ([mean, *heads] times T, by frame) and
-        ``segments`` ([start, end, word, [mean, *heads]]); the last two None without.
+        it) and ``start`` in it, ``attention`` (``[mean, *heads]`` times T, by frame)
+        and ``segments`` (``[start, end, word, [mean, *heads]]``); the last two None
+        without.
     """
     row: dict[str, object] = {
         "utt": u.utt,
