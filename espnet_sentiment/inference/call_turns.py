@@ -22,7 +22,7 @@ from espnet_sentiment.turns.turn import Turn
 if TYPE_CHECKING:
     from pyannote.core import Annotation
 
-type Turns = str | Path | Iterable[Turn] | Annotation
+type Turns = "str | Path | Iterable[Turn] | Annotation"
 
 EACH = "each"  # every channel is a speaker
 VOICE_ACTIVITY = "voice activity (silero-vad)"
