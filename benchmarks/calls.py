@@ -13,6 +13,7 @@ import argparse
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,10 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 from memory import measure
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from browser_fixture import start_chromium
 
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.data.audio import read_audio, resample
@@ -259,7 +264,7 @@ def print_accuracy(args: argparse.Namespace, folder: Path) -> None:
 
 
 def print_cost(args: argparse.Namespace, folder: Path) -> None:
-    """Print memory and seconds of a sixth of a long call, and of all of it."""
+    """Print what a sixth of a long call, and all of it, and their pages cost."""
     (fold, *_) = sorted(p.parent.name for p in args.experiment.glob("fold*/decode"))
     sides = (
         tested(args.experiment, args.emodb, fold),
@@ -268,23 +273,36 @@ def print_cost(args: argparse.Namespace, folder: Path) -> None:
     options = ["--encoder_model", args.encoder_model] if args.encoder_model else []
     print(
         "| call, two channels | turns found | seconds | of CPU | real-time factor | "
-        "peak memory, MB |\n|---|---|---|---|---|---|"
+        "peak memory, MB | call.html, MB | opens in, s |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     path, answers = folder / "call.wav", folder / "answers.jsonl"
+    page = folder / "call.html"
     for seconds in (args.long / 6, args.long):
         write_call(path, sides, args.seed, "16 kHz, two channels", seconds)
         program = Path(sys.executable).with_name("espnet-sentiment")
         command = [program, "predict", path, "--channel", "each", "--out", answers]
-        command += ["-m", args.experiment / fold, *options]
+        command += ["--out", page, "-m", args.experiment / fold, *options]
         used = measure(command, folder / "log")
         duration = soundfile.info(path).duration
         n_turns = len(answers.read_text().splitlines())
         print(
             f"| {duration / 60:.1f} min | {n_turns} | {used.seconds:.0f} | "
             f"{used.cpu:.0f} | {used.seconds / duration:.3f} | "
-            f"{used.private / 2**20:.0f} |",
+            f"{used.private / 2**20:.0f} | {page.stat().st_size / 1e6:.1f} | "
+            f"{seconds_to_open(page):.1f} |",
             flush=True,
         )
+
+
+def seconds_to_open(page: Path) -> float:
+    """Return seconds until Chromium shows the turns of a page."""
+    with start_chromium() as browser:
+        tab = browser.new_page()
+        begin = time.perf_counter()
+        tab.goto(page.resolve().as_uri())
+        tab.locator("table.turns tbody tr").first.wait_for(timeout=120_000)
+        return time.perf_counter() - begin
 
 
 def main(argv=None) -> None:
