@@ -12,7 +12,8 @@ from sphinx.util.inventory import InventoryFile
 
 from generators.public import modules, public_names
 
-pytestmark = pytest.mark.slow
+# The build takes two minutes of one core, which other tests may share.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,6 @@ def site(tmp_path_factory):
     return out / "html"
 
 
-# Two minutes of one core, which other tests may share.
-@pytest.mark.timeout(1200)
 def test_the_site_builds_without_warnings_and_has_every_public_name(site):
     inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
     told = {
