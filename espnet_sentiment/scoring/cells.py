@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.significance import compare, holm
+from espnet_sentiment.scoring.significance import compare, holm, p_shown
 from espnet_sentiment.scoring.tables import overlap_cell, percent
 
 Record = dict[str, str]
@@ -83,7 +83,7 @@ def correct(records: list[Record]) -> list[Record]:
         corrected = holm([float(record[f"{key}_p"]) for record in tested])
         for record, p in zip(tested, corrected, strict=True):
             record[f"{key}_p_holm"] = f"{p:.4g}"
-            record[p_text(key)] = "< 0.001" if p < 0.001 else f"{p:.3f}"
+            record[p_text(key)] = p_shown(p)
     return records
 
 
