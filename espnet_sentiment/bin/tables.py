@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.report.references import References
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 5
+ALGORITHM = 6
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -164,11 +164,15 @@ def _write(
     made = [
         (data_table.columns(amounts), amounts, [data_table.data_table(amounts)]),
         (
-            feature_table.COLUMNS,
+            feature_table.columns(by_features),
             by_features,
             [feature_table.feature_table(by_features)],
         ),
-        (ablation_table.COLUMNS, ablation, ablation_table.ablation_tables(ablation)),
+        (
+            ablation_table.columns(ablation),
+            ablation,
+            ablation_table.ablation_tables(ablation),
+        ),
     ]
     captioned = []
     for number, (columns, records, shown) in enumerate(made, 1):
