@@ -11,6 +11,7 @@ import pytest
 
 from espnet_sentiment.bin import score as score_stage
 from espnet_sentiment.bin import tables
+from espnet_sentiment.cli.configs import shipped
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import LATEX, latex_text
@@ -242,6 +243,23 @@ def test_without_a_base_model_p_is_empty_and_a_note_says_what_to_run(corpus):
     markdown = corpus.write("--base", "fbank/cnn")
     assert line(markdown, "| acoustic | lstm")[6] == "1.000"
     assert "There is no base model" not in markdown
+
+
+@pytest.mark.parametrize("asker", ["run.sh", "train"])
+def test_notes_name_the_commands_of_whoever_asks(corpus, asker, monkeypatch, capsys):
+    corpus.add("fbank", "cnn", UTTS[:2])
+    markdown = corpus.write("--asker", asker)
+    assert ("./run.sh --ablation" in markdown) == (asker == "run.sh")
+    command = "espnet-sentiment train DATA --out DIR --sentiment "
+    assert (f"`{command}rnn_attention` trains it" in markdown) == (asker == "train")
+    # A table anew speaks to the same person; and what it names are configs.
+    monkeypatch.chdir(corpus.data_dir.parents[1])
+    (corpus.exp / "TABLES_acted.md").unlink()
+    assert main(["tables", str(corpus.data_dir)]) == 0
+    assert (corpus.exp / "TABLES_acted.md").read_text() == markdown
+    if asker == "train":
+        (names,) = re.findall(rf"yet: `{command}([a-z_ ]+)`", markdown)
+        assert {*names.split()} == {*paper.TABLE3} <= {*shipped("sentiment")}
 
 
 def relabel(corpus):

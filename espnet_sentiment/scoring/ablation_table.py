@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import TITLE
+from espnet_sentiment.scoring.askers import NO_ABLATION, RUN_SH
 from espnet_sentiment.scoring.cells import (
     KEYS,
     OVERLAP,
@@ -132,11 +133,17 @@ def ablation_tables(records: Sequence[Mapping[str, str]]) -> list[Table]:
 
 
 def ablation_markdown(
-    records: Sequence[Mapping[str, str]], notes: Sequence[str]
+    records: Sequence[Mapping[str, str]], notes: Sequence[str], asker: str = RUN_SH
 ) -> str:
-    """Write the tables, and below them what their columns mean."""
+    """Write the tables, and below them what their columns mean.
+
+    Args:
+        records: What ``ablation_records`` returned.
+        notes: Why some rows have no p.
+        asker: One of ``ASKERS``, whose commands are named.
+    """
     if not records:
-        return "Nothing to compare yet: ./run.sh --ablation runs these rows.\n"
+        return NO_ABLATION[asker]
     parts = []
     for title, header, rows in ablation_tables(records):
         parts += [f"### {markdown_text(title)}\n", markdown(header, rows)]

@@ -6,6 +6,7 @@ from typing import Any
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import NOTE as OVERLAP_NOTE
 from espnet_sentiment.data.overlap_text import TITLE
+from espnet_sentiment.scoring.askers import NO_BASE, RUN_SH
 from espnet_sentiment.scoring.cells import (
     KEYS,
     NOTE,
@@ -27,7 +28,6 @@ from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import (
-    BASE,
     FEATURES,
     GROUPS,
     HUMAN,
@@ -57,10 +57,6 @@ FEATURES_NOTE = (
     "count; left out of the vote: with the majority of the others. Majority class: "
     "always the largest; its UA is one over the number of classes, whoever is tested, "
     "and has no interval.\n"
-)
-NO_BASE = (
-    f"There is no base model: run conf/sentiment/{BASE}.yaml on a pre-trained encoder, "
-    "or name another model by --base <encoder>/<sentiment>.\n"
 )
 
 
@@ -214,14 +210,24 @@ def feature_table(records: Sequence[Mapping[str, str]]) -> Table:
 
 
 def feature_markdown(
-    records: Sequence[Mapping[str, str]], base: Model | None, notes: Sequence[str]
+    records: Sequence[Mapping[str, str]],
+    base: Model | None,
+    notes: Sequence[str],
+    asker: str = RUN_SH,
 ) -> str:
-    """Write the table, and below it what its columns mean."""
+    """Write the table, and below it what its columns mean.
+
+    Args:
+        records: What ``feature_records`` returned.
+        base: The model that others are tested against.
+        notes: Why some rows have no p.
+        asker: One of ``ASKERS``, whose commands are named.
+    """
     _, header, rows = feature_table(records)
     against = (
         f"the base model, {markdown_text(base.name)}" if base else "the base model"
     )
-    missing = [] if base else [NO_BASE]
+    missing = [] if base else [NO_BASE[asker]]
     votes = [VOTES_NOTE] if have_votes(records) else []
     shown = [FEATURES_NOTE, NOTE.format(base=against), *votes, OVERLAP_NOTE]
     return "\n".join([markdown(header, rows), *shown, *missing, *notes])
