@@ -13,9 +13,16 @@ from test_speaker_mvn import BY_SPEAKER
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.files import read_json
 from espnet_sentiment.pack.pack import pack_model
+from espnet_sentiment.scoring.comparison import (
+    Evaluated,
+    compare_evaluated,
+    comparison_report,
+)
 from espnet_sentiment.scoring.evaluation import among, by_group
 from espnet_sentiment.scoring.metrics import unweighted_accuracy
 from espnet_sentiment.scoring.predictions import read_predictions
+from espnet_sentiment.scoring.results import score
+from espnet_sentiment.scoring.significance import permutation_p
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
 
@@ -277,6 +284,103 @@ def test_groups_are_scored_by_the_classes_that_they_have():
     assert (y["count"], y["wa"]) == (1, 1.0)
     assert x["wa_ci95"][0] < 0.5 < x["wa_ci95"][1]
     json.dumps([x, y])
+
+
+def test_several_models_make_one_table_and_a_folder_each(
+    world, fold, table, tmp_path, capsys
+):
+    other, out = fold.with_name("fold2"), tmp_path / "out"
+    status, shown, said = run(capsys, fold, other, table, "--by", "sex", "--out", out)
+    assert status == 0, said
+    compared = read_json(out / "comparison.json")
+    names = [f"{fold.parent.name}, fold {k}" for k in (1, 2)]
+    assert [model["name"] for model in compared["models"]] == names
+    answers = []
+    for model, folder in zip(compared["models"], (fold, other), strict=True):
+        alone = tmp_path / folder.name
+        run(capsys, folder, table, "--by", "sex", "--out", alone)
+        found = [read_json(p / "results.json") for p in (out / model["folder"], alone)]
+        assert found[0]["pooled"] == found[1]["pooled"]
+        assert model["wa"] == found[1]["pooled"]["wa"]
+        assert model["ece"] == found[1]["calibration"]["ece"]
+        assert (out / model["folder"] / "report.html").is_file()
+        rows = read_predictions(out / model["folder"] / "predictions.jsonl")
+        answers.append({r["utt"]: (r["label"], r["prediction"]) for r in rows})
+    expected = compare_by_hand(world, *answers)
+    first, second = (model["test"] for model in compared["models"])
+    assert first is None
+    assert (second["wa_p"], second["ua_p"]) == (expected["wa"], expected["ua"])
+    assert second["wa_p_holm"] == second["wa_p"]  # of one row
+    assert second["groups"] == "speakers"
+    text = (out / "COMPARISON.md").read_text()
+    assert text.rstrip() == shown.rstrip()
+    assert all(f"| {name} |" in text for name in names)
+    assert f"f, {names[1]} |" in text
+    assert "| base |" in text
+    n = len(world.utterances)
+    assert text.count(f"Utterances: {n} speaker-normalised (unlabelled") == 2
+
+
+def compare_by_hand(world, first, second):
+    """Return p-values of the second model's answers against the first's."""
+    utts = sorted(first)
+    difference = [
+        float(second[utt][0] == second[utt][1]) - float(first[utt][0] == first[utt][1])
+        for utt in utts
+    ]
+    labels = [first[utt][0] for utt in utts]
+    speakers = [world.utterances[utt]["speaker"] for utt in utts]
+    return permutation_p(np.array(difference), labels, speakers)
+
+
+def test_a_model_that_is_named_twice_is_refused(fold, table, capsys):
+    status, _, said = run(capsys, fold, fold / "sentiment.pth", table)
+    assert status == 2
+    assert "twice" in said
+
+
+def test_labels_are_those_of_every_model(fold, table, tmp_path, capsys):
+    pack = tmp_path / "other.zip"
+    pack_model(fold, pack)
+    table.write_text(table.read_text().replace(",an,", ",AN,"))
+    status, shown, said = run(capsys, fold, pack, table)
+    assert (status, shown) == (2, "")
+    assert "--map_label AN=an" in said
+    assert fold.parent.name in said
+
+
+def test_models_are_tested_on_what_both_have_answered():
+    def model(name, answers, failed):
+        rows = [
+            {"utt": u, "label": x, "prediction": y} for u, (x, y) in answers.items()
+        ]
+        speakers = {utt: utt[0] for utt in answers}
+        results = score({"all": rows}, ["a", "b"], {}, speakers)
+        results |= {"calibration": {"ece": 0.1}, "said": ["it."], "groups": {}}
+        results |= {"corpus": "c", "data": {}, "versions": {}}
+        results |= {"not_answered": failed}
+        return Evaluated(name, name, results, answers)
+
+    utts = [f"{speaker}{i}" for speaker in "stuvwxyz" for i in range(4)]
+    truth = {utt: "ab"[i % 2] for i, utt in enumerate(utts)}
+    right = {utt: (label, label) for utt, label in truth.items()}
+    wrong = {utt: (label, "a") for utt, label in truth.items()}
+    short = {utt: pair for utt, pair in wrong.items() if utt != "s0"}
+    models = [
+        model("right", right, {}),
+        model("wrong", wrong, {}),
+        model("short", short, {"s0": "too short"}),
+        model("same", right, {}),
+    ]
+    compared = compare_evaluated(models, {utt: utt[0] for utt in utts})
+    wa = [one["test"] and one["test"]["wa_p"] for one in compared["models"]]
+    assert wa == [None, 2 / 2**8, 2 / 2**8, 1.0]
+    holm = [one["test"]["wa_p_holm"] for one in compared["models"][1:]]
+    assert holm == pytest.approx([3 * 2 / 2**8, 3 * 2 / 2**8, 1.0])
+    assert compared["models"][2]["test"]["n_utterances"] == len(utts) - 1
+    text = comparison_report(compared)
+    assert "short: 1 could not be answered" in text
+    assert "different classes" not in text
 
 
 @pytest.mark.browser

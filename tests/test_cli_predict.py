@@ -691,6 +691,8 @@ def test_cluster_wants_a_list_and_a_folder(files):
         ["--cluster", "x.yaml"],
         ["--cluster", "x.yaml", "--out", "o", "b"],
         ["--cluster", "x.yaml", "--out", "o", "--timing"],
+        ["--cluster", "x.yaml", "--out", "o", "--speakers", "channel"],
+        ["--cluster", "x.yaml", "--out", "o", "--speaker_statistics", "x.npz"],
     ):
         with pytest.raises(SystemExit) as error:
             call(["predict", "-m", "x", *options, files[0]])

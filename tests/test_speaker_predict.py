@@ -21,7 +21,9 @@ from espnet_sentiment.data.speaker_statistics import (
     SPEAKER_NORMALISED,
     SpeakerStatistics,
 )
+from espnet_sentiment.inference import archive
 from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+from espnet_sentiment.inference.spoken_entries import SpokenEntry, speakers_whole
 from espnet_sentiment.inference.waveform import Excerpt
 from espnet_sentiment.pack.pack import pack_model
 from espnet_sentiment.scoring.predictions import read_predictions
@@ -299,3 +301,100 @@ def test_a_recording_is_one_speaker_and_so_is_its_channel(tmp_path, monkeypatch)
     by = speaker_teller("channel")
     expected = [f"{tmp_path}/a.wav (channel {c})" for c in "AAB"]
     assert [by(turn) for turn in turns] == expected
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def spoken_table(world, tmp_path):
+    """Write a table whose speakers take turns, one of them unknown."""
+    utts = sorted(world.utterances)
+    utts = [*utts[::2], *utts[1::2]]
+    rows = [f"{wav(world, utt)},{speaker(world, utt) or ''}" for utt in utts]
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(["path,speaker", *rows, ""]))
+    return path, utts
+
+
+def test_a_table_in_shards_is_answered_as_stage_5_does_in_its_order(
+    world, fold, spoken_table, tmp_path
+):
+    table, utts = spoken_table
+    summary = archive.score_archive(fold, table, tmp_path / "out", shard_size=2)
+    rows = lines(summary.predictions)
+    assert [row["path"] for row in rows] == [str(wav(world, utt)) for utt in utts]
+    assert [row.get("speaker") for row in rows] == [speaker(world, u) for u in utts]
+    found = {u: list(r["posteriors"].values()) for u, r in zip(utts, rows, strict=True)}
+    expected = decoded(fold)
+    check([found[utt] for utt in expected], list(expected.values()))
+
+
+def test_shards_of_speakers_continue_after_a_fault(
+    world, fold, spoken_table, tmp_path, monkeypatch
+):
+    table, _ = spoken_table
+    whole = archive.score_archive(fold, table, tmp_path / "whole", shard_size=2)
+    made = []
+
+    def work(*args):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(args[4].name)
+        return score(*args)
+
+    score = archive.score_spoken_shard
+    monkeypatch.setattr(archive, "score_spoken_shard", work)
+    with pytest.raises(KeyboardInterrupt):
+        archive.score_archive(fold, table, tmp_path / "out", shard_size=2)
+    first = [*made]
+    made[:] = ["other", "shards", "count"]
+    again = archive.score_archive(fold, table, tmp_path / "out", shard_size=2)
+    assert not {*first} & {*made[3:]}
+    assert again.predictions.read_bytes() == whole.predictions.read_bytes()
+
+
+def test_folders_and_recordings_are_speakers_of_a_list(world, fold, tmp_path, capsys):
+    utts = sorted(world.utterances)[:4]
+    for utt in utts:
+        folder = tmp_path / world.utterances[utt]["speaker"]
+        folder.mkdir(exist_ok=True)
+        shutil.copy(wav(world, utt), folder)
+    paths = sorted(tmp_path.glob("*/*.wav"), key=lambda path: path.name)
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in paths))
+    for how, who in (("folder", lambda p: p.parent), ("recording", lambda p: p)):
+        out = tmp_path / f"by_{how}"
+        summary = archive.score_archive(fold, listed, out, speakers=how)
+        rows = lines(summary.predictions)
+        assert [row["speaker"] for row in rows] == [str(who(path)) for path in paths]
+        argv = ["predict", "-m", fold, "--json", "--speakers", how, *paths]
+        assert main([*map(str, argv)]) == 0
+        alone = map(json.loads, capsys.readouterr().out.splitlines())
+        found = ([*row["posteriors"].values()] for row in alone)
+        check([[*row["posteriors"].values()] for row in rows], list(found))
+
+
+def test_speakers_are_whole_in_shards_and_places_rise():
+    def entry(speaker):
+        return SpokenEntry(None, speaker, 0.0, None, None, "/x.wav")
+
+    entries = [entry(name) for name in (*"abacaaa", None, *"bc", None)]
+    shards = speakers_whole(entries, 3, True)
+    assert shards == [[0, 2, 4, 5, 6], [1, 8], [3, 7, 9], [10]]
+    assert speakers_whole(entries, 4, False) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
+
+
+def test_a_model_that_does_not_go_by_speakers_refuses_them(fold, world, tmp_path):
+    plain = tmp_path / "plain"
+    shutil.copytree(fold, plain)
+    config = yaml.safe_load((plain / "config.yaml").read_text())
+    config["normalize"] = "global_mvn"
+    (plain / "config.yaml").write_text(yaml.safe_dump(config))
+    (plain / ".done.json").unlink(missing_ok=True)
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{wav(world, min(world.utterances))}\n")
+    with pytest.raises(DataError, match="leave --speakers out"):
+        archive.score_archive(plain, listed, tmp_path / "out", speakers="folder")
+    assert not (tmp_path / "out").exists()

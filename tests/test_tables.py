@@ -11,14 +11,17 @@ import pytest
 
 from espnet_sentiment.bin import score as score_stage
 from espnet_sentiment.bin import tables
+from espnet_sentiment.cli.configs import shipped
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import LATEX, latex_text
 from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
 from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+from espnet_sentiment.data.votes import VoteShares
 from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.scoring import paper
+from espnet_sentiment.scoring.distribution import score_votes
 from espnet_sentiment.scoring.latex import Table, floats, tabular, tabulars
 from espnet_sentiment.scoring.models import choose_base, read_models
 from espnet_sentiment.scoring.results import score
@@ -240,6 +243,23 @@ def test_without_a_base_model_p_is_empty_and_a_note_says_what_to_run(corpus):
     markdown = corpus.write("--base", "fbank/cnn")
     assert line(markdown, "| acoustic | lstm")[6] == "1.000"
     assert "There is no base model" not in markdown
+
+
+@pytest.mark.parametrize("asker", ["run.sh", "train"])
+def test_notes_name_the_commands_of_whoever_asks(corpus, asker, monkeypatch, capsys):
+    corpus.add("fbank", "cnn", UTTS[:2])
+    markdown = corpus.write("--asker", asker)
+    assert ("./run.sh --ablation" in markdown) == (asker == "run.sh")
+    command = "espnet-sentiment train DATA --out DIR --sentiment "
+    assert (f"`{command}rnn_attention` trains it" in markdown) == (asker == "train")
+    # A table anew speaks to the same person; and what it names are configs.
+    monkeypatch.chdir(corpus.data_dir.parents[1])
+    (corpus.exp / "TABLES_acted.md").unlink()
+    assert main(["tables", str(corpus.data_dir)]) == 0
+    assert (corpus.exp / "TABLES_acted.md").read_text() == markdown
+    if asker == "train":
+        (names,) = re.findall(rf"yet: `{command}([a-z_ ]+)`", markdown)
+        assert {*names.split()} == {*paper.TABLE3} <= {*shipped("sentiment")}
 
 
 def relabel(corpus):
@@ -468,6 +488,67 @@ def test_command_takes_experiments_and_data_from_elsewhere(
     assert main(["tables", "corpora/none", "--exp", "kept"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and all(e.startswith("error: ") for e in errors)
+
+
+def add_votes(folder, **measures):
+    """Let an experiment say how far it is from votes, as stage 6 does."""
+    path = folder / "results.json"
+    results = json.loads(path.read_text())
+    rows = [
+        {"utt": utt, "posteriors": {"anger": 0.9 - share, "neutral": 0.1 + share}}
+        for utt, share in zip(UTTS, np.linspace(0, 0.4, len(UTTS)), strict=True)
+    ]
+    votes = {
+        utt: "anger anger anger" if i % 2 else "anger neutral"
+        for i, utt in enumerate(UTTS)
+    }
+    found = score_votes(rows, votes, VoteShares(["anger", "neutral"]))
+    write_json(path, {**results, "votes": {**found, **measures}})
+    return found
+
+
+def test_divergence_from_votes_is_in_columns_where_any_row_has_it(corpus):
+    corpus.add("fbank", "cnn", UTTS[:2])
+    corpus.add("whisper", "mlp_pooling", UTTS[:6])
+    folder = corpus.add("whisper", "rnn_attention", UTTS[:4])
+    assert "KL" not in corpus.write()
+    assert "kl" not in corpus.csv(2)[0]
+    found = add_votes(folder)
+    markdown = corpus.write()
+    header = line(markdown, "| input features")
+    place = header.index("KL (nats)")
+    expected = [f"{found['kl']:.3f}", " - ".join(f"{x:.3f}" for x in found["kl_ci95"])]
+    cells = line(markdown, "| e2e ASR | rnn_attention |")
+    assert cells[place : place + 2] == expected
+    assert cells[place + 4] == f"{found['entropy_correlation']:.3f}"
+    assert len(cells) == len(header)
+    assert line(markdown, "| acoustic | cnn")[place : place + 6] == [""] * 6
+    row = corpus.row(2, architecture="rnn_attention", source="ours")
+    assert (row["kl"], row["js_ci95_low"]) == (
+        f"{found['kl']:.3f}",
+        f"{found['js_ci95'][0]:.3f}",
+    )
+    assert corpus.row(2, architecture="cnn")["kl"] == ""
+    ablation = markdown.split("## Table 3")[1]
+    place = line(ablation, "| description").index("entropies")
+    cells = line(ablation, "| RNN w/ attention + SpecAugment")
+    assert cells[place] == f"{found['entropy_correlation']:.3f}"
+    assert corpus.csv(3)[0]["entropy_correlation"] == cells[place]
+    assert markdown.count("KL: Kullback-Leibler") == 1
+    for number in (2, 3):
+        text = (corpus.exp / f"table{number}_acted.tex").read_text().partition("\n")[2]
+        assert "KL (nats)" in read_tabular(text)[0]
+
+
+def test_what_cannot_be_measured_of_votes_is_a_dash(corpus):
+    folder = corpus.add("whisper", "rnn_attention", UTTS[:4])
+    add_votes(folder, entropy_correlation=None, entropy_correlation_ci95=None)
+    markdown = corpus.write()
+    place = line(markdown, "| input features").index("entropies")
+    cells = line(markdown, "| e2e ASR | rnn_attention |")
+    assert cells[place : place + 2] == ["-", "-"]
+    row = corpus.row(2, architecture="rnn_attention", source="ours")
+    assert row["entropy_correlation"] == "" != row["kl"]
 
 
 def read_tabular(text):

@@ -20,7 +20,12 @@ from espnet_sentiment.recipe.experiment import (
     predictions_hash,
 )
 from espnet_sentiment.recipe.stage import Stage
-from espnet_sentiment.report.measuring import heard_inputs, measure_all, measure_once
+from espnet_sentiment.report.measuring import (
+    check_hears,
+    heard_inputs,
+    measure_all,
+    measure_once,
+)
 from espnet_sentiment.report.options import (
     add_deletion_arguments,
     check_deletion_arguments,
@@ -63,8 +68,10 @@ def measure_experiment(
         args: ``ngpu`` and the options of ``add_deletion_arguments``.
 
     Raises:
-        DataError: The model has no attention, or a file is missing.
+        DataError: The model has no attention or reads transcripts, or a file is
+            missing.
     """
+    check_hears(experiment)
     # Here, so that --help is quick.
     from espnet_sentiment.report.deletion import deletion_table
 

@@ -15,6 +15,7 @@ from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir, read_kaldi_dir
 from espnet_sentiment.recipe.fold_inputs import tested_set
 from espnet_sentiment.recipe.stage import Stage, content_hash
+from espnet_sentiment.scoring.askers import ASKERS, RUN_SH
 from espnet_sentiment.scoring.options import add_table_arguments
 from espnet_sentiment.scoring.paper import SOURCE
 from espnet_sentiment.scoring.tables import write_csv
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.report.references import References
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 5
+ALGORITHM = 6
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,6 +34,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--exp", default="exp", help="folder of experiments")
     parser.add_argument("--dump", default="dump", help="folder of features")
     add_table_arguments(parser)
+    parser.add_argument(
+        "--asker",
+        choices=ASKERS,
+        default=RUN_SH,
+        help=f"whose commands notes name (default: {RUN_SH})",
+    )
     parser.add_argument(
         "--channel",
         choices=CHANNELS,
@@ -52,8 +59,8 @@ def write_tables(args: argparse.Namespace) -> None:
     Beside them stands ``references_<set>.json``, where the set has folds.
 
     Args:
-        args: ``data_dir``, ``exp``, ``dump``, ``channel`` and the options of
-            ``add_table_arguments``.
+        args: ``data_dir``, ``exp``, ``dump``, ``channel``, ``asker`` and the options
+            of ``add_table_arguments``.
 
     Raises:
         DataError: The data directory is missing, or nothing of it was scored.
@@ -83,6 +90,7 @@ def write_tables(args: argparse.Namespace) -> None:
             },
             "references": references and references.inputs,
             "channel": args.channel,
+            "asker": args.asker,
             "base": args.base,
             "encoder": Path(args.encoder).stem if args.encoder else None,
         },
@@ -98,7 +106,7 @@ def write_tables(args: argparse.Namespace) -> None:
 
 
 def last_asked(exp: Path, corpus: str) -> dict[str, Any]:
-    """Return ``base``, ``encoder`` and ``channel`` of the tables that there are.
+    """Return ``base``, ``encoder``, ``channel`` and ``asker`` of tables that there are.
 
     As options; who asks for none of them then leaves to a recipe what it wrote.
 
@@ -114,6 +122,7 @@ def last_asked(exp: Path, corpus: str) -> dict[str, Any]:
         "base": stamp.inputs.get("base"),
         "encoder": encoder and f"{encoder}.yaml",
         "channel": stamp.inputs.get("channel"),
+        "asker": stamp.inputs.get("asker", RUN_SH),
     }
 
 
@@ -153,9 +162,9 @@ def _write(
             "## Table 1: data\n",
             data_table.data_markdown(amounts),
             "## Table 2: input features\n",
-            feature_table.feature_markdown(by_features, base, notes2),
+            feature_table.feature_markdown(by_features, base, notes2, asked["asker"]),
             "## Table 3: ablation\n",
-            ablation_table.ablation_markdown(ablation, notes3),
+            ablation_table.ablation_markdown(ablation, notes3, asked["asker"]),
         ]
     )
     files = [exp / f"TABLES_{corpus}.{suffix}" for suffix in ("md", "tex")]
@@ -164,11 +173,15 @@ def _write(
     made = [
         (data_table.columns(amounts), amounts, [data_table.data_table(amounts)]),
         (
-            feature_table.COLUMNS,
+            feature_table.columns(by_features),
             by_features,
             [feature_table.feature_table(by_features)],
         ),
-        (ablation_table.COLUMNS, ablation, ablation_table.ablation_tables(ablation)),
+        (
+            ablation_table.columns(ablation),
+            ablation,
+            ablation_table.ablation_tables(ablation),
+        ),
     ]
     captioned = []
     for number, (columns, records, shown) in enumerate(made, 1):

@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, unless that is done, and print a table; return the exit status.
 
     Raises:
-        DataError: An option is wrong, the model has no attention, or a file is missing.
+        DataError: An option is wrong, the model has no attention or reads transcripts,
+            or a file is missing.
         UserError: There is no such GPU.
     """
     check_deletion_arguments(args)

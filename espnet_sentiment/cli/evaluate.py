@@ -1,23 +1,21 @@
-"""espnet-sentiment evaluate: score a model on labelled recordings."""
+"""espnet-sentiment evaluate: score models on labelled recordings."""
 
 import argparse
 import dataclasses
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from espnet_sentiment.cli.evaluated import choose_models, evaluate_model, say
 from espnet_sentiment.cli.model_option import (
     MODEL_HELP,
     add_computing_options,
     add_fold_option,
-    model_name,
 )
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.escape import one_line
+from espnet_sentiment.core.names import as_word
 from espnet_sentiment.recipe.data_options import (
     DATA_HELP,
     add_data_options,
@@ -26,14 +24,14 @@ from espnet_sentiment.recipe.data_options import (
 from espnet_sentiment.report.languages import DEFAULT, language_names
 
 if TYPE_CHECKING:
+    from espnet_sentiment.cli.evaluated import Chosen
     from espnet_sentiment.data.kaldi_dir import Utterance
     from espnet_sentiment.data.manifest import Manifest
-    from espnet_sentiment.inference.result import Sentiment
-    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
-    from espnet_sentiment.report.scored import ScoredUtterance
 
+# Options may stand among the models.
+INTERMIXED = True
 TRAINING = ("final", ".score.json", "sentiment.pth", "config.yaml")
-HELP = "score a model on labelled recordings: WA, UA, F1, confusion, calibration"
+HELP = "score models on labelled recordings: WA, UA, F1, confusion, calibration"
 EPILOG = """\
 DATA is a table with the columns path and label, or a folder: LABEL/x.wav,
 SPEAKER/LABEL/x.wav, a Hugging Face audiofolder, a Kaldi data directory. Other columns
@@ -42,6 +40,10 @@ and labels are named by --map and --map_label, as egs/manifest/README.md says:
   espnet-sentiment evaluate model.zip corpus/ --by speaker --out evaluation
   espnet-sentiment evaluate model.zip nemo/data.tsv --audio_dir nemo/samples \\
     --map path=file_id --map_label fear=,surprised= --by gender
+  espnet-sentiment evaluate exp/first exp/second third.zip corpus/ --out evaluation
+
+Several models make one table: a row a model, each tested against the first by a paired
+permutation over speakers.
 
 A recording that cannot be answered is named on standard error, counts in no score, and
 makes the exit status 1.
@@ -50,7 +52,13 @@ makes the exit status 1.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP.rpartition(" (")[0])
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help=f"{MODEL_HELP.rpartition(' (')[0]}; of several, the first is what the "
+        "others are tested against",
+    )
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     add_fold_option(parser)
     add_data_options(parser)
@@ -72,7 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN,...",
         help="also WA and UA by the values of these columns: speaker,gender",
     )
-    parser.add_argument("--out", type=Path, help="folder of report and results")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of report and results; of several models, a folder for each in it",
+    )
     parser.add_argument(
         "--embed",
         type=int,
@@ -100,84 +112,90 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.data} does not exist: check the path")
     if args.out is not None:
         args.out = _check_out(args.out.expanduser())
-    from espnet_sentiment.model.layout import read_training_config
-    from espnet_sentiment.pack.find import find_model
-    from espnet_sentiment.scoring.evaluation import check_labels
-
     manifest = _read(args)
     for line in manifest.said:
-        _say(line)
+        say(line)
     part = _part(manifest, args.split)
     utterances = [u for u in part if u.label is not None]
     if without := len(part) - len(utterances):
-        _say(f"not scored: {counted(without, 'utterance')} with votes and no label")
+        say(f"not scored: {counted(without, 'utterance')} with votes and no label")
     if not utterances:
         raise DataError(f"{args.data}: no utterance with a label is left to score")
-    files = find_model(model_name(args.model), args.fold)
     counts = Counter(str(u.label) for u in utterances)
-    classes = files.description["classes"]
-    check_labels(args.data, counts, classes)
-    if args.among == "labels":
-        classes = [name for name in classes if name in counts]
-    if len(classes) < 2:
-        raise DataError(
-            f"{args.data} has the label {classes[0]} alone: leave --among labels out"
-        )
+    chosen = choose_models(args, counts)
     shown = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
-    _say(f"{counted(len(utterances), 'utterance')}: {shown}")
-    if absent := [name for name in classes if name not in counts]:
-        _say(
-            f"no label is {', '.join(absent)}, which the model may answer all the same "
-            "(--among labels: it may not)"
-        )
+    say(f"{counted(len(utterances), 'utterance')}: {shown}")
+    for one in chosen:
+        if absent := [name for name in one.classes if name not in counts]:
+            which = "the model" if len(chosen) == 1 else one.name
+            say(
+                f"no label is {', '.join(absent)}, which {which} may answer all the "
+                "same (--among labels: it may not)"
+            )
+    if len(chosen) == 1:
+        return _evaluate_one(args, chosen[0], utterances, manifest)
+    return _compare(args, chosen, utterances, manifest)
 
-    corpus = files.description.get("corpus")
-    if seen := _learned_from(files.model_file.parent, corpus, utterances):
-        _say(seen)
-    begun = time.perf_counter()
-    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
-    model = Speech2Sentiment(
-        files.config_file,
-        files.model_file,
-        args.encoder_model or files.encoder_model,
-        device=args.device,
-        dtype=args.dtype,
-        channel=args.channel,
-    )
-    if args.dtype == "auto":
-        _say(f"dtype auto: {model.dtype}, {model.why_dtype}")
-    scored, failed, by_whom = _answer(model, utterances, manifest, classes)
-    if not scored:
-        raise DataError(f"{args.data}: no recording could be answered")
-
-    from espnet_sentiment.core.versions import versions
-    from espnet_sentiment.report.evaluation import evaluation_results, write_evaluation
+def _evaluate_one(
+    args: argparse.Namespace,
+    chosen: "Chosen",
+    utterances: Sequence["Utterance"],
+    manifest: "Manifest",
+) -> int:
+    from espnet_sentiment.report.evaluation import write_evaluation
     from espnet_sentiment.scoring.evaluation import evaluation_report
 
-    config = read_training_config(files.config_file)
-    facts: dict[str, Any] = {
-        "corpus": Path(args.data).stem or str(args.data),
-        "tag": f"evaluation of {files.description['name']}",
-        "encoder": Path(files.description["encoder"]["name"]).name,
-        "sentiment": files.description["name"],
-        "model": files.description,
-        "data": {**manifest.record, "split": args.split, "among": args.among},
-        "said": [_trained_on(files.description), *([seen] if seen else []), *by_whom],
-        **({"normalisation": by_whom[0]} if by_whom else {}),
-        "not_answered": failed,
-        "seed": config["seed"],
-        "seconds": {"evaluate": time.perf_counter() - begun},
-        "versions": versions(),
-    }
-    results = evaluation_results(scored, classes, manifest.groups, facts)
+    results, scored = evaluate_model(args, chosen, utterances, manifest)
     print(evaluation_report(results, picture=False).rstrip())
     if args.out is not None:
         for path in write_evaluation(
             args.out, results, scored, args.embed, args.language
         ):
-            _say(f"written: {path}")
-    return int(bool(failed))
+            say(f"written: {path}")
+    return int(bool(results["not_answered"]))
+
+
+def _compare(
+    args: argparse.Namespace,
+    chosen: Sequence["Chosen"],
+    utterances: Sequence["Utterance"],
+    manifest: "Manifest",
+) -> int:
+    """Evaluate several models, one after the other, and test them on one another."""
+    from espnet_sentiment.report.evaluation import (
+        COMPARISON,
+        write_comparison,
+        write_evaluation,
+    )
+    from espnet_sentiment.scoring.comparison import (
+        Evaluated,
+        compare_evaluated,
+        comparison_report,
+    )
+
+    if args.out is not None:
+        # The last to be written: with it, all is of one evaluation.
+        (args.out / COMPARISON).unlink(missing_ok=True)
+    done = []
+    for number, one in enumerate(chosen, 1):
+        say(f"model {number} of {len(chosen)}: {one.name}")
+        results, scored = evaluate_model(args, one, utterances, manifest)
+        # A name may be as long as a file's, and longer in a pack of somebody's.
+        folder = f"{number}_{as_word(one.name)[:60]}"
+        if args.out is not None:
+            write_evaluation(
+                args.out / folder, results, scored, args.embed, args.language
+            )
+            say(f"written: {args.out / folder}")
+        answers = {u.utt: (u.label, u.prediction) for u in scored}
+        done.append(Evaluated(one.name, folder, results, answers))
+    compared = compare_evaluated(done, {u.utt: u.speaker for u in utterances})
+    print(comparison_report(compared).rstrip())
+    if args.out is not None:
+        for path in write_comparison(args.out, compared):
+            say(f"written: {path}")
+    return int(any(model.results["not_answered"] for model in done))
 
 
 def _read(args: argparse.Namespace) -> "Manifest":
@@ -199,7 +217,7 @@ def _part(manifest: "Manifest", split: str | None) -> list["Utterance"]:
     parts = manifest.utt2split
     if split is None:
         if parts:
-            _say(f"all parts are evaluated: {', '.join(sorted(set(parts.values())))}")
+            say(f"all parts are evaluated: {', '.join(sorted(set(parts.values())))}")
         return manifest.utterances
     if split not in parts.values():
         raise DataError(
@@ -207,15 +225,6 @@ def _part(manifest: "Manifest", split: str | None) -> list["Utterance"]:
             f"{', '.join(sorted(set(parts.values()))) or 'none'}"
         )
     return [u for u in manifest.utterances if parts[u.utt] == split]
-
-
-def _trained_on(description: dict[str, Any]) -> str:
-    """Say what the model learned from, where it tells."""
-    corpus, fold = description.get("corpus"), description.get("fold")
-    part = f", fold {fold}" if fold else ""
-    if how := description.get("trained_on"):
-        part = ", all of it" if how == "all" else ", the ensemble of its folds"
-    return f"Model: {description['name']}, trained on {corpus or 'unknown data'}{part}."
 
 
 def _check_out(out: Path) -> Path:
@@ -233,113 +242,3 @@ def _check_out(out: Path) -> Path:
             "name another folder"
         )
     return out
-
-
-def _learned_from(
-    folder: Path, corpus: str | None, utterances: Sequence["Utterance"]
-) -> str | None:
-    """Warn of recordings that a model has learned from, where that can be told.
-
-    Args:
-        folder: The model's; that of a pack does not tell what it has learned from.
-        corpus: What it was trained on, whose data directory lies beside ``exp``.
-        utterances: Those that are to be evaluated.
-    """
-    from espnet_sentiment.core.files import read_table
-    from espnet_sentiment.data.kaldi_dir import read_kaldi_dir, utterance_audio
-
-    ids: set[str] = set()
-    for name in ("train_shape", "valid_shape"):
-        if (folder / name).is_file():
-            ids.update(read_table(folder / name))
-    recipe = [*folder.absolute().parents][2:3]
-    data_dir = Path(*recipe, "data", str(corpus))
-    if not ids or not (data_dir / "wav.scp").is_file():
-        return None
-    data = read_kaldi_dir(data_dir)
-    heard = {
-        Path(utterance_audio(data, utt, None).path).resolve()
-        for utt in ids
-        if utt in data.utt2spk
-    }
-    seen = sum(Path(u.wav).resolve() in heard for u in utterances)
-    if not seen:
-        return None
-    return (
-        f"WARNING: the model has learned from the recordings of {seen} of "
-        f"{len(utterances)} utterances: scores are too good"
-    )
-
-
-def _say(line: str) -> None:
-    print(one_line(line), file=sys.stderr)
-
-
-def _answer(
-    model: "Speech2Sentiment",
-    utterances: Sequence["Utterance"],
-    manifest: "Manifest",
-    classes: Sequence[str],
-) -> tuple[list["ScoredUtterance"], dict[str, str], list[str]]:
-    """Answer all utterances.
-
-    Returns:
-        The answers, sorted by utterance; why others have none; and by whose
-        statistics they are normalised, of a model that is by speaker.
-    """
-    from tqdm import tqdm
-
-    from espnet_sentiment.data.source import Source
-    from espnet_sentiment.inference.waveform import Excerpt
-
-    def speech() -> Iterator[Any]:
-        for u in utterances:
-            source = Source(u.wav, Path(u.wav))
-            end = None if u.end is None or u.end < 0 else u.end
-            yield Excerpt(source, u.start or 0.0, end, u.channel)
-
-    options: dict[str, Any] = {"on_error": "return"}
-    if model.by_speaker and manifest.utt2spk is not None:
-        options["speakers"] = [u.speaker for u in utterances]
-    scored: list[ScoredUtterance] = []
-    failed: dict[str, str] = {}
-    normalised: Counter[str] = Counter()
-    answers = model.predict(speech(), **options)
-    with tqdm(total=len(utterances), unit="utt", desc="evaluate") as bar:
-        for u, answer in zip(utterances, answers, strict=True):
-            if isinstance(answer, DataError):
-                failed[u.utt] = str(answer)
-                bar.write(f"error: {one_line(answer)}", file=sys.stderr)
-            else:
-                scored.append(_scored(u, answer, classes))
-                normalised[answer.normalisation or ""] += 1
-            bar.update()
-    by_whom = [f"{n} utterances {how}." for how, n in normalised.items() if how]
-    return sorted(scored, key=lambda u: u.utt), failed, by_whom
-
-
-def _scored(
-    u: "Utterance", answer: "Sentiment", classes: Sequence[str]
-) -> "ScoredUtterance":
-    from espnet_sentiment.data.kaldi_dir import UtteranceAudio
-    from espnet_sentiment.report.scored import ScoredUtterance
-    from espnet_sentiment.scoring.evaluation import among
-
-    posteriors = answer.posteriors
-    if len(classes) < len(posteriors):
-        posteriors = among(posteriors, classes)
-    attention = answer.attention
-    return ScoredUtterance(
-        utt=u.utt,
-        label=str(u.label),
-        prediction=max(posteriors, key=posteriors.__getitem__),
-        posteriors=posteriors,
-        fold="all",
-        speaker=u.speaker,
-        recording=UtteranceAudio(u.wav, u.channel, u.start, u.end),
-        duration=answer.duration,
-        text=u.text,
-        weights=None if attention is None else lambda: attention,
-        frame_shift=answer.frame_shift,
-        words=None,
-    )

@@ -139,7 +139,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster",
         metavar="FILE",
         help="score a long list by Dask (conf/cluster/*.yaml): the one input is a file "
-        "with a path, or an id and a path, a line, and --out the folder of the answers",
+        "with a path, or an id and a path, a line, or a table, and --out the folder of "
+        "the answers; with speakers, all of one go to one worker",
     )
 
 
@@ -331,13 +332,26 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         args.parser.error(
             "--cluster takes one list of recordings and --out DIR, and writes JSON"
         )
-    if args.speakers or args.speaker_statistics:
-        args.parser.error("--cluster hears every recording alone: no --speakers")
+    if args.speakers == "channel":
+        args.parser.error(
+            "--cluster opens no recording beforehand: name channels in a table with "
+            "the columns path, channel and speaker, without --speakers channel"
+        )
+    if args.speaker_statistics:
+        args.parser.error(
+            "--speaker_statistics is one file, which workers cannot share: leave it "
+            "out with --cluster"
+        )
     if args.timing:
         args.parser.error("--timing measures this process: leave it out with --cluster")
     check_extra("cluster", f"--cluster {args.cluster}")
     from espnet_sentiment.inference.archive import score_archive
 
+    given = {
+        "speakers": args.speakers,
+        "columns": read_pairs("--map", args.map),
+        "sheet": args.sheet,
+    }
     summary = score_archive(
         name,
         args.inputs[0],
@@ -346,6 +360,7 @@ def _run_on_cluster(args: argparse.Namespace, name: str) -> int:
         fold=args.fold,
         transcript=args.transcript,
         encoder_model=args.encoder_model,
+        **{name: value for name, value in given.items() if value},
         **_model_options(args),
     )
     print(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet_sentiment.cli.data_option import EPILOG, add_data_arguments, open_recipe
+from espnet_sentiment.scoring.askers import RUN_SH
 from espnet_sentiment.scoring.options import add_table_arguments
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
         named.exp = exp or "exp"
         asked = last_asked(Path(named.exp), Path(named.data_dir).name)
         named.channel = asked.pop("channel", None)
+        named.asker = asked.pop("asker", RUN_SH)
         if named.base is None and named.encoder is None:
             vars(named).update(asked)
         write_tables(named)

@@ -28,6 +28,7 @@ from espnet_sentiment.recipe.tune_ranges import (
     add_tune_arguments,
     check_ensemble,
 )
+from espnet_sentiment.scoring.askers import TRAIN
 
 HELP = "train and test models on labelled recordings: a table or a folder, one command"
 LAST = 6
@@ -289,6 +290,7 @@ def _run_stages(args: argparse.Namespace) -> None:
                 _stage(name, options)
     if LAST in wanted:
         tables = ["--data_dir", data_dir, "--encoder", args.encoder[0], *channel]
+        tables += ["--asker", TRAIN]
         _stage("tables", tables)
     _say(f"{time.perf_counter() - begun:.0f} s in all")
 

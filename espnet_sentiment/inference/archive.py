@@ -7,15 +7,18 @@ import functools
 import itertools
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
 from espnet_sentiment.cluster.client import run_on
+from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.disk import CLOSED, FULL
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.files import (
     PathLike,
     hash_file,
@@ -29,7 +32,15 @@ from espnet_sentiment.inference.archive_shards import (
     write_shard,
 )
 from espnet_sentiment.inference.entries import Entry, read_entries, survey
+from espnet_sentiment.inference.spoken_entries import (
+    SpokenEntry,
+    is_table,
+    read_spoken,
+    speakers_whole,
+)
+from espnet_sentiment.model.layout import read_training_config
 from espnet_sentiment.pack.find import ModelFiles, find_model
+from espnet_sentiment.recipe.speakers import BY_SPEAKER
 from espnet_sentiment.recipe.stage import DONE, Stage, stat_hash
 
 if TYPE_CHECKING:
@@ -78,9 +89,12 @@ def score_archive(
     shard_size: int = SHARD_SIZE,
     fold: str | None = None,
     transcript: bool = False,
+    speakers: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    sheet: str | None = None,
     **options: Any,
 ) -> Summary:
-    """Score a list of any length; memory does not grow with it.
+    """Score a list of any length; memory grows with it only where speakers are known.
 
     Finished shards are kept in ``out/.shards``, sealed, until all are there, so a run
     that was cut off continues; one that was changed since is scored again, and all are
@@ -89,15 +103,21 @@ def score_archive(
 
     Args:
         model: What ``find_model`` accepts.
-        entries: List of recordings, see ``read_entries``.
+        entries: List of recordings, see ``read_entries``; or a table of them, whose
+            column speaker counts for a model that is normalised by speaker, and which
+            is kept in memory, as any list with speakers.
         out: Folder to write, new or of an earlier run of the same.
             ``predictions.jsonl`` has a line an entry: ``utt``, where the list has ids,
             ``path``, and ``label``, ``posteriors`` and so on; or ``error``, what is
             wrong with a recording.
         cluster: A file of ``conf/cluster``; None scores in this process.
-        shard_size: Entries a worker scores at a time.
+        shard_size: Entries a worker scores at a time; a speaker with more stays whole,
+            since he is heard in all before an answer.
         fold: Which fold of an experiment.
         transcript: Also the words and their weights.
+        speakers: Who speaks where no column says it, see ``read_spoken``.
+        columns: A table's, by our names, where they are others.
+        sheet: Of a spreadsheet that has several.
         options: Further options of ``Speech2Sentiment``.
 
     Raises:
@@ -108,9 +128,24 @@ def score_archive(
     entries, out = Path(entries), Path(out)
     if shard_size < 1:
         raise DataError(f"shard_size is {shard_size}: give a number from 1")
-    total, names, recordings = survey(entries)
+    spoken = None
+    if speakers is not None or is_table(entries):
+        spoken, said = read_spoken(entries, speakers, columns, sheet)
+        for line in said:
+            tqdm.write(one_line(f"{entries}: {line}"), file=sys.stderr)
+    total, names, recordings = survey(entries, spoken)
     files = find_model(model, fold)
     files, options = with_encoder(files, options)
+    by_speaker = _by_speaker(files)
+    if speakers is not None and not by_speaker:
+        raise DataError(
+            f"{model} is not normalised by speaker: leave --speakers out, or name a "
+            "model that is (conf/sentiment/*_speaker.yaml)"
+        )
+    order, told = None, {}
+    if spoken is not None:
+        order = speakers_whole(spoken, shard_size, by_speaker)
+        told = {"by_speaker": by_speaker}
     stage = Stage(
         "predict",
         out / DONE,
@@ -121,22 +156,29 @@ def score_archive(
             "shard_size": shard_size,
             "transcript": transcript,
             "options": {name: str(value) for name, value in options.items()},
+            **told,
         },
         ALGORITHM,
     )
     check_folder(out, stage)
-    shards = Shards(out / SHARDS, stage.origin, math.ceil(total / shard_size))
+    number = math.ceil(total / shard_size) if order is None else len(order)
+    shards = Shards(out / SHARDS, stage.origin, number)
     with writing(out), can_continue(out):
         if not stage.is_done():
             stage.start(shards.folder)
             shards.folder.mkdir(exist_ok=True)
-            work = functools.partial(
-                score_shard, files, transcript, tuple(options.items())
-            )
-            read = functools.partial(read_entries, entries)
+            asked = files, transcript, tuple(options.items())
+            score: Callable = functools.partial(score_shard, *asked)
+            read: Callable = functools.partial(read_entries, entries)
+            if spoken is not None:
+                score = functools.partial(score_spoken_shard, *asked, by_speaker)
+                read = functools.partial(list, spoken)
             errors = make_shards(
-                *(read, str(entries), total, shard_size),
-                *(shards, cluster, work, out / PREDICTIONS),
+                *(read, str(entries), total, shard_size, shards),
+                cluster=cluster,
+                work=score,
+                target=out / PREDICTIONS,
+                order=order,
             )
             write_json(out / SUMMARY, {"entries": total, "errors": errors})
             stage.finish(
@@ -181,6 +223,7 @@ def make_shards[Item: HasPath](
     cluster: PathLike | None,
     work: Callable[..., int],
     target: Path,
+    order: Sequence[Sequence[int]] | None = None,
 ) -> int:
     """Make the shards that are not there, and join all.
 
@@ -194,6 +237,8 @@ def make_shards[Item: HasPath](
         work: Writes a shard, of its path, its origin and its entries; returns how many
             those are.
         target: JSON lines that all are joined in.
+        order: The places in the list of every shard's entries; None takes them as they
+            come, ``shard_size`` at a time.
 
     Returns:
         How many lines are errors.
@@ -203,10 +248,13 @@ def make_shards[Item: HasPath](
     """
     for _ in range(ROUNDS):
         with tqdm(total=total, desc="predict", unit="file") as bar:
-            parts = itertools.batched(read(), shard_size)
+            parts: Iterable[Sequence[Item]] = itertools.batched(read(), shard_size)
+            if order is not None:
+                items = list(read())
+                parts = ([items[place] for place in places] for places in order)
             todo = (
                 (
-                    _name(name, index * shard_size, part),
+                    _name(name, index * shard_size, part, order is not None),
                     (shards.path(index), shards.origin(index), part),
                 )
                 for index, part in shards.todo(parts, bar.update)
@@ -215,7 +263,7 @@ def make_shards[Item: HasPath](
                 bar.update(scored)
         # One that was changed meanwhile is made again.
         with contextlib.suppress(BrokenShardError):
-            return shards.join(target)
+            return shards.join(target, order)
     raise DataError(
         f"{shards.folder} does not keep what is written there: look at the disk, and "
         "at what else writes to it, and run the same command again"
@@ -263,8 +311,10 @@ def check_folder(out: Path, stage: Stage) -> None:
         )
 
 
-def _name(entries: str, before: int, part: Sequence[HasPath]) -> str:
+def _name(entries: str, before: int, part: Sequence[HasPath], by_speaker: bool) -> str:
     span = f"entries {before + 1} to {before + len(part)}"
+    if by_speaker:  # which stand anywhere
+        span = counted(len(part), "recording")
     return f"{entries}: {span}, from {part[0].path} to {part[-1].path}"
 
 
@@ -303,7 +353,41 @@ def score_shard(
     return len(part)
 
 
-def _row(entry: Entry, answer: "Sentiment | DataError") -> dict[str, Any]:
+def score_spoken_shard(
+    files: ModelFiles,
+    transcript: bool,
+    options: tuple,
+    by_speaker: bool,
+    path: Path,
+    origin: str,
+    part: Sequence[SpokenEntry],
+) -> int:
+    """Score the entries of a shard that has all of its speakers; see ``score_shard``.
+
+    Args:
+        files: The model's files.
+        transcript: Also the words.
+        options: Names and values of further options of ``Speech2Sentiment``.
+        by_speaker: Whether the model is normalised by speaker.
+        path: JSON lines to write.
+        origin: What its seal shall say of where they are from.
+        part: The entries.
+    """
+    model = load_once(files.config_file, files.model_file, files.encoder_model, options)
+    named = {"speakers": [entry.speaker for entry in part]} if by_speaker else {}
+    speech = [entry.speech() for entry in part]
+    answers = model.predict(speech, transcript, on_error="return", **named)
+    pairs = zip(part, answers, strict=True)
+    write_shard(path, origin, (_row(entry, answer) for entry, answer in pairs))
+    return len(part)
+
+
+def _by_speaker(files: ModelFiles) -> bool:
+    """Tell whether a model is normalised by speaker; nothing is loaded."""
+    return read_training_config(files.config_file).get("normalize") == BY_SPEAKER
+
+
+def _row(entry: Entry | SpokenEntry, answer: "Sentiment | DataError") -> dict[str, Any]:
     if isinstance(answer, DataError):
         return entry.row() | {"error": str(answer)}
     return entry.row() | answer.as_dict()

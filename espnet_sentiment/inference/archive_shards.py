@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from espnet_sentiment.core.files import atomic_path
 from espnet_sentiment.core.seal import break_seal, seal, sealed
 
@@ -17,7 +19,7 @@ class BrokenShardError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Shards:
-    """JSON lines in files of a fixed number of lines.
+    """JSON lines in files, a line an entry.
 
     Args:
         folder: Where they are.
@@ -53,22 +55,45 @@ class Shards:
             else:
                 skip(len(part))
 
-    def join(self, target: Path) -> int:
-        """Join all in order, byte by byte; return how many lines are errors.
+    def join(self, target: Path, order: Sequence[Sequence[int]] | None = None) -> int:
+        """Join all byte by byte; return how many lines are errors.
+
+        Args:
+            target: The file to write.
+            order: The places in it of every shard's lines; None joins in the shards'
+                own order.
 
         Raises:
             BrokenShardError: A shard is not what its seal says.
         """
         errors = 0
+        starts = None if order is None else self._starts(order)
         with atomic_path(target) as temporary, temporary.open("wb") as joined:
             for index in range(self.number):
-                facts = sealed(self.path(index), self.origin(index))
-                if facts is None:
-                    raise BrokenShardError(self.path(index))
-                errors += facts["errors"]
+                errors += self._facts(index)["errors"]
                 with self.path(index).open("rb") as lines:
-                    shutil.copyfileobj(lines, joined)
+                    if order is None or starts is None:
+                        shutil.copyfileobj(lines, joined)
+                        continue
+                    for place, line in zip(order[index], lines, strict=True):
+                        joined.seek(starts[place])
+                        joined.write(line)
         return errors
+
+    def _starts(self, order: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return where lines start (N,) in a file that has all in their places."""
+        sizes = np.zeros(sum(map(len, order)), np.int64)
+        for index, places in enumerate(order):
+            self._facts(index)
+            with self.path(index).open("rb") as lines:
+                sizes[places] = [len(line) for line in lines]
+        return np.cumsum(sizes) - sizes
+
+    def _facts(self, index: int) -> dict[str, Any]:
+        facts = sealed(self.path(index), self.origin(index))
+        if facts is None:
+            raise BrokenShardError(self.path(index))
+        return facts
 
 
 def write_shard(path: Path, origin: str, rows: Iterable[Mapping]) -> None:

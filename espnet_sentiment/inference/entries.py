@@ -94,13 +94,17 @@ def _encoding(path: Path) -> str:
         return marked(file.read(4)) or "utf-8"
 
 
-def survey(path: Path) -> tuple[int, str, str]:
+def survey(path: Path, entries: Iterable[tuple] | None = None) -> tuple[int, str, str]:
     """Count a list's entries; hash them, and sizes and times of their files.
+
+    Args:
+        path: The list.
+        entries: What was read of it; None reads it by ``read_entries``.
 
     Raises:
         DataError: As ``read_entries``, or there are none.
     """
-    found = survey_of(read_entries(path))
+    found = survey_of(read_entries(path) if entries is None else entries)
     if not found[0]:
         raise DataError(f"{path} names no recordings: give one path a line")
     return found

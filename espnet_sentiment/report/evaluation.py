@@ -14,9 +14,11 @@ from espnet_sentiment.report.rows import utterance_media, utterance_row
 from espnet_sentiment.report.scored import ScoredUtterance
 from espnet_sentiment.report.summary import summarize_experiment
 from espnet_sentiment.scoring.calibration import reliability
+from espnet_sentiment.scoring.comparison import comparison_report
 from espnet_sentiment.scoring.evaluation import by_group, evaluation_report
 from espnet_sentiment.scoring.results import score
 
+COMPARISON = "comparison.json"
 FOLD = "all"  # there is one part, which is tested
 
 
@@ -100,6 +102,22 @@ def write_evaluation(
     write_page(files[4], title, page, rows, media, language)
     write_text(files[1], evaluation_report(results))
     write_json(files[0], dict(results))
+    return files
+
+
+def write_comparison(out: Path, compared: Mapping[str, Any]) -> list[Path]:
+    """Write ``comparison.json`` and ``COMPARISON.md`` of several models.
+
+    Args:
+        out: Folder of all; each model's own is in it.
+        compared: What ``compare_evaluated`` returned.
+
+    Returns:
+        The files.
+    """
+    files = [out / COMPARISON, out / "COMPARISON.md"]
+    write_text(files[1], comparison_report(compared))
+    write_json(files[0], dict(compared))
     return files
 
 

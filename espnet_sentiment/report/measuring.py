@@ -55,8 +55,9 @@ def check_hears(experiment: Experiment) -> None:
         reads = reads or read_training_config(path).get("text_encoder") is not None
     if reads:
         raise DataError(
-            f"{experiment.dir}: the model reads transcripts, which were written of the "
-            "clean recordings: name a --sentiment without a text branch"
+            f"{experiment.dir}: the model reads transcripts, which are of the "
+            "recordings as they are: name an experiment whose sentiment config "
+            "has no text_encoder"
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import TITLE
+from espnet_sentiment.scoring.askers import NO_ABLATION, RUN_SH
 from espnet_sentiment.scoring.cells import (
     KEYS,
     OVERLAP,
@@ -11,15 +12,18 @@ from espnet_sentiment.scoring.cells import (
     TEST_COLUMNS,
     Record,
     correct,
+    have_votes,
     model_cells,
     p_text,
     score_and_interval,
     test_cells,
+    votes_columns,
+    votes_row,
 )
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import BASE, TABLE3
-from espnet_sentiment.scoring.tables import honest_name, markdown, percent
+from espnet_sentiment.scoring.tables import VOTES_HEADER, honest_name, markdown, percent
 
 COLUMNS = ["encoder", "tag", "description", "sentiment", "seeds", *SCORE_COLUMNS]
 COLUMNS += [
@@ -37,10 +41,8 @@ HEADER += [
     "diff.",
     "p",
     "F1 (%)",
-    TITLE,
-    "paper WA (diff.)",
-    "paper UA (diff.)",
 ]
+LAST = [TITLE, "paper WA (diff.)", "paper UA (diff.)"]  # behind those of votes
 NOTE = (
     f"diff.: points above the first row, {TABLE3[BASE].description}, of the same "
     "encoder, against which p is too; the rest as in Table 2. The paper's numbers are "
@@ -111,6 +113,11 @@ def _cells(
     }
 
 
+def columns(records: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the columns of the CSV file; those of votes where any row has them."""
+    return [*COLUMNS, *votes_columns(records)]
+
+
 def ablation_tables(records: Sequence[Mapping[str, str]]) -> list[Table]:
     """Return the tables as Markdown and LaTeX show them, each titled by its encoder."""
     tables = []
@@ -118,31 +125,43 @@ def ablation_tables(records: Sequence[Mapping[str, str]]) -> list[Table]:
         table = records[first : first + len(TABLE3)]
         encoder, tag = table[0]["encoder"], table[0]["tag"]
         title = f"{encoder}, {tag}" if tag else encoder
-        rows = [_row(record, table[0]) for record in table]
-        tables.append(Table(title, HEADER, rows))
+        has_votes = have_votes(table)
+        rows = [_row(record, table[0], has_votes) for record in table]
+        header = [*HEADER, *(VOTES_HEADER if has_votes else ()), *LAST]
+        tables.append(Table(title, header, rows))
     return tables
 
 
 def ablation_markdown(
-    records: Sequence[Mapping[str, str]], notes: Sequence[str]
+    records: Sequence[Mapping[str, str]], notes: Sequence[str], asker: str = RUN_SH
 ) -> str:
-    """Write the tables, and below them what their columns mean."""
+    """Write the tables, and below them what their columns mean.
+
+    Args:
+        records: What ``ablation_records`` returned.
+        notes: Why some rows have no p.
+        asker: One of ``ASKERS``, whose commands are named.
+    """
     if not records:
-        return "Nothing to compare yet: ./run.sh --ablation runs these rows.\n"
+        return NO_ABLATION[asker]
     parts = []
     for title, header, rows in ablation_tables(records):
         parts += [f"### {markdown_text(title)}\n", markdown(header, rows)]
     return "\n".join([*parts, NOTE, *notes])
 
 
-def _row(record: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
+def _row(
+    record: Mapping[str, str], base: Mapping[str, str], has_votes: bool
+) -> list[str]:
     cells = [record["description"], record.get("seeds", "not run")]
     for key in KEYS:
         difference = record.get(f"{key}_difference")
         cells += score_and_interval(record, key)
         cells += [f"{float(difference):+.2f}" if difference else ""]
         cells += [record.get(p_text(key), "")]
-    cells += [record.get("macro_f1", ""), record.get(OVERLAP, "")]
+    cells += [record.get("macro_f1", "")]
+    cells += votes_row(record) if has_votes else []
+    cells += [record.get(OVERLAP, "")]
     for key in KEYS:
         paper = record[f"paper_{key}"]
         papers = float(paper) - float(base[f"paper_{key}"])

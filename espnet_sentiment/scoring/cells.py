@@ -4,13 +4,19 @@ A record is a row of a table's CSV file by column: plain numbers, scores in perc
 nothing where there is none. The Markdown tables are made of the same records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.significance import compare, holm
-from espnet_sentiment.scoring.tables import overlap_cell, percent
+from espnet_sentiment.scoring.significance import compare, holm, p_shown
+from espnet_sentiment.scoring.tables import (
+    VOTES_COLUMNS,
+    mean_measure,
+    overlap_cell,
+    percent,
+)
+from espnet_sentiment.scoring.tables import VOTES_NOTE as TABLE_VOTES_NOTE
 
 Record = dict[str, str]
 
@@ -34,6 +40,10 @@ NOTE = (
     "utterances of a speaker, on the mean over the seeds that both have; corrected "
     "for the rows of the table (Holm). F1: macro F1.\n"
 )
+VOTES_NOTE = (
+    f"{TABLE_VOTES_NOTE.rstrip()} Mean over seeds. Empty where the sentiment config "
+    "does not say `target: votes` or `target: label`, or the set has no votes.\n"
+)
 
 
 def p_text(key: str) -> str:
@@ -54,6 +64,47 @@ def model_cells(model: Model) -> Record:
         )
     cells["macro_f1"] = percent(model.mean("macro_f1"))
     cells[OVERLAP] = overlap_cell([run.results for run in model.runs])
+    return cells | _measures(model)
+
+
+def _measures(model: Model) -> Record:
+    """Return how far a model is from votes; keys without a value: nothing to measure.
+
+    There are no such keys where it was not compared with votes.
+    """
+    cells: Record = {}
+    for key in VOTES_COLUMNS:
+        found = mean_measure((run.results for run in model.runs), key)
+        if found is not None:
+            value, bounds = found
+            numbers = [value, *(bounds or (None, None))]
+            texts = ["" if number is None else f"{number:.3f}" for number in numbers]
+            names = (key, *(f"{key}_ci95_{end}" for end in ("low", "high")))
+            cells |= dict(zip(names, texts, strict=True))
+    return cells
+
+
+def have_votes(records: Iterable[Mapping[str, str]]) -> bool:
+    """Tell whether any row was compared with votes."""
+    return any(key in record for record in records for key in VOTES_COLUMNS)
+
+
+def votes_columns(records: Iterable[Mapping[str, str]]) -> list[str]:
+    """Return the columns of votes in a CSV file: none, where no row has them."""
+    suffixes = ("", "_ci95_low", "_ci95_high")
+    names = [f"{key}{suffix}" for key in VOTES_COLUMNS for suffix in suffixes]
+    return names if have_votes(records) else []
+
+
+def votes_row(record: Mapping[str, str]) -> list[str]:
+    """Return a Markdown row's cells below ``VOTES_HEADER``."""
+    cells = []
+    for key in VOTES_COLUMNS:
+        if key not in record:
+            cells += ["", ""]
+            continue
+        low, high = (record[f"{key}_ci95_{end}"] for end in ("low", "high"))
+        cells += [record[key] or "-", f"{low} - {high}" if low else "-"]
     return cells
 
 
@@ -83,7 +134,7 @@ def correct(records: list[Record]) -> list[Record]:
         corrected = holm([float(record[f"{key}_p"]) for record in tested])
         for record, p in zip(tested, corrected, strict=True):
             record[f"{key}_p_holm"] = f"{p:.4g}"
-            record[p_text(key)] = "< 0.001" if p < 0.001 else f"{p:.3f}"
+            record[p_text(key)] = p_shown(p)
     return records
 
 

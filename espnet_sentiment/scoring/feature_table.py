@@ -6,24 +6,28 @@ from typing import Any
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.data.overlap_text import NOTE as OVERLAP_NOTE
 from espnet_sentiment.data.overlap_text import TITLE
+from espnet_sentiment.scoring.askers import NO_BASE, RUN_SH
 from espnet_sentiment.scoring.cells import (
     KEYS,
     NOTE,
     OVERLAP,
     SCORE_COLUMNS,
     TEST_COLUMNS,
+    VOTES_NOTE,
     Record,
     correct,
+    have_votes,
     model_cells,
     p_text,
     score_and_interval,
     test_cells,
+    votes_columns,
+    votes_row,
 )
 from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import (
-    BASE,
     FEATURES,
     GROUPS,
     HUMAN,
@@ -32,6 +36,7 @@ from espnet_sentiment.scoring.paper import (
 )
 from espnet_sentiment.scoring.reference_rows import LEFT_OUT, reference_notes
 from espnet_sentiment.scoring.tables import (
+    VOTES_HEADER,
     markdown,
     overlap_cell,
     percent,
@@ -40,9 +45,9 @@ from espnet_sentiment.scoring.tables import (
 )
 
 COLUMNS = ["source", "features", "architecture", "encoder", "seeds"]
-COLUMNS += [*SCORE_COLUMNS, OVERLAP, *TEST_COLUMNS]
+COLUMNS += [*SCORE_COLUMNS, OVERLAP, *TEST_COLUMNS]  # and those of votes
 HEADER = ["input features", "architecture", "encoder", "seeds"]
-HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)", TITLE]
+HEADER += ["WA (%)", "WA 95 %", "p", "UA (%)", "UA 95 %", "p", "F1 (%)"]
 FEATURES_NOTE = (
     "Input features: acoustic is fbank; acoustic + text has transcripts too; e2e ASR "
     "is the frozen encoder of an ASR model; self-supervised one that learned from "
@@ -52,10 +57,6 @@ FEATURES_NOTE = (
     "count; left out of the vote: with the majority of the others. Majority class: "
     "always the largest; its UA is one over the number of classes, whoever is tested, "
     "and has no interval.\n"
-)
-NO_BASE = (
-    f"There is no base model: run conf/sentiment/{BASE}.yaml on a pre-trained encoder, "
-    "or name another model by --base <encoder>/<sentiment>.\n"
 )
 
 
@@ -177,8 +178,14 @@ def _paper_records(features: str) -> list[Record]:
     ]
 
 
+def columns(records: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the columns of the CSV file; those of votes where any row has them."""
+    return [*COLUMNS, *votes_columns(records)]
+
+
 def feature_table(records: Sequence[Mapping[str, str]]) -> Table:
     """Return the table as Markdown and LaTeX show it."""
+    has_votes = have_votes(records)
     rows = []
     for record in records:
         source = record["source"]
@@ -194,20 +201,33 @@ def feature_table(records: Sequence[Mapping[str, str]]) -> Table:
                 *score_and_interval(record, "ua"),
                 record.get(p_text("ua"), ""),
                 record.get("macro_f1", ""),
+                *(votes_row(record) if has_votes else ()),
                 record.get(OVERLAP, ""),
             ]
         )
-    return Table("input features", HEADER, rows)
+    header = [*HEADER, *(VOTES_HEADER if has_votes else ()), TITLE]
+    return Table("input features", header, rows)
 
 
 def feature_markdown(
-    records: Sequence[Mapping[str, str]], base: Model | None, notes: Sequence[str]
+    records: Sequence[Mapping[str, str]],
+    base: Model | None,
+    notes: Sequence[str],
+    asker: str = RUN_SH,
 ) -> str:
-    """Write the table, and below it what its columns mean."""
-    rows = feature_table(records).rows
+    """Write the table, and below it what its columns mean.
+
+    Args:
+        records: What ``feature_records`` returned.
+        base: The model that others are tested against.
+        notes: Why some rows have no p.
+        asker: One of ``ASKERS``, whose commands are named.
+    """
+    _, header, rows = feature_table(records)
     against = (
         f"the base model, {markdown_text(base.name)}" if base else "the base model"
     )
-    missing = [] if base else [NO_BASE]
-    notes = [FEATURES_NOTE, NOTE.format(base=against), OVERLAP_NOTE, *missing, *notes]
-    return "\n".join([markdown(HEADER, rows), *notes])
+    missing = [] if base else [NO_BASE[asker]]
+    votes = [VOTES_NOTE] if have_votes(records) else []
+    shown = [FEATURES_NOTE, NOTE.format(base=against), *votes, OVERLAP_NOTE]
+    return "\n".join([markdown(header, rows), *shown, *missing, *notes])

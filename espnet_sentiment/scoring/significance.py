@@ -139,6 +139,11 @@ def holm(p: Sequence[float]) -> list[float]:
     return multipletests(p, method="holm")[1].tolist()
 
 
+def p_shown(p: float) -> str:
+    """Return a p-value as tables show it."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _labels(run: Run) -> dict[tuple[str, str], str]:
     return {key: label for key, (label, _) in run.predictions.items()}
 

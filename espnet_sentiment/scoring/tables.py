@@ -209,6 +209,7 @@ VOTES_COLUMNS = {
     "js": "JS (nats)",
     "entropy_correlation": "entropies",
 }
+VOTES_HEADER = [text for name in VOTES_COLUMNS.values() for text in (name, "95 %")]
 VOTES_NOTE = (
     "KL: Kullback-Leibler divergence of the model's posteriors from the annotators' "
     "votes, KL(votes || model), in nats; JS: Jensen-Shannon divergence of the two, in "
@@ -250,16 +251,26 @@ def measure_cells(value: float | None, bounds: Sequence[float] | None) -> list[s
     ]
 
 
-def _mean_measure(group: Iterable[Mapping], key: str) -> list[str]:
-    """Return the cells of a measure, mean over seeds; none without votes."""
+def mean_measure(
+    group: Iterable[Mapping], key: str
+) -> tuple[float | None, list[float] | None] | None:
+    """Return a measure of votes and its interval, means over seeds.
+
+    Args:
+        group: ``results.json`` of every seed.
+        key: One of ``VOTES_COLUMNS``.
+
+    Returns:
+        None without votes; two times None where nothing can be measured.
+    """
     found = [r["votes"] for r in group if r.get("votes")]
     values = [votes[key] for votes in found]
     bounds = [votes[f"{key}_ci95"] for votes in found]
     if not values:
-        return ["", ""]
+        return None
     if None in values or None in bounds:
-        return ["-", "-"]
-    return measure_cells(float(np.mean(values)), np.mean(bounds, axis=0).tolist())
+        return None, None
+    return float(np.mean(values)), np.mean(bounds, axis=0).tolist()
 
 
 def asr_note(all_results: Iterable[dict]) -> str:
@@ -299,7 +310,8 @@ def corpus_table(all_results: Iterable[dict]) -> str:
         cells.append(overlap_cell(group))
         if has_votes:
             for key in VOTES_COLUMNS:
-                cells += _mean_measure(group, key)
+                found = mean_measure(group, key)
+                cells += ["", ""] if found is None else measure_cells(*found)
         rows.append((encoder, -ua, cells))
     for encoder in {encoder for encoder, _ in groups}:
         # Of decoders on other encoders, it says nothing.
@@ -318,7 +330,7 @@ def corpus_table(all_results: Iterable[dict]) -> str:
     header = ["sentiment model", "encoder", "seeds", "WA (%)", "UA (%)", "UA 95 %"]
     header.append(TITLE)
     if has_votes:
-        header += [text for name in VOTES_COLUMNS.values() for text in (name, "95 %")]
+        header += VOTES_HEADER
     notes = [NOTE, VOTES_NOTE] if has_votes else [NOTE]
     return "\n".join([markdown(header, ordered), *notes])
 
