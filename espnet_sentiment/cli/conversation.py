@@ -13,7 +13,7 @@ from espnet_sentiment.cli.call_files import (
     write_index_of,
 )
 from espnet_sentiment.cli.call_table import CallCSV, CallFormat, CallLines, CallTable
-from espnet_sentiment.cli.inputs import STDIN, is_table
+from espnet_sentiment.cli.inputs import STDIN
 from espnet_sentiment.cli.lists import SUFFIXES as LIST_SUFFIXES
 from espnet_sentiment.cli.speakers import read_known
 from espnet_sentiment.cli.terminal import RED, has_colours, paint
@@ -22,6 +22,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.data.pairs import read_pairs
+from espnet_sentiment.data.records import is_table
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.conversation import Conversation

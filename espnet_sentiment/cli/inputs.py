@@ -18,7 +18,7 @@ from espnet_sentiment.cli.lists import (
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.encoding import marked
 from espnet_sentiment.data.listing import Search, defect_of
-from espnet_sentiment.data.records import TABLE_SUFFIXES
+from espnet_sentiment.data.records import is_table
 from espnet_sentiment.data.source import Source
 from espnet_sentiment.data.suffixes import RECORDING_SUFFIXES
 
@@ -92,11 +92,6 @@ def list_inputs(
             yield from _from_table(path, say, read)
         else:
             yield from _expand(argument, say)
-
-
-def is_table(argument: str) -> bool:
-    """Tell a table by its name."""
-    return Path(argument).suffix.lower() in TABLE_SUFFIXES
 
 
 def _from_table(
@@ -197,7 +192,7 @@ def _no_audio(path: Path) -> DataError | None:
 def _expand(name: str, say: Callable[[str], object]) -> Iterator[Input]:
     path = Path(name)
     error = _defect(path)
-    if error is None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+    if error is None and is_table(path) and path.is_file():
         error = DataError(f"{name} is a table in a list: name it to predict itself")
     if error is not None or not path.is_dir():
         yield Input(name, path, error)

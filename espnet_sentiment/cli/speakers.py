@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espnet_sentiment.cli.inputs import STDIN, Input, is_table
+from espnet_sentiment.cli.inputs import STDIN, Input
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.data.records import is_table
 
 if TYPE_CHECKING:
     from espnet_sentiment.data.speaker_statistics import SpeakerStatistics

@@ -26,6 +26,12 @@ PARQUET = (".parquet", ".pq")
 TABLE_SUFFIXES = frozenset((*TEXTS, *SHEETS, *PARQUET)) - {".txt"}
 KINDS = ".csv, .tsv, .jsonl, .json, .xlsx, .ods or .parquet"
 
+
+def is_table(path: PathLike) -> bool:
+    """Tell a table by its name."""
+    return Path(path).suffix.lower() in TABLE_SUFFIXES
+
+
 # What begins files that are no text.
 CONTENTS = (
     (b"PK\x03\x04", "is a spreadsheet or a ZIP archive: name it .xlsx, or unpack it"),

@@ -26,6 +26,7 @@ from espnet_sentiment.core.files import (
     write_json,
 )
 from espnet_sentiment.core.lock import writing
+from espnet_sentiment.data.records import is_table
 from espnet_sentiment.inference.archive_shards import (
     BrokenShardError,
     Shards,
@@ -34,7 +35,6 @@ from espnet_sentiment.inference.archive_shards import (
 from espnet_sentiment.inference.entries import Entry, read_entries, survey
 from espnet_sentiment.inference.spoken_entries import (
     SpokenEntry,
-    is_table,
     read_spoken,
     speakers_whole,
 )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.encoding import marked
-from espnet_sentiment.data.records import TABLE_SUFFIXES
+from espnet_sentiment.data.records import is_table
 
 COMMENT = "#"  # what a line begins with that is none
 
@@ -37,7 +37,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
             says), or a line of a ``.scp`` lacks its path,
             or has a command.
     """
-    if path.suffix.lower() in TABLE_SUFFIXES:
+    if is_table(path):
         raise DataError(
             f"{path} is a table: give a text file (.txt) with a path a line, or .scp "
             "with an id and a path"

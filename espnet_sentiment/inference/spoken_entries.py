@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.data.recording_table import read_recording_table
-from espnet_sentiment.data.records import TABLE_SUFFIXES
+from espnet_sentiment.data.records import is_table
 from espnet_sentiment.data.source import Source
 from espnet_sentiment.inference.entries import read_entries
 
@@ -54,11 +54,6 @@ class SpokenEntry(NamedTuple):
 
         source = Source(self.path, Path(self.path))
         return Excerpt(source, self.start, self.end, self.channel)
-
-
-def is_table(path: Path) -> bool:
-    """Tell a table by its name."""
-    return path.suffix.lower() in TABLE_SUFFIXES
 
 
 def read_spoken(
