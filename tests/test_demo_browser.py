@@ -265,9 +265,27 @@ def test_dark_mode_is_dark(visit):
 def test_the_microphone_is_recorded(visit, model):
     seen = visit(permissions=["microphone"])
     seen.page.get_by_label("Record audio").click()
-    seen.page.locator("button.record-button").click()
+    seen.page.locator("button.record-button").first.click()
     seen.page.wait_for_timeout(1500)
-    seen.page.locator("button.stop-button").click()
+    seen.page.locator("button.stop-button").first.click()
     assert seen.label() in model.classes
     seconds = float(seen.page.inner_text("#details").split(" s of audio")[0])
     assert 1 < seconds < 10
+
+
+def test_who_speaks_is_answered_live(visit, model):
+    seen, asked = visit(permissions=["microphone"]), []
+    seen.page.on("request", lambda request: asked.append(request.url))
+    seen.page.locator("#microphone button.record-button").click()
+    seen.page.wait_for_selector("#live tbody.ended", timeout=60_000)
+    seen.page.locator("#microphone button.stop-button").click()
+    seen.page.wait_for_selector("#live >> text=Ended")
+    labels = seen.page.locator("#live tbody td:nth-child(2)").all_inner_texts()
+    assert labels and set(labels) <= set(model.classes)
+    # No chunk was lost, not even the first.
+    assert seen.page.locator("#live [role=alert]").all_inner_texts() == []
+    heard = re.search(r"Ended; (\d+) s heard", seen.page.inner_text("#live"))
+    assert int(heard.group(1)) >= 2
+    # A chunk a second, and no other requests again and again.
+    assert sum(url.endswith("/upload") for url in asked) <= int(heard.group(1)) + 2
+    assert not any("heartbeat" in url for url in asked)

@@ -265,7 +265,11 @@ def test_calls_that_are_not_the_pages_are_refused_in_a_line(capfd):
         (("GET", "/gradio_api/queue/data?session_hash=unknown"), 404),
         (("GET", "/gradio_api/queue/data"), 404),
         (("GET", "/gradio_api/call/predict/unknown"), 404),
-        (("GET", "/gradio_api/heartbeat/x"), 404),
+        (("POST", "/gradio_api/heartbeat/x"), 404),
+        (("GET", "/gradio_api/heartbeat/x/y"), 404),
+        (("POST", "/gradio_api/stream/x"), 404),
+        (("POST", "/gradio_api/stream/x/close"), 404),
+        (("GET", "/gradio_api/stream/x/0/1/playlist.m3u8"), 404),
         (("GET", "/gradio_api/proxy=http://example.org"), 404),
         (("GET", "/gradio_api/file=/etc/passwd"), 403),
         (("GET", "/gradio_api/file=https://example.org"), 403),
@@ -303,6 +307,26 @@ def test_uploads_that_are_none_leave_no_traceback(capfd):
             assert reply.status_code < 500, form
         assert works(url)
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_live_calls_take_an_uploaded_chunk_or_nothing_and_no_more():
+    with one_page() as url:
+        functions = httpx.get(f"{url}/config").json()["dependencies"]
+        by_event = {f["targets"][0][1]: f["id"] for f in functions if f["targets"]}
+        chunk, begin = by_event["stream"], by_event["start_recording"]
+        file = {"path": upload(url, b"no sound").json()[0]}
+        for function, data, status in [
+            (begin, [], 200),
+            (begin, [None], 400),
+            (chunk, [], 400),
+            (chunk, [True], 400),
+            (chunk, [{"path": "/etc/passwd"}], 400),
+            (chunk, [file], 200),
+        ]:
+            call = CALL | {"fn_index": function, "data": data}
+            reply = httpx.post(f"{url}{API}/queue/join", json=call)
+            assert reply.status_code == status, (function, data)
+        assert works(url)
 
 
 def test_a_call_of_any_size_is_not_kept_in_memory():

@@ -15,9 +15,10 @@ HELP = "open a page in the browser: record or upload, see the label and the word
 LIMITS = {
     "max_mb": "size of an uploaded file, in MB (2^20 bytes)",
     "max_total_mb": "size of all uploads that are there together; more are refused",
-    "max_seconds": "duration of a recording, in seconds",
+    "max_seconds": "duration of a recording, or of a live stream, in seconds",
     "max_concurrent": "recordings that are analysed at the same time",
     "max_queue": "recordings that wait; more are refused",
+    "max_live": "microphones that are heard live at the same time",
     "keep_seconds": "delete an uploaded file after this many seconds",
 }
 

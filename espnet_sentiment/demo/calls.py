@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ READ = re.compile(
     r"|/gradio_api/(info|startup-events|queue/data|upload_progress|file=.+)",
     re.DOTALL,
 )
+# The browser asks, as there is a microphone; no state here lives by it.
+HEARTBEAT = re.compile(r"/gradio_api/heartbeat/[^/]+")
 UPLOAD = "/gradio_api/upload"
 MAX_CALL = 1 << 16  # bytes of a call; it names its file
 MAX_SESSIONS = 1000  # whose answers may still be asked for
@@ -36,11 +38,14 @@ class Calls:
 
     Args:
         app: Gradio's.
-        functions: Ids of the page's functions; each takes a file and a flag.
+        functions: What each of the page's functions takes, by its id: ``file``s, or
+            ``flag``s.
         folder: Where uploads are.
     """
 
-    def __init__(self, app: ASGIApp, functions: frozenset[int], folder: Path):
+    def __init__(
+        self, app: ASGIApp, functions: Mapping[int, Sequence[str]], folder: Path
+    ):
         self.app, self.functions, self.folder = app, functions, folder
         self._sessions: OrderedDict[str, None] = OrderedDict()
 
@@ -62,6 +67,9 @@ class Calls:
                     await self._data(scope, receive, send)
                 case (("GET" | "HEAD"), path) if READ.fullmatch(path):
                     await self.app(scope, receive, send)
+                case "GET", path if HEARTBEAT.fullmatch(path):
+                    nothing = PlainTextResponse("", media_type="text/event-stream")
+                    await nothing(scope, receive, send)
                 case _:
                     raise HTTPException(404, "This page has nothing there.")
         except HTTPException as refused:
@@ -90,7 +98,7 @@ class Calls:
         """Write a call anew, of what the page sends and nothing else."""
         try:
             call = json.loads(body)
-            upload, words = call["data"]
+            data = call["data"]
             session, function = call["session_hash"], call["fn_index"]
         except (ValueError, RecursionError, LookupError, TypeError):
             raise HTTPException(400, "This is no call of this page.") from None
@@ -99,16 +107,24 @@ class Calls:
             or len(session) > MAX_NAME
             or type(function) is not int
             or function not in self.functions
-            or not isinstance(words, bool)
+            or not isinstance(data, list)
+            or len(data) != len(self.functions[function])
         ):
             raise HTTPException(400, "This is no call of this page.")
         trigger = call.get("trigger_id")
         return {
-            "data": [None if upload is None else self._file(upload), words],
+            "data": list(map(self._value, self.functions[function], data)),
             "fn_index": function,
             "session_hash": session,
             "trigger_id": trigger if type(trigger) is int else None,
         }
+
+    def _value(self, kind: str, value: Any) -> Any:
+        if kind == "file":
+            return None if value is None else self._file(value)
+        if not isinstance(value, bool):
+            raise HTTPException(400, "This is no call of this page.")
+        return value
 
     def _file(self, upload: Any) -> Mapping[str, Any]:
         path = upload.get("path") if isinstance(upload, dict) else None

@@ -13,9 +13,10 @@ class Limits:
     Args:
         max_mb: Size of an uploaded file, in MB of 2^20 bytes, as Gradio counts.
         max_total_mb: Size of all uploads that are there together, in the same MB.
-        max_seconds: Duration of a recording, in seconds.
+        max_seconds: Duration of a recording or a stream, in seconds.
         max_concurrent: Recordings that are analysed at the same time.
         max_queue: Recordings that wait; more are refused.
+        max_live: Microphones that are heard at the same time.
         keep_seconds: Seconds after which an uploaded file is deleted.
 
     Raises:
@@ -28,6 +29,7 @@ class Limits:
     max_seconds: float = 300
     max_concurrent: int = 1
     max_queue: int = 10
+    max_live: int = 2
     keep_seconds: int = 600
 
     def __post_init__(self):

@@ -12,6 +12,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.demo import render
 from espnet_sentiment.demo.answer import answer, conversation_page
 from espnet_sentiment.demo.limits import Limits
+from espnet_sentiment.demo.live import Live
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
@@ -29,6 +30,8 @@ def build_page(
     limits: Limits,
     name: str = "",
     corpus: str | None = None,
+    *,
+    live: Live,
 ) -> gradio.Blocks:
     """Build the page.
 
@@ -37,6 +40,7 @@ def build_page(
         limits: What it takes.
         name: The model's name, shown below the title.
         corpus: What it has learned on, where that is known.
+        live: Answers while somebody speaks.
     """
     handle = functools.partial(_handle, speech2sentiment, limits)
     # Of both together.
@@ -78,6 +82,7 @@ def build_page(
         with gradio.Accordion("Conversation, turn by turn", open=False):
             ask = gradio.Button("Show the recording's turns")
             call = gradio.HTML(render.conversation_hint(), elem_id="call")
+        microphone, shown = _live_parts(limits)
         gradio.HTML(render.for_programs(), elem_id="programs")
         gradio.on(
             [audio.change, words.input],
@@ -104,8 +109,73 @@ def build_page(
             api_description=API,
             **shared,
         )
+        _answer_live(page, live, limits, microphone, shown)
     # Without api_open=False, REST calls go past the queue and its limits.
     return page.queue(max_size=limits.max_queue, api_open=False)
+
+
+def _live_parts(limits: Limits) -> tuple[gradio.Audio, gradio.HTML]:
+    """Return a microphone that is heard live, and the place of its answers."""
+    # Not in an accordion: in what is not shown from the start, Gradio's microphone
+    # forgets ``stream_every``, and sends ten chunks a second.
+    gradio.HTML(render.live_about(limits.max_seconds), elem_id="live_about")
+    microphone = gradio.Audio(
+        sources=["microphone"],
+        streaming=True,
+        type="filepath",
+        label="Live",
+        elem_id="microphone",
+        buttons=[],
+    )
+    return microphone, gradio.HTML(elem_id="live")
+
+
+def _answer_live(
+    page: gradio.Blocks,
+    live: Live,
+    limits: Limits,
+    microphone: gradio.Audio,
+    shown: gradio.HTML,
+) -> None:
+    """Answer while somebody speaks."""
+    # One after the other, as they come; none of them takes long.
+    options: Any = {
+        "outputs": shown,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": 1,
+        "concurrency_id": "live",
+    }
+
+    def begin(request: gradio.Request):
+        return live.begin(str(request.session_hash))
+
+    def hear(path: str | None, request: gradio.Request):
+        return _changed(live.hear(str(request.session_hash), path))
+
+    def end(request: gradio.Request):
+        live.end(str(request.session_hash))
+        return gradio.skip()
+
+    def finish(request: gradio.Request):
+        return _changed(live.finish(str(request.session_hash)))
+
+    microphone.start_recording(begin, **options)
+    microphone.stream(
+        hear, inputs=microphone, stream_every=1, trigger_mode="multiple", **options
+    )
+    # A call a chunk. In Gradio's "stream", the browser drops chunks until its first
+    # one is answered, and the server those that come while it answers.
+    page.fns[max(page.fns)].connection = "sse"
+    last = options | {
+        "concurrency_limit": limits.max_live,
+        "concurrency_id": "live_end",
+    }
+    microphone.stop_recording(end, **options).then(finish, **last)
+
+
+def _changed(html: str | None) -> Any:
+    return gradio.skip() if html is None else html
 
 
 def _handle(

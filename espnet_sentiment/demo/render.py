@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from espnet_sentiment.inference.result import Segment, Sentiment, Word
+    from espnet_sentiment.inference.stream import LiveTurn
 
 CLIENT = """\
 from gradio_client import Client, handle_file
@@ -64,6 +65,54 @@ def conversation_hint() -> str:
     return (
         "<p>Finds the turns of a longer recording by voice activity, channel by "
         "channel, and shows each one's label over time.</p>"
+    )
+
+
+def live_about(max_seconds: float) -> str:
+    """Return what stands before the microphone that is heard live."""
+    return (
+        "<h2>Live</h2><p>Record and speak: each turn is answered when it has ended, "
+        "and once a second while it goes on. A stream lasts up to "
+        f"{max_seconds:g} s. Be silent for a second before you stop: the browser does "
+        "not send what comes last.</p>"
+    )
+
+
+def live(
+    turns: Sequence["LiveTurn"],
+    now: "LiveTurn | None",
+    notes: Sequence[str],
+    heard: float,
+    is_on: bool,
+) -> str:
+    """Return the turns of a stream.
+
+    Args:
+        turns: Those that have ended.
+        now: The one that goes on, as far as it is answered.
+        notes: What a person should know.
+        heard: Seconds that were heard.
+        is_on: Whether more are expected.
+    """
+    status = "Listening" if is_on else "Ended"
+    said = f"<p>{status}; {heard:.0f} s heard, turns: {len(turns)}</p>"
+    rows = "".join(map(_live_turn, [*turns, *([] if now is None else [now])]))
+    table = (
+        '<table><thead><tr><th scope="col">time</th><th scope="col">label</th>'
+        f'<th scope="col">how sure (posterior)</th></tr></thead>{rows}</table>'
+    )
+    return "".join(map(error, notes)) + said + (table if rows else "")
+
+
+def _live_turn(turn: "LiveTurn") -> str:
+    kind, more = ("ended", "") if turn.final else ("going_on", " ...")
+    notes = "".join(map(error, turn.notes))
+    return (
+        f'<tbody class="{kind}"><tr><td>{_clock(turn.start)} – {_clock(turn.end)}{more}'
+        f"</td><td>{escape(turn.label)}</td>"
+        f"<td>{_bar(turn.posteriors[turn.label])}</td></tr>"
+        + (f'<tr><td colspan="3">{notes}</td></tr>' if notes else "")
+        + "</tbody>"
     )
 
 

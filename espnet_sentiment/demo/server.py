@@ -64,9 +64,11 @@ def serving(
     with _private_uploads() as folder, _no_proxy(host):
         import gradio
 
+        from espnet_sentiment.demo.live import Live
         from espnet_sentiment.demo.page import build_page
 
-        page = build_page(model, limits, name, corpus)
+        live = Live(model, limits)
+        page = build_page(model, limits, name, corpus, live=live)
         ready = threading.Event()
         loopback = url_host if is_loopback(host) else None
         guards = _guards(page, limits, folder, loopback, ready, name)
@@ -104,6 +106,7 @@ def serving(
             yield url
         finally:
             page.close(verbose=False)
+            live.close()
 
 
 def _warm_up(model: "Speech2Sentiment") -> None:
@@ -126,6 +129,7 @@ def _guards(
     name: str,
 ) -> list["Middleware"]:
     """Return what stands before Gradio's routes, outermost first."""
+    import gradio
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -135,10 +139,14 @@ def _guards(
 
     # Against pages elsewhere whose name is made to resolve to this machine.
     trusted = ["*"] if loopback is None else [*NAMES, *_trusted(loopback)]
+    takes = {
+        function: ["file" if isinstance(x, gradio.Audio) else "flag" for x in fn.inputs]
+        for function, fn in page.fns.items()
+    }
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=trusted),
         Middleware(Health, ready, name),
-        Middleware(Calls, frozenset(page.fns), folder),
+        Middleware(Calls, takes, folder),
         Middleware(Quota, UPLOAD, folder, limits),
     ]
 
