@@ -1,4 +1,4 @@
-"""From a call and its turns to the answers."""
+"""Answer one call that is there as a whole: its turns, and words' levels in all."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Answers while somebody speaks: a turn's when it ends, and partial ones before.
+"""Answer a call that goes on: a turn when it ends, and partial answers before.
 
 with speech2sentiment.stream(rate=48000, partial=1) as stream:
     for chunk in microphone:
