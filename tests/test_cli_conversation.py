@@ -13,7 +13,7 @@ from test_conversation import make_call
 
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.inference import conversations as many
+from espnet_sentiment.inference import call_archive as many
 from espnet_sentiment.inference.call_list import list_calls
 from espnet_sentiment.turns.read import read_turns
 from espnet_sentiment.turns.write import write_turns
@@ -207,14 +207,14 @@ def test_many_calls_continue_where_they_were_cut_off(
 
     monkeypatch.setattr(many, "answer_call", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        many.conversations(*given)
+        many.answer_calls(*given)
     assert done == ["a"] and not (tmp_path / "out" / "calls.jsonl").exists()
     monkeypatch.setattr(many, "answer_call", noted)
-    summary = many.conversations(*given)
+    summary = many.answer_calls(*given)
     assert done == ["a", "sub/b"] and (summary.entries, summary.errors) == (2, 0)
     # A file that is gone is written again.
     (tmp_path / "out" / "a.jsonl").unlink()
-    many.conversations(*given)
+    many.answer_calls(*given)
     assert done[2:] == ["a", "sub/b"] and (tmp_path / "out" / "a.jsonl").exists()
 
 

@@ -130,7 +130,7 @@ def test_a_model_that_makes_no_numbers_is_blamed_and_not_the_recording(
 def test_an_encoder_of_weights_that_are_no_numbers_is_blamed(trained, an4_wavs):
     path = trained.exp / "fold1" / "sentiment.pth"
     model = Speech2Sentiment(path.with_name("config.yaml"), path)
-    encoder = model._encoder.encoder
+    encoder = model._classifier.encoder.encoder
     next(iter(encoder.state_dict().values())).fill_(torch.nan)
     message = f"the encoder {trained.model} holds weights that are not finite"
     with pytest.raises(UserError, match=message):

@@ -345,7 +345,7 @@ def test_a_fork_while_another_thread_works_gives_the_same_answers(
 ):
     model = load(rnnt.model)
     expected = [answer.text for answer in model.predict(an4_wavs[:3], transcript=True)]
-    with model._recogniser._lock, model._encoder._lock:
+    with model._scorer.words.recogniser._lock, model._classifier.encoder._lock:
         # Other threads hold the locks, as far as the child knows.
         found = in_a_fork(
             lambda: [a.text for a in model.predict(an4_wavs[:3], transcript=True)]
@@ -862,9 +862,10 @@ def test_a_text_branch_reads_what_another_model_hears(text_branch, rnnt, waves):
     model = load(text_branch, asr_model=rnnt.exp)
     answer = model(waves[0])
     assert answer.text is not None and answer.words is not None or answer.text
-    model._recogniser.__dict__["_recognise"] = lambda waves: ["one"] * len(waves)
+    recogniser = model._scorer.words.recogniser.__dict__
+    recogniser["_recognise"] = lambda waves: ["one"] * len(waves)
     one = model(waves[0])
-    model._recogniser.__dict__["_recognise"] = lambda waves: ["two"] * len(waves)
+    recogniser["_recognise"] = lambda waves: ["two"] * len(waves)
     assert one.posteriors != model(waves[0]).posteriors
     [together] = model.predict([waves[0]])
     np.testing.assert_allclose(

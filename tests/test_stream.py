@@ -53,7 +53,7 @@ def model(conf, tmp_path_factory):
 def by_speaker(conf, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("by_speaker") / "m"
     folder.mkdir()
-    size = model._encoder.encoder.output_size()
+    size = model._classifier.encoder.encoder.output_size()
     stats = folder / "feats_stats.npz"
     np.savez(stats, count=2.0, sum=np.zeros(size), sum_square=2 * np.ones(size))
     options = {"stats_file": str(stats), "shrink": 50.0, "allow": True}

@@ -38,10 +38,10 @@ def write_index_of(out: Path, calls: Iterable[Mapping[str, Any]]) -> None:
     """Write ``out/index.html`` of the calls that have answers.
 
     Args:
-        out: What ``conversations`` wrote.
+        out: What ``answer_calls`` wrote.
         calls: The rows of its ``calls.jsonl``.
     """
-    from espnet_sentiment.inference.conversations import read_rows
+    from espnet_sentiment.inference.call_archive import read_rows
     from espnet_sentiment.report.call_page import index_row, write_index
     from espnet_sentiment.scoring.course import course
 
@@ -77,7 +77,7 @@ def _write_page(path: Path, found: "Conversation") -> list[str]:
 
 
 def _write_lines(path: Path, found: "Conversation") -> list[str]:
-    from espnet_sentiment.inference.conversations import write_lines
+    from espnet_sentiment.inference.call_archive import write_lines
 
     write_lines(path, found)
     return []

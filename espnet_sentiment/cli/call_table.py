@@ -143,7 +143,7 @@ class CallLines:
 
     def rows(self) -> Iterator[str]:
         """Give the turns."""
-        from espnet_sentiment.inference.conversations import turn_line, turn_rows
+        from espnet_sentiment.inference.call_archive import turn_line, turn_rows
 
         yield from map(turn_line, turn_rows(self.found))
 

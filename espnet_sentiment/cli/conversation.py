@@ -233,14 +233,14 @@ def _format(
 def _run_many(args: argparse.Namespace, name: str, options: Mapping[str, Any]) -> int:
     if args.cluster is not None:
         check_extra("cluster", f"--cluster {args.cluster}")
-    from espnet_sentiment.inference.conversations import conversations, read_rows
+    from espnet_sentiment.inference.call_archive import answer_calls, read_rows
 
     suffixes = _suffixes(args.formats)
     calls = args.inputs[0] if len(args.inputs) == 1 else args.inputs
     is_list = Path(args.inputs[0]).is_dir() or (
         Path(args.inputs[0]).suffix.lower() in LIST_SUFFIXES
     )
-    summary = conversations(
+    summary = answer_calls(
         name,
         calls if is_list or len(args.inputs) > 1 else [calls],
         args.out[0],

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 
+import torch
+
 from espnet_sentiment.core.batches import length_batches
 
 # A batch's outputs, and which of them is an item's.
@@ -13,6 +15,13 @@ type Place[Output] = tuple[Future[Sequence[Output]], int]
 # not kept waiting, then more.
 FIRST_WINDOW = 8
 WINDOW = 256
+# Seconds of audio encoded together. A CPU's caches hold the activations of so much.
+CPU_BATCH, GPU_BATCH = 12.0, 240.0
+
+
+def seconds_for(device: torch.device) -> float:
+    """Return how many seconds of audio a device best encodes together."""
+    return CPU_BATCH if device.type == "cpu" else GPU_BATCH
 
 
 def windows[Item](items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -1,14 +1,13 @@
-"""Two passes over recordings: hear all, then classify each by its speaker.
+"""What waits between two passes over recordings: features, and speakers' statistics.
 
-What a speaker is normalised by is known when his last recording has been heard, so the
-features of the first pass wait on disk.
+The features of the first pass wait on disk; ``two_passes.py`` goes over recordings.
 """
 
 import dataclasses
 import itertools
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +15,13 @@ import numpy as np
 from espnet_sentiment.asr.words import AlignedWord
 from espnet_sentiment.core.ark import Spool
 from espnet_sentiment.core.errors import DataError, UserError
+from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.data.speaker_statistics import (
     BY_ALL,
     SPEAKER_NORMALISED,
     SpeakerStatistics,
 )
+from espnet_sentiment.encoder.reference import PLACES
 
 
 class Encoded(NamedTuple):
@@ -117,6 +118,18 @@ class Affines:
             sums = None if speaker is None else self._known[speaker]
             self._table[speaker] = self._of_speaker(sums).cpu().numpy()
         return self._table[speaker]
+
+
+def statistics_origin(config: Mapping) -> str:
+    """Return what tells apart the features that statistics of speakers are of.
+
+    Args:
+        config: A model's ``config.yaml``.
+    """
+    given = config["encoder_conf"]
+    conf = {key: given.get(key) for key in ("layer", "subsample")}
+    conf |= {key: given[key] for key in given if key not in PLACES}
+    return sha256_of([config["encoder_reference"].get("sha256"), conf])
 
 
 def told(speaker: str | None, known: SpeakerStatistics, frame_shift: float) -> str:

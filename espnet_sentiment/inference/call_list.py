@@ -1,4 +1,4 @@
-"""Lists of calls, each with its name and the file of its turns."""
+"""List the calls to answer, of a folder or a list, each with the file of its turns."""
 
 import glob
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A call and its turns: given, or found by voice activity, and checked."""
+"""Before a call is answered: it is opened, its turns are read or found, and checked."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Samples that come chunk by chunk: held while they are needed, and resampled."""
+"""A stream's samples, chunk by chunk: held while they are needed, and resampled."""
 
 import math
 from collections import deque

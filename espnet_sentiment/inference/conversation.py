@@ -1,4 +1,4 @@
-"""The answer to a conversation: what ``Speech2Sentiment.conversation`` gives."""
+"""The answer to a call: a ``Conversation``, which has a ``TurnSentiment`` a turn."""
 
 import dataclasses
 from typing import Any

@@ -1,8 +1,7 @@
-"""From a call and its turns to the answers."""
+"""Answer one call that is there as a whole: its turns, and words' levels in all."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -18,6 +17,7 @@ from espnet_sentiment.inference.call_turns import (
 )
 from espnet_sentiment.inference.conversation import Conversation, TurnSentiment
 from espnet_sentiment.inference.long_recordings import NothingToAnswerError
+from espnet_sentiment.inference.protocols import AnswersExcerpts
 from espnet_sentiment.inference.result import Sentiment, Word
 from espnet_sentiment.inference.short_turns import (
     MAX_PAUSE,
@@ -27,12 +27,9 @@ from espnet_sentiment.inference.short_turns import (
 )
 from espnet_sentiment.inference.waveform import Excerpt, Whole
 
-if TYPE_CHECKING:
-    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
-
 
 def converse(
-    model: "Speech2Sentiment",
+    model: AnswersExcerpts,
     speech: Whole,
     turns: Turns | None = None,
     channel: str | None = None,
@@ -94,7 +91,7 @@ def converse(
 
 
 def _answers(
-    model: "Speech2Sentiment",
+    model: AnswersExcerpts,
     call: Call,
     given: Given,
     spoken: Sequence[Spoken],

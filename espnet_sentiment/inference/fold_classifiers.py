@@ -18,10 +18,9 @@ from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.freezing import FrozenEncoder
 from espnet_sentiment.encoder.reference import describe_encoder
 from espnet_sentiment.encoder.speech_encoder import SpeechEncoder
-from espnet_sentiment.inference.batching import score_in_batches
+from espnet_sentiment.inference.batching import score_in_batches, seconds_for
 from espnet_sentiment.inference.by_speaker import Affines
 from espnet_sentiment.inference.classifier import BATCH_VALUES, Classifier
-from espnet_sentiment.inference.speech2sentiment import CPU_BATCH, GPU_BATCH
 from espnet_sentiment.model.layout import CHECKPOINT
 
 
@@ -77,7 +76,6 @@ def predict_folds(
     features = Spool(tempfile.gettempdir())
     known = SpeakerStatistics()
     encoder = next(iter(classifiers.values())).encoder
-    seconds = CPU_BATCH if encoder.device.type == "cpu" else GPU_BATCH
     utts = [*tested, *others]
     with worker_pool(encoder.device.type) as pool:
         encoded = score_in_batches(
@@ -85,7 +83,7 @@ def predict_folds(
             functools.partial(_encode, encoder),
             ([samples] for samples in ordered(pool, read, utts)),
             len,
-            int(seconds * encoder.sample_rate),
+            int(seconds_for(encoder.device) * encoder.sample_rate),
         )
         for utt, (array,) in zip(utts, encoded, strict=True):
             if not np.isfinite(array).all():

@@ -1,4 +1,4 @@
-"""The answer to a recording, which ``Speech2Sentiment`` gives."""
+"""The answer to a recording: a ``Sentiment``, which ``Speech2Sentiment`` gives."""
 
 import dataclasses
 from typing import Any

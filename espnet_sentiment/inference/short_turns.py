@@ -1,4 +1,4 @@
-"""Short turns are joined with a neighbour's; what others say at the same time."""
+"""Before turns are answered: short ones are joined; what others say meanwhile."""
 
 import bisect
 import dataclasses

@@ -1,4 +1,4 @@
-"""Answers while somebody speaks: a turn's when it ends, and partial ones before.
+"""Answer a call that goes on: a turn when it ends, and partial answers before.
 
 with speech2sentiment.stream(rate=48000, partial=1) as stream:
     for chunk in microphone:
@@ -12,7 +12,7 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,13 +31,11 @@ from espnet_sentiment.inference.long_recordings import (
     VAD_RATE,
     load_vad,
 )
+from espnet_sentiment.inference.protocols import AnswersTurns
 from espnet_sentiment.inference.result import Sentiment
 from espnet_sentiment.inference.samples import check_rate, checked_samples
 from espnet_sentiment.inference.turn_finder import Found, TurnFinder
 from espnet_sentiment.inference.waveform import Recording, Samples
-
-if TYPE_CHECKING:
-    from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 
 MIN_PAUSE = MIN_PAUSE_MS / 1000
 # Below, the padding of a turn would reach into the next one.
@@ -91,7 +89,7 @@ class SentimentStream:
 
     def __init__(
         self,
-        model: "Speech2Sentiment",
+        model: AnswersTurns,
         rate: int | None = None,
         channel: str | None = None,
         speaker: str | None = None,
@@ -334,7 +332,7 @@ def _check(
 
 
 def _known(
-    model: "Speech2Sentiment", speaker: Any, statistics: SpeakerStatistics | None
+    model: AnswersTurns, speaker: Any, statistics: SpeakerStatistics | None
 ) -> SpeakerStatistics | None:
     """Return what the speaker's turns are added to; None for a model that needs none.
 

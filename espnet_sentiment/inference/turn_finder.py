@@ -1,4 +1,4 @@
-"""Turns from probabilities of speech, as they come: those of offline voice activity.
+"""Find a stream's turns as they come: those of offline voice activity.
 
 silero-vad's own function reads all probabilities at once. Where a stretch of speech
 has ended, it forgets what came before, so it is given what came since then, again with

@@ -1,15 +1,18 @@
 """Recordings from files and arrays, read as mono at the encoder's rate."""
 
 import dataclasses
+import io
 import math
-from collections.abc import Iterator
+import numbers
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
 
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.data.audio import audio_info, hear, resample
 from espnet_sentiment.data.mono import SILENCE, Heard, is_constant
 from espnet_sentiment.data.source import Source, as_source
@@ -192,3 +195,24 @@ def _open_source(source: Source, target: int, channel: str | None) -> Recording:
     return Recording(
         name, info.sample_rate, info.frames, source=source, channel=channel
     )
+
+
+def check_several(inputs: object) -> None:
+    """Refuse one recording where several are asked for: its letters, its samples.
+
+    Raises:
+        UserError: It is one, or nothing that can be gone through.
+    """
+    one = (
+        isinstance(inputs, (str, bytes, bytearray, os.PathLike, io.IOBase, Source))
+        or (isinstance(inputs, (np.ndarray, torch.Tensor)) and inputs.ndim < 2)
+        or (
+            isinstance(inputs, tuple)
+            and any(isinstance(x, numbers.Number) for x in inputs)
+        )
+    )
+    if one or not isinstance(inputs, Iterable):
+        raise UserError(
+            f"predict takes a list of recordings, but was given a single "
+            f"{type(inputs).__name__}: write predict([...]), or call the model itself"
+        )

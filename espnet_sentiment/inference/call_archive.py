@@ -45,7 +45,7 @@ TAKEN = ("calls", "summary", "index", "done")
 type Write = Callable[[Path, Conversation], Any]
 
 
-def conversations(
+def answer_calls(
     model: PathLike,
     calls: PathLike | Sequence[PathLike],
     out: PathLike,
@@ -147,7 +147,7 @@ def _turn_files(entries: Sequence[CallEntry]) -> list[Path]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines that ``conversations`` has written."""
+    """Read JSON lines that ``answer_calls`` has written."""
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
@@ -183,8 +183,8 @@ def answer_call(
         options: Names and values of options of ``Speech2Sentiment``.
         asked: Options of ``conversation``.
         out: Folder of the answers.
-        suffixes: See ``conversations``.
-        write: See ``conversations``.
+        suffixes: See ``answer_calls``.
+        write: See ``answer_calls``.
         path: The shard.
         origin: What its seal says.
         part: The call.
