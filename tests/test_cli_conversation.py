@@ -68,6 +68,9 @@ def test_files_by_suffix_have_the_same_turns(run, folder, tmp_path):
     named = [part for out in outs for part in ("--out", out)]
     code, out, _ = run(wav, "--turns", turns, *named)
     assert code == 0 and out == ""
+    _, plain, _ = run(wav, "--turns", turns)
+    code, again, _ = run(wav, "--turns", outs[-1])
+    assert (code, again) == (0, plain)
     whole = json.loads(outs[-1].read_text())
     assert (whole["channels"], whole["turns_from"]) == (2, str(turns))
     _, out, _ = run(wav, "--turns", turns, "--json")
@@ -119,9 +122,31 @@ def test_short_turns_and_their_options(run, folder, tmp_path):
     assert "[short]" not in out
 
 
+def test_what_is_read_is_not_replaced(run, folder, tmp_path):
+    turns = tmp_path / "a.rttm"
+    shutil.copy(folder / "rttm/a.rttm", turns)
+    before = turns.read_text()
+    code, _, err = run(folder / "calls/a.wav", "--turns", turns, "--out", turns)
+    assert code == 2 and "which is read: name another" in err
+    assert turns.read_text() == before
+
+
+def test_a_file_that_cannot_be_written_takes_no_other_with_it(run, folder, tmp_path):
+    wav, turns = folder / "calls/a.wav", folder / "rttm/a.rttm"
+    (tmp_path / "file").touch()
+    bad, good = tmp_path / "file/x.csv", tmp_path / "x.csv"
+    code, _, err = run(wav, "--turns", turns, "--out", bad, "--out", good)
+    assert code == 2 and f"--out {bad} cannot be written" in err
+    assert len(good.read_text().splitlines()) == 1 + 4
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (
+            ["--conversation", "b.wav", "--out", "x", "--formats", "exe"],
+            "exe is no format",
+        ),
         (["--min_turn", "1"], "--min_turn is for conversations: add --turns"),
         (["--formats", "csv"], "--formats is for conversations"),
         (["--out", "a", "--out", "b"], "name one file"),

@@ -1,6 +1,7 @@
 """Turns of calls of real speech: answered as predict does, cut, joined, by speaker."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -143,9 +144,12 @@ def test_voice_activity_without_speakers(model, call):
 
 def test_several_channels_need_a_choice(model, stereo):
     plain = [dataclasses.replace(turn, channel=None) for turn in stereo.turns]
-    for turns in (None, plain):
-        with pytest.raises(DataError, match="--channel each"):
-            model.conversation(stereo.path, turns)
+    with pytest.raises(DataError, match="--channel each"):
+        model.conversation(stereo.path)
+    # Which would not help turns without a channel.
+    with pytest.raises(DataError, match="--channel 0 or --channel 1") as refused:
+        model.conversation(stereo.path, plain)
+    assert "each" not in str(refused.value)
     with pytest.raises(DataError, match="names no channel"):
         model.conversation(stereo.path, plain, channel="each")
     found = model.conversation(stereo.path, plain, channel="mix")
@@ -158,6 +162,37 @@ def test_several_channels_need_a_choice(model, stereo):
     third = dataclasses.replace(plain[0], channel="2", place="t.rttm:7")
     with pytest.raises(DataError, match=r"t\.rttm:7: .* is on channel 2, but .* 0, 1"):
         model.conversation(stereo.path, [third])
+
+
+def test_a_channel_that_turns_do_not_name_is_not_heard_and_that_is_said(model, stereo):
+    found = model.conversation(stereo.path, stereo.turns, channel="1")
+    assert {turn.channel for turn in found.turns} == {"0", "1"}
+    assert any("name a channel (0) are heard on it" in note for note in found.notes)
+    seconds = [turn for turn in stereo.turns if turn.channel == "1"]
+    assert model.conversation(stereo.path, seconds, channel="1").notes == []
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        (Turn(0.0, 1.0), "is no list: give a list of Turn"),
+        ([(0.0, 1.0)], "give a file, a list of Turn or an Annotation"),
+        (5, "5 is no turn"),
+        ([Turn("0", "1")], "start is '0': give seconds"),
+        ([Turn(0.0, None)], "end is None: give seconds"),
+        ([Turn(0.0, 1.0, 7)], "speaker is 7: give a string"),
+        ([Turn(0.0, 1.0, channel=0.0)], "channel is 0.0: give a string"),
+    ],
+)
+def test_what_is_no_list_of_turns_is_refused(model, call, turns, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        model.conversation(call.path, turns)
+
+
+def test_channels_may_be_numbers(model, stereo):
+    turns = [dataclasses.replace(t, channel=int(t.channel)) for t in stereo.turns]
+    found = model.conversation(stereo.path, turns)
+    assert [t.channel for t in found.turns] == [t.channel for t in stereo.turns]
 
 
 def test_a_third_channel_is_heard(model, an4_wavs, tmp_path):

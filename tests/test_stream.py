@@ -270,9 +270,10 @@ def test_a_bad_chunk_is_refused_and_the_stream_goes_on(model, talk):
         (np.full(160, np.nan, np.float32), "the chunk at 1.00 s .*not numbers"),
         (np.full(160, 20000.0), r"scale them to \[-1, 1\]"),
         (np.array(["a"]), "give numbers"),
-        (np.zeros((160, 2), np.int16), "2 channels: choose one"),
+        (np.zeros((160, 2), np.int16), "2 channels: choose one with --channel 0"),
         (np.zeros((2, 160, 2), np.int16), "shape"),
-        ([0.0] * 160, "type list"),
+        ([0.0] * 160, "type list: give a numpy array"),
+        (bytes(320), "numpy.frombuffer"),
     ):
         with pytest.raises(DataError, match=said):
             stream.push(bad)

@@ -18,7 +18,7 @@ from espnet_sentiment.cli.lists import SUFFIXES as LIST_SUFFIXES
 from espnet_sentiment.cli.speakers import read_known
 from espnet_sentiment.cli.terminal import RED, has_colours, paint
 from espnet_sentiment.cli.timing import Timing
-from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
 from espnet_sentiment.data.pairs import read_pairs
@@ -116,6 +116,7 @@ def run_conversation(
         if out.is_dir():
             raise DataError(f"--out {out} is a folder: name a file of a single call")
         check_suffix(out)
+        _check_free(out, args.inputs[0], args.turns)
     known = read_known(args.speaker_statistics)
     turns = args.turns
     if turns is not None and Path(turns).is_dir():
@@ -136,13 +137,16 @@ def run_conversation(
         **_asked(args),
     )
     _say_notes(found)
+    faults = []  # of one file; the others have their answers
     for out in outs:
         try:
             said = write_conversation(out, found)
         except OSError as error:
-            raise DataError(
-                f"--out {out} cannot be written ({error}): name another"
-            ) from None
+            faults.append(f"--out {out} cannot be written ({error}): name another")
+            continue
+        except DataError as error:
+            faults.append(str(error))
+            continue
         for line in said:
             print(one_line(f"{out}: {line}"), file=sys.stderr)
     if not outs:
@@ -152,7 +156,18 @@ def run_conversation(
         sys.stdout.write(form.tail())
     if known is not None:
         known.save(args.speaker_statistics)
+    if faults:
+        raise DataError("\n".join(faults))
     return 0
+
+
+def _check_free(out: Path, *read: str | None) -> None:
+    """Refuse to write over what is read."""
+    for name in read:
+        if name is not None and out.exists() and out.samefile(name):
+            raise DataError(
+                f"--out {out} would replace {name}, which is read: name another"
+            )
 
 
 def is_many(args: argparse.Namespace) -> bool:
@@ -279,5 +294,7 @@ def _suffixes(formats: str | None) -> tuple[str, ...]:
     given = [name.strip().lstrip(".") for name in (formats or "").split(",")]
     found = tuple(dict.fromkeys(f".{name}" for name in given if name))
     for suffix in found:
-        check_suffix(Path(f"--formats{suffix}"))
+        if suffix not in SUFFIXES:
+            known = ", ".join(name[1:] for name in SUFFIXES)
+            raise UserError(f"--formats {suffix[1:]} is no format: choose of {known}")
     return tuple(suffix for suffix in found if suffix != ".jsonl")

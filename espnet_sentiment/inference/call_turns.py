@@ -3,8 +3,9 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -141,6 +142,13 @@ def turns_of(
         for old, new in zip(found, placed, strict=True)
         if old.speaker is None and new.speaker is not None
     )
+    others = {turn.channel for turn in found if turn.channel not in (None, channel)}
+    if others and channel in CHANNELS and call.channels > 1:
+        named = ", ".join(sorted(others))
+        notes.append(
+            f"turns that name a channel ({named}) are heard on it, not on channel "
+            f"{channel}; to hear all there, give turns without (--map channel=)"
+        )
     return Given(placed, origin, notes, made_up)
 
 
@@ -162,12 +170,33 @@ def _read(
         )
         is_file = isinstance(turns, (str, Path))
         return found, list(said), str(turns) if is_file else "an annotation"
-    found = list(turns)
-    if wrong := [turn for turn in found if not isinstance(turn, Turn)]:
-        raise UserError(
-            f"{wrong[0]!r} is no turn: give a file, a list of Turn or an Annotation"
-        )
-    return found, [], "a list of turns"
+    handed: Any = turns
+    found = list(handed) if isinstance(handed, Iterable) else [handed]
+    given = "a list of Turn" if isinstance(turns, Turn) else None
+    for turn in found:
+        if given or not isinstance(turn, Turn):
+            raise UserError(
+                f"{turn!r} is no {'list' if given else 'turn'}: give "
+                f"{given or 'a file, a list of Turn or an Annotation'}"
+            )
+    return [_typed(turn) for turn in found], [], "a list of turns"
+
+
+def _typed(turn: Turn) -> Turn:
+    """Return a turn that somebody made, whose channel is a name."""
+    for name in ("start", "end"):
+        value = getattr(turn, name)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise UserError(
+                f"{turn!r}: {name} is {value!r}: give seconds, a number such as 12.34"
+            )
+    if isinstance(turn.channel, Integral) and not isinstance(turn.channel, bool):
+        turn = dataclasses.replace(turn, channel=str(turn.channel))
+    for name in ("channel", "speaker", "text"):
+        value = getattr(turn, name)
+        if not isinstance(value, str | None):
+            raise UserError(f"{turn!r}: {name} is {value!r}: give a string, or None")
+    return turn
 
 
 def _placed(turn: Turn, call: Call, channel: str | None, notes: list[str]) -> Turn:
@@ -206,11 +235,15 @@ def _on_channel(turn: Turn, call: Call, channel: str | None, name: str) -> Turn:
         if call.channels > 1:
             raise DataError(
                 f"{name} names no channel, and {call.name} has {call.channels}: give "
-                "turns with a channel, or one channel for all (0, 1, or mix)"
+                "turns with a channel, or one channel for all (--channel 0, 1 or mix)"
             )
         own = "0"
-    if own is None and channel is None:
-        _check_chosen(call, channel)
+    if own is None and channel is None and call.channels > 1:
+        raise DataError(
+            f"{name} names no channel, and {call.name} has {call.channels} channels: "
+            "choose one for all with --channel 0 or --channel 1, or their mean with "
+            "--channel mix (in Python channel=), or give turns with a channel"
+        )
     speaker = turn.speaker
     if speaker is None and channel == EACH:
         speaker = f"channel {own}"

@@ -153,7 +153,8 @@ def _channels(samples: np.ndarray, channel: str | None, name: str) -> np.ndarray
         return samples.reshape(len(samples))
     if channel is None:
         raise DataError(
-            f"{name} has {samples.shape[1]} channels: choose one, or give their mean"
+            f"{name} has {samples.shape[1]} channels: choose one with --channel 0 or "
+            "--channel 1, or their mean with --channel mix (in Python channel=)"
         )
     return samples if channel == "mix" else samples[:, int(channel)]
 

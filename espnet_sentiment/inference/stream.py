@@ -189,6 +189,11 @@ class SentimentStream:
         shape = getattr(samples, "shape", None)
         if shape is not None and shape[:1] == (0,):
             return np.empty(0, np.float32)
+        if shape is None:  # what others take, as a path or bytes, is no chunk
+            raise DataError(
+                f"{name} is of type {type(samples).__name__}: give a numpy array or a "
+                "tensor; of bytes of 16 bits, numpy.frombuffer(chunk, numpy.int16)"
+            )
         found = checked_samples(samples, self.channel, name)
         channels = shape[1] if shape is not None and len(shape) > 1 else 1
         if self._channels not in (None, channels):

@@ -16,12 +16,14 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import FORMULA, NUMBER
 from espnet_sentiment.data.columns import name_rows
 from espnet_sentiment.data.records import read_table_file
-from espnet_sentiment.data.table import Row, Unreadable, one_value
+from espnet_sentiment.data.table import Row, Table, Unreadable, one_value
+from espnet_sentiment.data.table_json import read_json_table
 from espnet_sentiment.data.times import Times, number
 from espnet_sentiment.turns.channel_fields import ChannelFields
 from espnet_sentiment.turns.found import Found, Wanted
 from espnet_sentiment.turns.pick import pick
 from espnet_sentiment.turns.turn import Turn
+from espnet_sentiment.turns.whisper_json import load_json
 
 TIMES = ("start", "end", "duration")
 TEXTS = ("speaker", "channel", "text", "label")
@@ -49,7 +51,8 @@ def read_turn_table(
     Raises:
         DataError: Columns or rows cannot be used, or the recording is not there.
     """
-    read = read_table_file(path, sheet=sheet)
+    read = _of_conversation(path) if sheet is None else None
+    read = read or read_table_file(path, sheet=sheet)
     table, taken, said = name_rows(read, columns or {}, required=("start",))
     found = Found(path, wanted)
     found.said += [*read.said, *said]
@@ -91,6 +94,14 @@ def read_turn_table(
     if left:
         found.said.append(f"columns without a meaning here: {', '.join(left)}")
     return found.finish()
+
+
+def _of_conversation(path: Path) -> Table | None:
+    """Return the turns of what ``Conversation.as_dict`` gives; None of other files."""
+    data = load_json(path) if path.suffix.lower() == ".json" else None
+    if not isinstance(data, dict) or not isinstance(data.get("turns"), list):
+        return None
+    return read_json_table(path, json.dumps(data["turns"]))
 
 
 def _check(row: Row) -> None:
