@@ -84,7 +84,7 @@ up_to_date() {
   for one in ${extra//,/ }; do
     stands "$ready-$one" && continue
     # The extra test holds these.
-    [[ $one == @(cluster|demo|mini|onnx|tensorboard) ]] && stands "$ready-test" || return
+    [[ $one == @(cluster|demo|docs|mini|onnx|tensorboard) ]] && stands "$ready-test" || return
   done
 }
 

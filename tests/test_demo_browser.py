@@ -117,7 +117,7 @@ def test_an_uploaded_file_is_answered(visit, model, wav):
     seen.page.get_by_label("attention").uncheck()
     seen.page.wait_for_selector(".sentence", state="detached")
     assert seen.label() == expected.label
-    seen.page.get_by_label("Clear").click()
+    seen.page.get_by_label("Clear").first.click()
     seen.page.wait_for_selector("text=Record or upload speech")
 
 

@@ -26,10 +26,10 @@ from espnet_sentiment.recipe.sentiment_options import (
     transcripts_name,
 )
 from espnet_sentiment.recipe.tune_ranges import (
+    Setting,
     add_tune_arguments,
     check_ensemble,
 )
-from espnet_sentiment.recipe.tuning import settings_of
 from espnet_sentiment.train.tracking import without_tracking
 
 
@@ -65,7 +65,12 @@ def main(argv=None) -> None:
             check_gpus(args.ngpu)
             rnnt_options(config, Path(args.asr), extra)
     extra = split_options("--sentiment_args", args.sentiment_args)
-    settings = settings_of(args, Path(args.exp))
+    settings: list[Setting] = []
+    if args.tune:
+        # It imports NumPy, which runs without it need not wait for.
+        from espnet_sentiment.recipe.tuning import settings_of
+
+        settings = settings_of(args, Path(args.exp))
     check_ensemble(args.tune_ranges, settings, args.final)
     for sentiment in map(Path, args.sentiment):
         transcripts_name(sentiment, args.transcripts)

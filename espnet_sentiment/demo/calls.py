@@ -38,8 +38,8 @@ class Calls:
 
     Args:
         app: Gradio's.
-        functions: What each of the page's functions takes, by its id: ``file``s, or
-            ``flag``s.
+        functions: What each of the page's functions takes, by its id, each ``file`` or
+            ``flag``.
         folder: Where uploads are.
     """
 
