@@ -240,12 +240,14 @@ def test_calls_are_listed_sorted_and_linked(call, open_page, tmp_path, serious):
         for name, seconds in (("b", 90.0), ("a10", 7200.0), ("a9", 10.0))
     ]
     index = path.with_name("index.html")
-    write_index(index, rows)
+    why = f"cannot be read as audio: {'x' * 200}"
+    write_index(index, rows, broken=[("<b>lost", why)])
     for scheme in ("light", "dark"):
         size = {"width": 360, "height": 700}
         page = open_page(index, color_scheme=scheme, viewport=size)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         assert serious(page) == []
+    assert page.inner_text("#broken .note") == f"<b>lost: {why}"
     names = page.locator("tbody tr td:first-child")
     assert names.all_inner_texts() == ["a9", "a10", "b"]
     page.click("th button >> text=duration")

@@ -192,7 +192,8 @@ def test_many_calls_with_a_broken_one_and_one_without_turns(run, folder, tmp_pat
     assert rows[3]["files"] == ["sub/b.jsonl", "sub/b.csv", "sub/b.vtt"]
     assert rows[0]["turns"] == len(rows_of(out / "a.jsonl")) == 4
     assert "error: " in err and "broken.wav" in err
-    assert "sub/b.jsonl" in (out / "index.html").read_text()
+    index = (out / "index.html").read_text()
+    assert "sub/b.jsonl" in index and "has no turns of lost" in index
     assert {path.name for path in (out / "sub").iterdir()} == {
         *("b.jsonl", "b.csv", "b.vtt")
     }

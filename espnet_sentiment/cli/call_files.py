@@ -35,7 +35,7 @@ def write_conversation(path: Path, found: "Conversation") -> list[str]:
 
 
 def write_index_of(out: Path, calls: Iterable[Mapping[str, Any]]) -> None:
-    """Write ``out/index.html`` of the calls that have answers.
+    """Write ``out/index.html``, which names the calls without an answer, too.
 
     Args:
         out: What ``answer_calls`` wrote.
@@ -45,16 +45,17 @@ def write_index_of(out: Path, calls: Iterable[Mapping[str, Any]]) -> None:
     from espnet_sentiment.report.call_page import index_row, write_index
     from espnet_sentiment.scoring.course import course
 
-    rows = []
+    rows, broken = [], []
     for call in calls:
         if "error" in call:
+            broken.append((call["call"], call["error"]))
             continue
         lines, *_ = files = call["files"]
         turns = read_rows(out / lines)
         shown = next((name for name in files if name.endswith(".html")), lines)
         changes = course(turns, call["classes"], call["duration"])
         rows.append(index_row(shown, {**call, "name": call["call"]}, changes))
-    write_index(out / INDEX, rows)
+    write_index(out / INDEX, rows, broken=broken)
 
 
 def check_suffix(path: Path) -> None:

@@ -106,7 +106,10 @@ def index_row(
 
 
 def write_index(
-    path: PathLike, rows: Iterable[Mapping[str, Any]], language: str = DEFAULT
+    path: PathLike,
+    rows: Iterable[Mapping[str, Any]],
+    language: str = DEFAULT,
+    broken: Iterable[tuple[str, str]] = (),
 ) -> None:
     """Write the page that lists calls.
 
@@ -114,6 +117,7 @@ def write_index(
         path: The HTML file.
         rows: What :func:`index_row` gives, of every call.
         language: That of its texts, a name of ``languages/``.
+        broken: Calls without an answer, and why they have none.
     """
     # A name with a colon is no scheme: quote leaves none.
     listed = [{**row, "href": quote(str(row["page"]))} for row in rows]
@@ -122,6 +126,7 @@ def write_index(
         "texts": texts,
         "classes": list(dict.fromkeys(c for row in listed for c in row["shares"])),
         "rows": listed,
+        "broken": list(broken),
     }
     parts = page_parts(texts["calls.head"], language, INDEX_SCRIPTS, STYLES)
     with atomic_path(path) as temporary:

@@ -34,3 +34,6 @@ draw();
 section("calls", t("calls.calls", {n: data.rows.length}),
   el("div", {class: "scroll calls", tabindex: 0, role: "group", "aria-label": t("calls.table")}, el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body)),
   el("p", {class: "muted"}, t("calls.help")));
+if (data.broken.length)
+  section("broken", t("calls.broken", {n: data.broken.length}),
+    ...data.broken.map(([name, why]) => el("p", {class: "note"}, `${name}: ${why}`)));
