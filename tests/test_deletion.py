@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import soundfile
-import yaml
 from recipe_fixtures import Recipe
 
 from espnet_sentiment.bin import deletion
@@ -229,13 +228,3 @@ def command_finds_the_same(recipe, found, monkeypatch, capsys):
     assert main(["deletion", "mine.v2", "--shares", "1"]) == 2
     assert main(["deletion", "."]) == 2
     assert "holds no results.json" in capsys.readouterr().err
-
-
-@pytest.mark.espnet
-def test_a_model_that_reads_transcripts_is_refused(tmp_path, an4_wavs):
-    recipe = Recipe(tmp_path, an4_wavs)
-    config = yaml.safe_load(recipe.sentiment.read_text())
-    recipe.sentiment.write_text(yaml.safe_dump(config | {"text_encoder": "any"}))
-    options = [*recipe.experiment, "--transcripts", "reference"]
-    with pytest.raises(DataError, match="the model reads transcripts"):
-        deletion.main(options)

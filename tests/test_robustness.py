@@ -7,7 +7,7 @@ from recipe_fixtures import Recipe
 from stage_world import World
 from test_speaker_mvn import BY_SPEAKER
 
-from espnet_sentiment.bin import report, robustness
+from espnet_sentiment.bin import deletion, report, robustness
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, write_json
@@ -215,10 +215,11 @@ def test_parts_are_of_a_speaker_where_that_counts(tmp_path, an4_wavs):
 
 
 @pytest.mark.espnet
-def test_a_model_that_reads_transcripts_is_refused(tmp_path, an4_wavs):
+@pytest.mark.parametrize("program", [deletion, robustness])
+def test_a_model_that_reads_transcripts_is_refused(program, tmp_path, an4_wavs):
     recipe = Recipe(tmp_path, an4_wavs)
     config = yaml.safe_load(recipe.sentiment.read_text())
     recipe.sentiment.write_text(yaml.safe_dump(config | {"text_encoder": "any"}))
     options = [*recipe.experiment, "--transcripts", "reference"]
     with pytest.raises(DataError, match="the model reads transcripts"):
-        robustness.main(options)
+        program.main(options)

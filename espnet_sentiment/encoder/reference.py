@@ -39,6 +39,11 @@ def encoder_reference(encoder: str | None, conf: Mapping[str, Any]) -> dict[str,
     return {"name": name, "path": str(path), "sha256": hash_encoder(name, path)}
 
 
+def without_places(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an ``encoder_conf`` without what says where files lie."""
+    return {key: conf[key] for key in conf if key not in PLACES}
+
+
 def describe_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what defines an encoder's output, wherever its files lie.
 
@@ -49,11 +54,10 @@ def describe_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
         DataError: As :func:`encoder_reference`.
     """
     reference = encoder_reference(config["encoder"], config["encoder_conf"])
-    conf = {k: v for k, v in config["encoder_conf"].items() if k not in PLACES}
     return {
         "name": reference["name"],
         "sha256": reference["sha256"],
-        "encoder_conf": conf,
+        "encoder_conf": without_places(config["encoder_conf"]),
     }
 
 

@@ -21,7 +21,7 @@ from espnet_sentiment.data.speaker_statistics import (
     SPEAKER_NORMALISED,
     SpeakerStatistics,
 )
-from espnet_sentiment.encoder.reference import PLACES
+from espnet_sentiment.encoder.reference import without_places
 
 
 class Encoded(NamedTuple):
@@ -128,7 +128,7 @@ def statistics_origin(config: Mapping) -> str:
     """
     given = config["encoder_conf"]
     conf = {key: given.get(key) for key in ("layer", "subsample")}
-    conf |= {key: given[key] for key in given if key not in PLACES}
+    conf |= without_places(given)
     return sha256_of([config["encoder_reference"].get("sha256"), conf])
 
 

@@ -35,8 +35,6 @@ from espnet_sentiment.model.sentiment_model import SentimentModel
 
 # Key of a safetensors file's metadata. One alone: the order of several is not fixed.
 METADATA = "encoder"
-# Keys of encoder_conf that are those of the machine that trained.
-PLACES = ("model", "download_dir")
 
 
 def save_checkpoint(path: PathLike, state_dict: dict, reference: dict) -> None:
@@ -252,8 +250,9 @@ def _encoder_conf(reference: Mapping[str, Any], config_file: Path) -> dict[str, 
             f"{config_file} has the encoder {config.get('encoder')!r}, and the "
             f"checkpoint beside it {reference['name']!r}: copy both from one model"
         )
-    conf = config.get("encoder_conf") or {}
-    return {key: conf[key] for key in conf if key not in PLACES}
+    from espnet_sentiment.encoder.reference import without_places
+
+    return without_places(config.get("encoder_conf") or {})
 
 
 def _check_whole(name: str, encoder: Path, folder: Path) -> None:

@@ -14,7 +14,7 @@ from espnet_sentiment.core.files import PathLike, hash_file
 from espnet_sentiment.core.untrusted import parse_yaml
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
 from espnet_sentiment.encoder.kinds import check_source
-from espnet_sentiment.encoder.reference import PLACES, verify_reference
+from espnet_sentiment.encoder.reference import verify_reference, without_places
 from espnet_sentiment.model.layout import (
     CONFIG,
     TEXT,
@@ -219,8 +219,7 @@ def pack_members(
 
 
 def _encoder_conf(config: Mapping) -> dict[str, Any]:
-    conf = config.get("encoder_conf") or {}
-    return {key: conf[key] for key in conf if key not in PLACES}
+    return without_places(config.get("encoder_conf") or {})
 
 
 def _decoder_files(folder: Path, config: Mapping) -> dict[str, Path]:
