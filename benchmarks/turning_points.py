@@ -1,4 +1,4 @@
-"""Turning points of calls: false alarms, and how many planted ones are found.
+"""Turning points of calls: false alarms, how many are found; what the bands cover.
 
     python benchmarks/turning_points.py
     python benchmarks/turning_points.py --experiment exp/emodb_NAME
@@ -10,6 +10,9 @@ random place in the middle half. "Found" is a turning point of that speaker or o
 everybody not further from there than a tenth of the turns; "off" is the median distance
 of the nearest one in turns, "late" the share of those found that come after it;
 "others" the turning points that are further away, or the other speaker's, a call.
+"Covered" is how often the course's band, nominally 95 %, holds the shares from which
+labels were drawn, smoothed as it is: over times, classes and speakers; and how wide the
+band is, in the mean.
 
 With --experiment, posteriors are those of an experiment's predictions: sequences of one
 tested speaker's utterances, of one class and then another (changed), or of both in any
@@ -39,10 +42,14 @@ STAYS = 0.5  # chance that a turn is as the speaker's last one, where feelings l
 
 
 class Call(NamedTuple):
-    """Posteriors (N, n_classes), speakers (N,), and the turn that changes, if any."""
+    """Posteriors and true shares (N, n_classes), speakers (N,), and where it changes.
+
+    Real calls have no known shares, and unchanged ones no such turn.
+    """
 
     posteriors: np.ndarray
     speakers: np.ndarray
+    shares: np.ndarray | None = None
     change: int | None = None
 
 
@@ -91,6 +98,15 @@ def main(argv=None) -> None:
         for n in TURNS
     ]
     heads = ["posteriors", "change", "turns", "found (%)", "off", "late (%)", "others"]
+    print(markdown(heads, rows))
+    kinds = {**unchanged, "one changes by 0.4": changed(0.4)}
+    rows = [
+        [kind, posteriors, n, *covered(make, args.calls, n, sharp, rng)]
+        for posteriors, sharp in SHARP.items()
+        for kind, make in kinds.items()
+        for n in TURNS
+    ]
+    heads = ["calls", "posteriors", "turns", "covered (%)", "width"]
     print(markdown(heads, rows), end="")
 
 
@@ -114,18 +130,19 @@ def drawn(shares: np.ndarray, rng, stays: float = 0.0) -> np.ndarray:
 def alternate(n: int, sharp: float, rng, stays: float = 0.0) -> Call:
     """Two speakers take turns; one is angrier than the other, all the time."""
     speakers = np.arange(n) % 2
+    shares = np.stack([USUAL, USUAL[[1, 0, 2, 3]]])[speakers]
     labels = np.empty(n, int)
-    for who, shares in enumerate((USUAL, USUAL[[1, 0, 2, 3]])):
+    for who in range(2):
         own = speakers == who
-        labels[own] = drawn(np.tile(shares, (own.sum(), 1)), rng, stays)
-    return Call(observed(labels, sharp, rng), speakers)
+        labels[own] = drawn(shares[own], rng, stays)
+    return Call(observed(labels, sharp, rng), speakers, shares)
 
 
 def crowd_out(n: int, sharp: float, rng) -> Call:
     """The angrier one has ever more of the turns, and is as angry as before."""
     speakers = (rng.random(n) < np.linspace(0.2, 0.8, n)).astype(int)
     shares = np.where(speakers[:, None], USUAL[[1, 0, 2, 3]], USUAL)
-    return Call(observed(drawn(shares, rng), sharp, rng), speakers)
+    return Call(observed(drawn(shares, rng), sharp, rng), speakers, shares)
 
 
 def changed(size: float) -> Callable[..., Call]:
@@ -137,9 +154,36 @@ def changed(size: float) -> Callable[..., Call]:
         after = (speakers == 0) & (np.arange(n) >= change)
         moved = USUAL + size * np.array([-1, 1, 0, 0])
         shares = np.where(after[:, None], moved, USUAL)
-        return Call(observed(drawn(shares, rng), sharp, rng), speakers, change)
+        seen = observed(drawn(shares, rng), sharp, rng)
+        return Call(seen, speakers, shares, change)
 
     return make
+
+
+def covered(make, calls: int, n: int, sharp: float, rng) -> list[str]:
+    """Return how often (%) bands hold the true shares, and how wide they are."""
+    held, width = [], []
+    for _ in tqdm(range(calls), f"bands, {n} turns", leave=False):
+        call = make(n, sharp, rng)
+        truth = curves(call._replace(posteriors=call.shares))["mean"]
+        bands = curves(call)
+        low, high = bands["low"], bands["high"]
+        known = ~np.isnan(low)
+        held.append(((low <= truth) & (truth <= high))[known])
+        width.append((high - low)[known])
+    return [
+        f"{100 * np.concatenate(held).mean():.1f}",
+        f"{np.concatenate(width).mean():.2f}",
+    ]
+
+
+def curves(call: Call) -> dict[str, np.ndarray]:
+    """Return mean, low and high of a call's people, one row a person and class."""
+    people = followed(call)["people"]
+    return {
+        key: np.array([list(who[key].values()) for who in people], float)
+        for key in ("mean", "low", "high")
+    }
 
 
 def followed(call: Call) -> dict:
@@ -236,7 +280,7 @@ def real(experiment: Path, pair: list[str], calls: int, rng) -> None:
             together = np.concatenate(parts)
             if mixed:
                 together = together[rng.permutation(len(together))]
-            return Call(together, np.zeros(len(together), int), n // 2)
+            return Call(together, np.zeros(len(together), int), change=n // 2)
 
         return make
 
