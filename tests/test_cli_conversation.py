@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 from demo_fixture import trained_experiment  # noqa: F401
+from test_cli_predict import Terminal, call
 from test_conversation import make_call
 
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference import call_archive as many
+from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.call_list import list_calls
 from espnet_sentiment.turns.read import read_turns
 from espnet_sentiment.turns.write import write_turns
@@ -106,6 +108,24 @@ def test_each_channel_and_voice_activity(run, folder):
     code, out, err = run(wav, "--conversation", "--channel", "mix", "--json")
     assert "who speaks is open" in err
     assert not any("speaker" in json.loads(line) for line in out.splitlines())
+
+
+def test_voice_activity_shows_how_far_it_is(experiment, folder, tmp_path, monkeypatch):
+    predict = ("predict", "-m", experiment)
+    given = (folder / "calls/a.wav", "--channel", "each")
+    assert "voice activity," not in call([*predict, *given], wrapper=Terminal).err
+    monkeypatch.setattr(long_recordings, "BAR_AFTER", 0.0)
+    assert "voice activity," not in call([*predict, *given]).err
+    many_calls = (folder / "calls", "--channel", "each", "--out", tmp_path / "out")
+    for options in (given, many_calls):
+        shown = call([*predict, *options], wrapper=Terminal).err
+        assert "voice activity, channel 0: 100%" in shown
+        assert "voice activity, channel 1: 100%" in shown
+    samples, rate = soundfile.read(folder / "calls/a.wav")
+    soundfile.write(tmp_path / "long.wav", samples.sum(axis=1), rate)
+    long = [*predict, "--max_seconds", 2, tmp_path / "long.wav"]
+    shown = call(long, wrapper=Terminal)
+    assert "voice activity: 100%" in shown.err
 
 
 def test_short_turns_and_their_options(run, folder, tmp_path):

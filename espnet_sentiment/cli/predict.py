@@ -184,6 +184,7 @@ def _load(args: argparse.Namespace, files: "ModelFiles", timing: Timing):
             files.config_file,
             files.model_file,
             args.encoder_model or files.encoder_model,
+            progress=sys.stderr.isatty(),
             **_model_options(args),
         )
     if args.dtype == "auto":

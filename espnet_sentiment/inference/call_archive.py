@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ def answer_calls(
             stage.start(shards.folder)
             shards.folder.mkdir(exist_ok=True)
             _forget_lost(shards, out)
+            # Workers' bars would write over this one.
+            asked["progress"] = cluster is None and sys.stderr.isatty()
             work = functools.partial(
                 answer_call,
                 *(files, tuple(options.items()), asked, out.absolute()),

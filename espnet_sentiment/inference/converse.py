@@ -50,7 +50,8 @@ def converse(
     call = open_call(speech, model.sample_rate)
     channel = model.channel if channel is None else channel
     given = turns_of(
-        call, turns, channel, model.sample_rate, model.max_seconds, columns, sheet
+        *(call, turns, channel, model.sample_rate, model.max_seconds),
+        *(columns, sheet, progress),
     )
     spoken = join_short(given.turns, min_seconds, max_pause, model.max_seconds)
     notes, answered = list(given.notes), []
