@@ -17,6 +17,7 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference import call_archive as many
 from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.call_list import list_calls
+from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.turns.read import read_turns
 from espnet_sentiment.turns.write import write_turns
 
@@ -152,12 +153,28 @@ def test_what_is_read_is_not_replaced(run, folder, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_takes_no_other_with_it(run, folder, tmp_path):
+    wav, turns = folder / "calls/a.wav", tmp_path / "t.csv"
+    turns.write_text("start,end,channel,text\n0.1,0.9,0,a --> b\n")
+    bad, good = tmp_path / "x.srt", tmp_path / "x.csv"
+    code, _, err = run(wav, "--turns", turns, "--out", bad, "--out", good)
+    assert code == 2 and f"{bad}: " in err and not bad.exists()
+    assert len(good.read_text().splitlines()) == 1 + 1
+
+
+def test_no_call_is_answered_for_a_file_that_cannot_be_written(
+    run, folder, tmp_path, monkeypatch
+):
     wav, turns = folder / "calls/a.wav", folder / "rttm/a.rttm"
     (tmp_path / "file").touch()
     bad, good = tmp_path / "file/x.csv", tmp_path / "x.csv"
-    code, _, err = run(wav, "--turns", turns, "--out", bad, "--out", good)
-    assert code == 2 and f"--out {bad} cannot be written" in err
-    assert len(good.read_text().splitlines()) == 1 + 4
+    monkeypatch.setattr(Speech2Sentiment, "conversation", lambda *_, **__: 1 / 0)
+    code, _, err = run(wav, "--turns", turns, "--out", good, "--out", bad)
+    assert code == 2 and f"--out {bad} cannot be written (Not a directory)" in err
+    for many_out in (tmp_path / "file", tmp_path / "file" / "x"):
+        calls = (folder / "calls", "--turns", folder / "rttm")
+        code, _, err = run(*calls, "--out", many_out)
+        assert code == 2 and f"{many_out} cannot be written" in err
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 @pytest.mark.parametrize(

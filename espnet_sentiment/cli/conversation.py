@@ -21,6 +21,7 @@ from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
+from espnet_sentiment.core.files import check_writable
 from espnet_sentiment.data.pairs import read_pairs
 from espnet_sentiment.data.records import is_table
 
@@ -113,9 +114,8 @@ def run_conversation(
         return _run_many(args, name, options)
     outs = [Path(out) for out in args.out or ()]
     for out in outs:
-        if out.is_dir():
-            raise DataError(f"--out {out} is a folder: name a file of a single call")
         check_suffix(out)
+        check_writable(out, "--out")
         _check_free(out, args.inputs[0], args.turns)
     known = read_known(args.speaker_statistics)
     turns = args.turns

@@ -42,7 +42,7 @@ from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
-from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.core.files import atomic_path, check_writable
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.pairs import read_pairs
 
@@ -293,8 +293,7 @@ def _open_output(out: str | None) -> Iterator[TextIO]:
             sys.stdout.reconfigure(errors=errors)
         yield sys.stdout
         return
-    if Path(out).is_dir():
-        raise DataError(f"--out {out} is a folder: name a file")
+    check_writable(out, "--out")
     # Other errors of the system meanwhile are not the file's.
     with contextlib.ExitStack() as stack:
         with _blaming(out):
