@@ -149,7 +149,37 @@ def test_what_is_read_is_not_replaced(run, folder, tmp_path):
     before = turns.read_text()
     code, _, err = run(folder / "calls/a.wav", "--turns", turns, "--out", turns)
     assert code == 2 and "which is read: name another" in err
+    # Where it is found in a folder, too.
+    code, _, err = run(folder / "calls/a.wav", "--turns", tmp_path, "--out", turns)
+    assert code == 2 and f"would replace {turns}, which is read" in err
     assert turns.read_text() == before
+
+
+@pytest.mark.parametrize("suffix", ["rttm", "csv", "jsonl", "TextGrid", "vtt", "json"])
+def test_turns_of_many_calls_are_not_replaced(
+    run, folder, tmp_path, monkeypatch, suffix
+):
+    calls, out = tmp_path / "calls", tmp_path / "out"
+    for place in (calls, out):
+        shutil.copytree(folder / "calls", calls, dirs_exist_ok=True)
+        turns, _ = read_turns(folder / "rttm/a.rttm", "a", channels=2)
+        place.mkdir(exist_ok=True)
+        kept = place / f"a.{suffix}"
+        if suffix == "json":
+            rows = [{"start": t.start, "end": t.end, "channel": "0"} for t in turns]
+            kept.write_text(json.dumps(rows))
+        else:
+            write_turns(turns, kept, "a")
+        before = kept.read_bytes()
+        formats = ("--formats", suffix.lower())
+        # Also of a folder that a run has begun, which would be continued.
+        monkeypatch.setattr(many, "check_folder", lambda *_: None)
+        for given in (place, kept):
+            code, _, err = run(calls, "--turns", given, "--out", place, *formats)
+            assert code == 2 and f"{given} is read as turns" in err
+            assert "name another folder to write (--out)" in err
+        assert kept.read_bytes() == before
+        assert not (place / "calls.jsonl").exists()
 
 
 def test_a_file_that_cannot_be_written_takes_no_other_with_it(run, folder, tmp_path):
@@ -196,7 +226,9 @@ def test_no_call_is_answered_for_a_file_that_cannot_be_written(
         (["--conversation", "--formats", "csv"], "give --out FILE"),
         (["--conversation", "more.wav"], "take one --out DIR"),
         (["--turns", "none.rttm"], "none.rttm does not exist"),
-        (["--conversation", "--min_turn", "-1"], "give 0 seconds or more"),
+        (["--conversation", "--min_turn", "-1"], "(--min_turn): give 0 seconds or"),
+        (["--conversation", "--max_pause", "nan"], "(--max_pause): give 0 seconds or"),
+        (["--conversation", "--max_seconds", "nan"], "give at least 1 second"),
         (["--conversation"], "--channel each"),
     ],
 )

@@ -39,7 +39,12 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_host()}.{os.getpid()}.tmp")
 
 
-def check_writable(path: PathLike, option: str = "", is_folder: bool = False) -> None:
+def check_writable(
+    path: PathLike,
+    option: str = "",
+    is_folder: bool = False,
+    read: Iterable[PathLike] = (),
+) -> None:
     """Check that a file can be written, before hours are spent on what it will hold.
 
     A byte is written beside it, and taken away; folders that are not there yet are
@@ -49,9 +54,10 @@ def check_writable(path: PathLike, option: str = "", is_folder: bool = False) ->
         path: The file, which may exist.
         option: What names it, such as ``--out``, for messages.
         is_folder: It is a folder to write files in.
+        read: What is read, and must not be replaced.
 
     Raises:
-        DataError: It cannot.
+        DataError: It cannot, or must not.
     """
     path, named = Path(path), f"{option} {path}".strip()
     try:
@@ -62,6 +68,11 @@ def check_writable(path: PathLike, option: str = "", is_folder: bool = False) ->
         if path.exists() and not (is_folder or path.is_file()):
             # It would be replaced, not written to.
             raise DataError(f"{named} is no regular file: name another")
+        for other in read:
+            if path.exists() and Path(other).exists() and path.samefile(other):
+                raise DataError(
+                    f"{named} would replace {other}, which is read: name another"
+                )
         above = [path, *path.absolute().parents][0 if is_folder else 1 :]
         there = next(folder for folder in above if os.path.lexists(folder))
         probe = _temporary(there / path.name)

@@ -81,11 +81,12 @@ def answer_calls(
         ``predictions`` is ``calls.jsonl``.
 
     Raises:
-        DataError: As ``score_archive``, or as ``list_calls``.
+        DataError: As ``score_archive``, or as ``list_calls``; or turns lie in ``out``.
     """
     if suffixes and write is None:
         raise UserError("suffixes need write, which writes files of them")
     out, entries = Path(out), list_calls(calls, turns)
+    _check_apart(out, turns, entries)
     for entry in entries:
         if entry.name.casefold() in TAKEN:
             raise DataError(
@@ -140,6 +141,22 @@ def answer_calls(
             )
         shutil.rmtree(shards.folder, ignore_errors=True)
     return Summary(**read_json(out / SUMMARY), predictions=out / CALLS)
+
+
+def _check_apart(
+    out: Path, turns: PathLike | None, entries: Sequence[CallEntry]
+) -> None:
+    """Refuse turns in the folder of the answers, which would be replaced by them.
+
+    And the answers of this run would be the turns of the next.
+    """
+    found: list[PathLike] = [entry.turns for entry in entries if entry.turns]
+    for place in found if turns is None else [turns, *found]:
+        if Path(place).resolve().is_relative_to(out.resolve()):
+            raise DataError(
+                f"{place} is read as turns, and answers are written to {out}, where "
+                "they would replace turns: name another folder to write (--out)"
+            )
 
 
 def _turn_files(entries: Sequence[CallEntry]) -> list[Path]:

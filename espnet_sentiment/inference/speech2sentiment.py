@@ -98,10 +98,13 @@ class Speech2Sentiment:
         _check_choice("cut", cut, CUTS)
         if channel is not None:
             _check_choice("channel", channel, CHANNELS)
-        if not max_seconds >= 1 or not (batch_seconds is None or batch_seconds > 0):
+        if not max_seconds >= 1:
             raise UserError(
-                f"max_seconds is {max_seconds} and batch_seconds {batch_seconds}: give "
-                "at least 1 second, and more than 0"
+                f"max_seconds is {max_seconds} (--max_seconds): give at least 1 second"
+            )
+        if not (batch_seconds is None or batch_seconds > 0):
+            raise UserError(
+                f"batch_seconds is {batch_seconds}: give more than 0, or None"
             )
         if Path(train_config).absolute() != Path(model_file).absolute().with_name(
             CONFIG
