@@ -114,6 +114,7 @@ def test_each_channel_and_voice_activity(run, folder):
 def test_voice_activity_shows_how_far_it_is(experiment, folder, tmp_path, monkeypatch):
     predict = ("predict", "-m", experiment)
     given = (folder / "calls/a.wav", "--channel", "each")
+    monkeypatch.setattr(long_recordings, "BAR_AFTER", 1000.0)
     assert "voice activity," not in call([*predict, *given], wrapper=Terminal).err
     monkeypatch.setattr(long_recordings, "BAR_AFTER", 0.0)
     assert "voice activity," not in call([*predict, *given]).err
