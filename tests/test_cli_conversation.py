@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 from demo_fixture import trained_experiment  # noqa: F401
+from test_cli_predict import Terminal, call
 from test_conversation import make_call
 
 from espnet_sentiment.cli.main import main
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.inference import call_archive as many
+from espnet_sentiment.inference import long_recordings
 from espnet_sentiment.inference.call_list import list_calls
+from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
 from espnet_sentiment.turns.read import read_turns
 from espnet_sentiment.turns.write import write_turns
 
@@ -108,6 +111,25 @@ def test_each_channel_and_voice_activity(run, folder):
     assert not any("speaker" in json.loads(line) for line in out.splitlines())
 
 
+def test_voice_activity_shows_how_far_it_is(experiment, folder, tmp_path, monkeypatch):
+    predict = ("predict", "-m", experiment)
+    given = (folder / "calls/a.wav", "--channel", "each")
+    monkeypatch.setattr(long_recordings, "BAR_AFTER", 1000.0)
+    assert "voice activity," not in call([*predict, *given], wrapper=Terminal).err
+    monkeypatch.setattr(long_recordings, "BAR_AFTER", 0.0)
+    assert "voice activity," not in call([*predict, *given]).err
+    many_calls = (folder / "calls", "--channel", "each", "--out", tmp_path / "out")
+    for options in (given, many_calls):
+        shown = call([*predict, *options], wrapper=Terminal).err
+        assert "voice activity, channel 0: 100%" in shown
+        assert "voice activity, channel 1: 100%" in shown
+    samples, rate = soundfile.read(folder / "calls/a.wav")
+    soundfile.write(tmp_path / "long.wav", samples.sum(axis=1), rate)
+    long = [*predict, "--max_seconds", 2, tmp_path / "long.wav"]
+    shown = call(long, wrapper=Terminal)
+    assert "voice activity: 100%" in shown.err
+
+
 def test_short_turns_and_their_options(run, folder, tmp_path):
     wav = folder / "calls/a.wav"
     (tmp_path / "t.csv").write_text(
@@ -128,16 +150,62 @@ def test_what_is_read_is_not_replaced(run, folder, tmp_path):
     before = turns.read_text()
     code, _, err = run(folder / "calls/a.wav", "--turns", turns, "--out", turns)
     assert code == 2 and "which is read: name another" in err
+    # Where it is found in a folder, too.
+    code, _, err = run(folder / "calls/a.wav", "--turns", tmp_path, "--out", turns)
+    assert code == 2 and f"would replace {turns}, which is read" in err
     assert turns.read_text() == before
 
 
+@pytest.mark.parametrize("suffix", ["rttm", "csv", "jsonl", "TextGrid", "vtt", "json"])
+def test_turns_of_many_calls_are_not_replaced(
+    run, folder, tmp_path, monkeypatch, suffix
+):
+    calls, out = tmp_path / "calls", tmp_path / "out"
+    for place in (calls, out):
+        shutil.copytree(folder / "calls", calls, dirs_exist_ok=True)
+        turns, _ = read_turns(folder / "rttm/a.rttm", "a", channels=2)
+        place.mkdir(exist_ok=True)
+        kept = place / f"a.{suffix}"
+        if suffix == "json":
+            rows = [{"start": t.start, "end": t.end, "channel": "0"} for t in turns]
+            kept.write_text(json.dumps(rows))
+        else:
+            write_turns(turns, kept, "a")
+        before = kept.read_bytes()
+        formats = ("--formats", suffix.lower())
+        # Also of a folder that a run has begun, which would be continued.
+        monkeypatch.setattr(many, "check_folder", lambda *_: None)
+        for given in (place, kept):
+            code, _, err = run(calls, "--turns", given, "--out", place, *formats)
+            assert code == 2 and f"{given} is read as turns" in err
+            assert "name another folder to write (--out)" in err
+        assert kept.read_bytes() == before
+        assert not (place / "calls.jsonl").exists()
+
+
 def test_a_file_that_cannot_be_written_takes_no_other_with_it(run, folder, tmp_path):
+    wav, turns = folder / "calls/a.wav", tmp_path / "t.csv"
+    turns.write_text("start,end,channel,text\n0.1,0.9,0,a --> b\n")
+    bad, good = tmp_path / "x.srt", tmp_path / "x.csv"
+    code, _, err = run(wav, "--turns", turns, "--out", bad, "--out", good)
+    assert code == 2 and f"{bad}: " in err and not bad.exists()
+    assert len(good.read_text().splitlines()) == 1 + 1
+
+
+def test_no_call_is_answered_for_a_file_that_cannot_be_written(
+    run, folder, tmp_path, monkeypatch
+):
     wav, turns = folder / "calls/a.wav", folder / "rttm/a.rttm"
     (tmp_path / "file").touch()
     bad, good = tmp_path / "file/x.csv", tmp_path / "x.csv"
-    code, _, err = run(wav, "--turns", turns, "--out", bad, "--out", good)
-    assert code == 2 and f"--out {bad} cannot be written" in err
-    assert len(good.read_text().splitlines()) == 1 + 4
+    monkeypatch.setattr(Speech2Sentiment, "conversation", lambda *_, **__: 1 / 0)
+    code, _, err = run(wav, "--turns", turns, "--out", good, "--out", bad)
+    assert code == 2 and f"--out {bad} cannot be written (Not a directory)" in err
+    for many_out in (tmp_path / "file", tmp_path / "file" / "x"):
+        calls = (folder / "calls", "--turns", folder / "rttm")
+        code, _, err = run(*calls, "--out", many_out)
+        assert code == 2 and f"{many_out} cannot be written" in err
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +227,9 @@ def test_a_file_that_cannot_be_written_takes_no_other_with_it(run, folder, tmp_p
         (["--conversation", "--formats", "csv"], "give --out FILE"),
         (["--conversation", "more.wav"], "take one --out DIR"),
         (["--turns", "none.rttm"], "none.rttm does not exist"),
-        (["--conversation", "--min_turn", "-1"], "give 0 seconds or more"),
+        (["--conversation", "--min_turn", "-1"], "(--min_turn): give 0 seconds or"),
+        (["--conversation", "--max_pause", "nan"], "(--max_pause): give 0 seconds or"),
+        (["--conversation", "--max_seconds", "nan"], "give at least 1 second"),
         (["--conversation"], "--channel each"),
     ],
 )

@@ -602,6 +602,16 @@ def test_out_that_cannot_be_written_is_refused_first(experiment, files, tmp_path
         assert ran.status == 2 and ran.err.startswith(f"error: --out {out}")
 
 
+def test_out_replaces_nothing_that_is_read(experiment, files, tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{files[1]}\n")
+    for read, out in ((files[0], files[0]), (listed, listed), (listed, files[1])):
+        before = out.read_bytes()
+        ran = call(["predict", "-m", experiment, "--out", out, read])
+        assert ran.status == 2 and f"--out {out} would replace" in ran.err
+        assert ran.err.endswith("name another\n") and out.read_bytes() == before
+
+
 def test_out_that_cannot_hold_the_answers_is_named(experiment, files, tmp_path):
     out = tmp_path / "full" / "a.jsonl"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -128,7 +128,7 @@ def test_ctrl_c_answers_the_last_turn_and_ends(model, talk):  # noqa: F811
     process.stdin.close()
 
 
-def test_what_is_no_sound_is_refused_before_the_model_is_loaded(monkeypatch, capsys):
+def test_what_is_wrong_is_refused_before_the_model_is_loaded(monkeypatch, capsys):
     pcm = np.zeros(800, np.int16)
     for content, options, said in (
         (b"", [], "nothing comes on standard input"),
@@ -139,6 +139,13 @@ def test_what_is_no_sound_is_refused_before_the_model_is_loaded(monkeypatch, cap
         (wav_bytes(pcm)[:30], [], "broken header"),
         (wav_bytes(pcm)[:38], [], "without samples"),
         (b"RIFF1234AVI " + bytes(99), [], "no WAV"),
+        (pcm.tobytes(), ["--rate", "0"], "4000 or more"),
+        (pcm.tobytes(), ["--rate", "-1"], "4000 or more"),
+        *(
+            (wav_bytes(pcm), ["--partial", value], r"\(--partial\): give 0.1 or more")
+            for value in ("0", "-1", "nan", "inf")
+        ),
+        (wav_bytes(pcm), ["--min_pause", "nan"], r"\(--min_pause\): give 0.2 or more"),
     ):
         pipe_in(monkeypatch, content)
         assert main(["stream", "--model", "/no/such/model", *options]) == 2

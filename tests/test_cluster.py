@@ -12,11 +12,13 @@ import pytest
 import yaml
 from recipe_fixtures import ROOT, write_configs, write_corpus
 from seed import SEED
+from test_conversation import make_call
 
+from espnet_sentiment.cli.call_files import write_conversation
 from espnet_sentiment.cluster import client, config
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.files import read_json
-from espnet_sentiment.inference import archive, archive_shards
+from espnet_sentiment.inference import archive, archive_shards, call_archive
 
 pytestmark = pytest.mark.espnet
 
@@ -318,6 +320,39 @@ def test_an_archive_loses_nothing_with_a_worker(
     summary = archive.score_archive(alone.exp, recordings, out, LOCAL, shard_size=3)
     assert summary.predictions.read_bytes() == scored
     assert set(cluster.client.run(os.getpid).values()) != {first, second}
+
+
+def test_calls_are_answered_on_a_cluster_as_in_one_process(
+    alone, shared, cluster, tmp_path, an4_wavs
+):
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    for n in range(3):
+        make_call(calls / f"{n}.wav", an4_wavs[2 * n : 2 * n + 4], channels=2)
+    (calls / "broken.wav").write_text("no audio")
+    given = {"suffixes": (".csv",), "write": write_conversation}
+    asked, found = {"channel": "each"}, []
+    # A worker is lost with a call that is answered and not yet noted.
+    cluster.client.run(crash_at, "00000001.jsonl")
+    workers = set(cluster.client.run(os.getpid).values())
+    for name, place in (("many", LOCAL), ("one", None)):
+        out = tmp_path / name
+        archive.load_once.cache_clear()
+        summary = call_archive.answer_calls(
+            alone.exp, calls, out, cluster=place, asked=asked, **given
+        )
+        assert (summary.entries, summary.errors) == (4, 1)
+        # On the cluster, this process has answered nothing.
+        assert archive.load_once.cache_info().currsize == (place is None)
+        files = [path for path in out.rglob("*") if not path.name.startswith(".")]
+        found.append({path.name: path.read_bytes() for path in files})
+    assert set(cluster.client.run(os.getpid).values()) != workers
+    names = {f"{n}.{suffix}" for n in range(3) for suffix in ("jsonl", "csv")}
+    assert found[0].keys() == names | {"calls.jsonl", "summary.json"}
+    assert found[0] == found[1]
+    rows = [json.loads(line) for line in found[0]["calls.jsonl"].splitlines()]
+    assert [row["call"] for row in rows] == ["0", "1", "2", "broken"]
+    assert all(row["turns"] >= 2 for row in rows[:3]) and "error" in rows[3]
 
 
 def test_an_interrupted_archive_continues(

@@ -21,6 +21,7 @@ from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
+from espnet_sentiment.core.files import check_writable
 from espnet_sentiment.data.pairs import read_pairs
 from espnet_sentiment.data.records import is_table
 
@@ -109,14 +110,15 @@ def run_conversation(
         DataError: The call, its turns or the model cannot be used.
     """
     _check(args)
+    from espnet_sentiment.inference.short_turns import check_seconds
+
+    given = {"min_seconds": args.min_turn, "max_pause": args.max_pause}
+    check_seconds(**{name: value for name, value in given.items() if value is not None})
     if is_many(args):
         return _run_many(args, name, options)
     outs = [Path(out) for out in args.out or ()]
     for out in outs:
-        if out.is_dir():
-            raise DataError(f"--out {out} is a folder: name a file of a single call")
         check_suffix(out)
-        _check_free(out, args.inputs[0], args.turns)
     known = read_known(args.speaker_statistics)
     turns = args.turns
     if turns is not None and Path(turns).is_dir():
@@ -126,6 +128,9 @@ def run_conversation(
         if entry.error is not None:
             raise DataError(entry.error)
         turns = entry.turns
+    for out in outs:
+        read = filter(None, (args.inputs[0], turns))
+        check_writable(out, "--out", read=read)
     from espnet_sentiment.pack.find import find_model
 
     model: Speech2Sentiment = load(args, find_model(name, args.fold), Timing(0.0))
@@ -159,15 +164,6 @@ def run_conversation(
     if faults:
         raise DataError("\n".join(faults))
     return 0
-
-
-def _check_free(out: Path, *read: str | None) -> None:
-    """Refuse to write over what is read."""
-    for name in read:
-        if name is not None and out.exists() and out.samefile(name):
-            raise DataError(
-                f"--out {out} would replace {name}, which is read: name another"
-            )
 
 
 def is_many(args: argparse.Namespace) -> bool:

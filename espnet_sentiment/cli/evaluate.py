@@ -15,6 +15,7 @@ from espnet_sentiment.cli.model_option import (
 )
 from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import check_writable
 from espnet_sentiment.core.names import as_word
 from espnet_sentiment.recipe.data_options import (
     DATA_HELP,
@@ -233,8 +234,7 @@ def _check_out(out: Path) -> Path:
     Raises:
         DataError: It is no folder, or holds others' results.
     """
-    if out.is_file():
-        raise DataError(f"--out {out} is a file: name a folder")
+    check_writable(out, "--out", is_folder=True)
     theirs = [*out.glob("fold*"), *(out / name for name in TRAINING)]
     if found := [path.name for path in theirs if path.exists()]:
         raise DataError(

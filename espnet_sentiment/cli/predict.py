@@ -42,8 +42,9 @@ from espnet_sentiment.cli.timing import Timing
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import one_line
 from espnet_sentiment.core.extras import check_extra
-from espnet_sentiment.core.files import atomic_path
+from espnet_sentiment.core.files import atomic_path, check_writable
 from espnet_sentiment.data.channels import CHANNELS
+from espnet_sentiment.data.listing import is_recording
 from espnet_sentiment.data.pairs import read_pairs
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_on_cluster(args, name)
     timing = Timing(STARTED)
     with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(_open_output(args.out))
+        stream = stack.enter_context(_open_output(args.out, args.inputs))
         from espnet_sentiment.pack.find import find_model
 
         files = find_model(name, args.fold)
@@ -184,6 +185,7 @@ def _load(args: argparse.Namespace, files: "ModelFiles", timing: Timing):
             files.config_file,
             files.model_file,
             args.encoder_model or files.encoder_model,
+            progress=sys.stderr.isatty(),
             **_model_options(args),
         )
     if args.dtype == "auto":
@@ -279,11 +281,11 @@ def _binary_stdin(inputs: list[str]) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def _open_output(out: str | None) -> Iterator[TextIO]:
+def _open_output(out: str | None, inputs: list[str]) -> Iterator[TextIO]:
     """Open what the answers are written to; a file appears when all is written.
 
     Raises:
-        DataError: The file cannot be written.
+        DataError: The file cannot be written, or is one of ``inputs``.
     """
     # Names of files may hold bytes that are no UTF-8.
     errors = "backslashreplace"
@@ -292,8 +294,9 @@ def _open_output(out: str | None) -> Iterator[TextIO]:
             sys.stdout.reconfigure(errors=errors)
         yield sys.stdout
         return
-    if Path(out).is_dir():
-        raise DataError(f"--out {out} is a folder: name a file")
+    check_writable(out, "--out", read=inputs)
+    if Path(out).exists() and is_recording(Path(out).name):  # of a folder or a list
+        raise DataError(f"--out {out} would replace a recording: name another")
     # Other errors of the system meanwhile are not the file's.
     with contextlib.ExitStack() as stack:
         with _blaming(out):

@@ -2,13 +2,13 @@
 
 import argparse
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnet_sentiment.cli.inputs import STDIN, Input
 from espnet_sentiment.core.errors import DataError
+from espnet_sentiment.core.files import check_writable
 from espnet_sentiment.data.records import is_table
 
 if TYPE_CHECKING:
@@ -96,9 +96,5 @@ def read_known(path: str | None) -> "SpeakerStatistics | None":
         return None
     from espnet_sentiment.data.speaker_statistics import SpeakerStatistics
 
-    if not os.access(Path(path).absolute().parent, os.W_OK):
-        raise DataError(
-            f"--speaker_statistics {path} cannot be written: name a file in a folder "
-            "that is there"
-        )
+    check_writable(path, "--speaker_statistics")
     return SpeakerStatistics.load(path) if Path(path).exists() else SpeakerStatistics()

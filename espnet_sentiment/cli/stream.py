@@ -111,12 +111,16 @@ def run(args: argparse.Namespace) -> int:
             "as by < FILE.wav, or use 'espnet-sentiment predict' for files"
         )
     name = model_name(args.model)
+    from espnet_sentiment.inference.samples import check_rate
     from espnet_sentiment.inference.speech2sentiment import Speech2Sentiment
+    from espnet_sentiment.inference.stream import VAD_RATE, check_times
 
+    check_times(args.partial, args.min_pause)
     known = read_known(args.speaker_statistics)
     with contextlib.closing(_pipe(sys.stdin)) as pipe:
         # Before the seconds that loading takes: the microphone may be a typing error.
         pcm, first = open_pcm(pipe, args.rate)
+        check_rate(pcm.rate, VAD_RATE, "standard input")
         options = ("encoder_model", "device", "dtype", "max_seconds", "asr_model")
         model = Speech2Sentiment.from_pretrained(
             name, args.fold, **{key: getattr(args, key) for key in options}

@@ -16,6 +16,7 @@ from espnet_sentiment.cluster.config import check_cluster
 from espnet_sentiment.core.entry import add_gpu_argument
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.core.escape import one_line
+from espnet_sentiment.core.files import check_writable
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.model.layout import FINALS
 from espnet_sentiment.recipe.data_options import (
@@ -192,8 +193,7 @@ def _settle(args: argparse.Namespace) -> Path:
     args.cluster = keep_place(args.cluster)
     check_cluster(args.cluster)
     args.out = args.out.expanduser()
-    if args.out.exists() and not args.out.is_dir():
-        raise DataError(f"--out {args.out} is a file: name a folder")
+    check_writable(args.out, "--out", is_folder=True)
     args.shown, args.out = args.out, args.out.absolute()
     args.out.mkdir(parents=True, exist_ok=True)
     for kind in ("encoder", "sentiment"):

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from espnet_sentiment.core.disk import FULL
 from espnet_sentiment.core.errors import DataError, refuse
 from espnet_sentiment.core.names import short
 
@@ -26,12 +27,64 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{_host()}.{os.getpid()}.tmp")
+
+
+def check_writable(
+    path: PathLike,
+    option: str = "",
+    is_folder: bool = False,
+    read: Iterable[PathLike] = (),
+) -> None:
+    """Check that a file can be written, before hours are spent on what it will hold.
+
+    A byte is written beside it, and taken away; folders that are not there yet are
+    none of its faults.
+
+    Args:
+        path: The file, which may exist.
+        option: What names it, such as ``--out``, for messages.
+        is_folder: It is a folder to write files in.
+        read: What is read, and must not be replaced.
+
+    Raises:
+        DataError: It cannot, or must not.
+    """
+    path, named = Path(path), f"{option} {path}".strip()
+    try:
+        if is_folder and path.is_file():
+            raise DataError(f"{named} is a file: name a folder")
+        if path.is_dir() and not is_folder:
+            raise DataError(f"{named} is a folder: name a file")
+        if path.exists() and not (is_folder or path.is_file()):
+            # It would be replaced, not written to.
+            raise DataError(f"{named} is no regular file: name another")
+        for other in read:
+            if path.exists() and Path(other).exists() and path.samefile(other):
+                raise DataError(
+                    f"{named} would replace {other}, which is read: name another"
+                )
+        above = [path, *path.absolute().parents][0 if is_folder else 1 :]
+        there = next(folder for folder in above if os.path.lexists(folder))
+        probe = _temporary(there / path.name)
+        try:
+            probe.write_bytes(b"x")
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        room = "make room, or " if error.errno in FULL else ""
+        raise DataError(
+            f"{named} cannot be written ({error.strerror}): {room}name another"
+        ) from None
 
 
 def sweep(folder: PathLike) -> None:

@@ -140,13 +140,13 @@ def _parts(
         taken["duration"] = duration
     ends = "end" in taken or "duration" in taken
     if ("start" in taken) != ends:
+        lacking, or_else = ("start", "") if ends else ("end", " or duration")
+        known = ", ".join(OTHERS[lacking])
         errors.append(
-            "columns start and end: give both of them, in seconds"
-            + (
-                ", or none (--map start=,end= takes whole recordings)"
-                if may_be_whole
-                else ""
-            )
+            f"columns start and end: give both of them, in seconds: {lacking} is "
+            f"missing: add a column {lacking} (or {known}){or_else}, or name it, --map "
+            f"{lacking}=COLUMN"
+            + (", or take whole recordings, --map start=,end=" if may_be_whole else "")
         )
     unused = [
         plain[name]

@@ -11,7 +11,7 @@ import torch
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.extras import import_extra
-from espnet_sentiment.core.files import PathLike, atomic_path, hash_file
+from espnet_sentiment.core.files import PathLike, atomic_path, check_writable, hash_file
 from espnet_sentiment.core.versions import versions
 from espnet_sentiment.data.speaker_statistics import BY_ALL
 from espnet_sentiment.encoder.abs_pretrained import AbsPretrainedEncoder
@@ -100,6 +100,7 @@ def export_onnx(
     path = Path(out).expanduser()
     if path.suffix != ".onnx" or path.is_dir():
         raise DataError(f"{out} is no name of an ONNX file: name one, OUT.onnx")
+    check_writable(path)
     if not 0 < bound < math.inf:
         raise DataError(f"the bound is {bound} (--bound): give a number above 0")
     if part not in PARTS:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,12 @@ def answer_calls(
         ``predictions`` is ``calls.jsonl``.
 
     Raises:
-        DataError: As ``score_archive``, or as ``list_calls``.
+        DataError: As ``score_archive``, or as ``list_calls``; or turns lie in ``out``.
     """
     if suffixes and write is None:
         raise UserError("suffixes need write, which writes files of them")
     out, entries = Path(out), list_calls(calls, turns)
+    _check_apart(out, turns, entries)
     for entry in entries:
         if entry.name.casefold() in TAKEN:
             raise DataError(
@@ -120,6 +122,8 @@ def answer_calls(
             stage.start(shards.folder)
             shards.folder.mkdir(exist_ok=True)
             _forget_lost(shards, out)
+            # Workers' bars would write over this one.
+            asked["progress"] = cluster is None and sys.stderr.isatty()
             work = functools.partial(
                 answer_call,
                 *(files, tuple(options.items()), asked, out.absolute()),
@@ -137,6 +141,22 @@ def answer_calls(
             )
         shutil.rmtree(shards.folder, ignore_errors=True)
     return Summary(**read_json(out / SUMMARY), predictions=out / CALLS)
+
+
+def _check_apart(
+    out: Path, turns: PathLike | None, entries: Sequence[CallEntry]
+) -> None:
+    """Refuse turns in the folder of the answers, which would be replaced by them.
+
+    And the answers of this run would be the turns of the next.
+    """
+    found: list[PathLike] = [entry.turns for entry in entries if entry.turns]
+    for place in found if turns is None else [turns, *found]:
+        if Path(place).resolve().is_relative_to(out.resolve()):
+            raise DataError(
+                f"{place} is read as turns, and answers are written to {out}, where "
+                "they would replace turns: name another folder to write (--out)"
+            )
 
 
 def _turn_files(entries: Sequence[CallEntry]) -> list[Path]:

@@ -106,6 +106,7 @@ def turns_of(
     max_seconds: float,
     columns: Mapping[str, str] | None = None,
     sheet: str | None = None,
+    progress: bool = False,
 ) -> Given:
     """Return a call's turns.
 
@@ -118,6 +119,7 @@ def turns_of(
         max_seconds: Longest turn that voice activity finds.
         columns: See ``read_turns``.
         sheet: See ``read_turns``.
+        progress: Show a bar while voice activity finds them.
 
     Raises:
         DataError: There are none, they do not fit the recording, or it is not said
@@ -129,7 +131,7 @@ def turns_of(
             f"channel is {channel!r}: choose one of {', '.join((*CHANNELS, EACH))}"
         )
     if turns is None:
-        return _by_voice_activity(call, channel, rate, max_seconds)
+        return _by_voice_activity(call, channel, rate, max_seconds, progress)
     found, notes, origin = _read(call, turns, columns, sheet)
     if not found:
         raise DataError(
@@ -267,7 +269,7 @@ def _check_chosen(call: Call, channel: str | None) -> None:
 
 
 def _by_voice_activity(
-    call: Call, channel: str | None, rate: int, max_seconds: float
+    call: Call, channel: str | None, rate: int, max_seconds: float, progress: bool
 ) -> Given:
     """Find turns where somebody speaks."""
     _check_chosen(call, channel)
@@ -282,7 +284,7 @@ def _by_voice_activity(
     found: list[Turn] = []
     for one in heard:
         recording = open_recording(Excerpt(call.speech, channel=one), None, rate)
-        spans = speech_spans(recording, max_seconds)
+        spans = speech_spans(recording, max_seconds, progress)
         speaker = f"channel {one}" if channel == EACH else None
         if channel == EACH and not spans:
             notes.append(f"no speech is found on channel {one}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tqdm import tqdm
 
 from espnet_sentiment.asr.word_attention import edges_of, quantize
-from espnet_sentiment.core.errors import DataError, UserError
+from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.speaker_statistics import SpeakerStatistics
 from espnet_sentiment.inference.call_turns import (
     Call,
@@ -23,6 +23,7 @@ from espnet_sentiment.inference.short_turns import (
     MAX_PAUSE,
     MIN_SECONDS,
     Spoken,
+    check_seconds,
     join_short,
 )
 from espnet_sentiment.inference.waveform import Excerpt, Whole
@@ -42,15 +43,12 @@ def converse(
     progress: bool = False,
 ) -> Conversation:
     """Answer every turn; see ``Speech2Sentiment.conversation``."""
-    if not (min_seconds >= 0 and max_pause >= 0):
-        raise UserError(
-            f"min_seconds is {min_seconds} and max_pause {max_pause}: give 0 seconds "
-            "or more"
-        )
+    check_seconds(min_seconds, max_pause)
     call = open_call(speech, model.sample_rate)
     channel = model.channel if channel is None else channel
     given = turns_of(
-        call, turns, channel, model.sample_rate, model.max_seconds, columns, sheet
+        *(call, turns, channel, model.sample_rate, model.max_seconds),
+        *(columns, sheet, progress),
     )
     spoken = join_short(given.turns, min_seconds, max_pause, model.max_seconds)
     notes, answered = list(given.notes), []

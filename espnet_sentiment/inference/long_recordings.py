@@ -5,9 +5,10 @@ import warnings
 from typing import Protocol
 
 import torch
+from tqdm import tqdm
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.inference.waveform import Recording
+from espnet_sentiment.inference.waveform import BLOCK, Recording
 
 CUTS = ("vad", "windows")
 
@@ -23,6 +24,8 @@ LEAD_IN = 32  # frames, about a second
 # Utterances end in pauses; the detector's own 0.1 s would part words.
 MIN_PAUSE_MS = 500
 PAD_MS = 100
+# Seconds until a bar is shown: most recordings take less.
+BAR_AFTER = 1.0
 
 
 class NothingToAnswerError(DataError):
@@ -39,7 +42,12 @@ class Detector(Protocol):
         """Map frames (B, N) to probabilities of speech (B, 1)."""
 
 
-def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span]:
+def cut(
+    recording: Recording,
+    max_seconds: float,
+    how: str = "vad",
+    progress: bool = False,
+) -> list[Span]:
     """Cut a recording into parts of at most ``max_seconds``.
 
     Args:
@@ -47,6 +55,7 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
         max_seconds: The limit.
         how: ``vad``: stretches of speech between pauses, what is no speech being left
             out; ``windows``: windows of equal length that cover all of it.
+        progress: See ``speech_spans``.
 
     Raises:
         NothingToAnswerError: No speech is found.
@@ -56,7 +65,7 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
         n = math.ceil(recording.duration / max_seconds)
         edges = [recording.duration * (i / n) for i in range(n + 1)]
         return list(zip(edges[:-1], edges[1:], strict=True))
-    spans = speech_spans(recording, max_seconds)
+    spans = speech_spans(recording, max_seconds, progress)
     if not spans:
         raise NothingToAnswerError(
             f"{recording.name}: no speech is found in its {recording.duration:.0f} s; "
@@ -66,12 +75,15 @@ def cut(recording: Recording, max_seconds: float, how: str = "vad") -> list[Span
     return spans
 
 
-def speech_spans(recording: Recording, max_seconds: float) -> list[Span]:
+def speech_spans(
+    recording: Recording, max_seconds: float, progress: bool = False
+) -> list[Span]:
     """Find stretches of speech by silero-vad (https://github.com/snakers4/silero-vad).
 
     Args:
         recording: Read block by block, whatever its length.
         max_seconds: What is longer is cut at its longest pause, or anywhere.
+        progress: Show a bar on standard error, of a recording that takes a while.
 
     Raises:
         DataError: The recording cannot be read.
@@ -80,7 +92,17 @@ def speech_spans(recording: Recording, max_seconds: float) -> list[Span]:
     from silero_vad import get_speech_timestamps_from_probs
 
     probabilities: list[float] = []
-    for block in recording.blocks(VAD_RATE):
+    channel = "" if recording.channel is None else f", channel {recording.channel}"
+    bar = tqdm(
+        recording.blocks(VAD_RATE),
+        total=math.ceil(recording.duration / BLOCK),
+        desc=f"voice activity{channel}",
+        unit="min",
+        disable=not progress,
+        leave=False,
+        delay=BAR_AFTER,
+    )
+    for block in bar:
         probabilities += speech_probabilities(model, torch.from_numpy(block))
     found = get_speech_timestamps_from_probs(
         probabilities,

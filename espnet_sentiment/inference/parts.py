@@ -48,17 +48,21 @@ class ScoredPart(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def parts_of(recording: Recording, max_seconds: float, how: str) -> list[Part]:
+def parts_of(
+    recording: Recording, max_seconds: float, how: str, progress: bool = False
+) -> list[Part]:
     """Return the parts of a recording, of which none is longer than ``max_seconds``.
 
     Args:
         recording: What is to be classified.
         max_seconds: A shorter one is a part by itself.
         how: One of ``CUTS``.
+        progress: See ``speech_spans``.
     """
     if recording.duration <= max_seconds:
         return [Part(recording, (0.0, recording.duration))]
-    return [Part(recording, span) for span in cut(recording, max_seconds, how)]
+    spans = cut(recording, max_seconds, how, progress)
+    return [Part(recording, span) for span in spans]
 
 
 def put_together(

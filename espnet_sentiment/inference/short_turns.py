@@ -2,14 +2,35 @@
 
 import bisect
 import dataclasses
+import math
 from collections.abc import Sequence
 
+from espnet_sentiment.core.errors import UserError
 from espnet_sentiment.turns.turn import Turn
 
 # The model is less sure of less speech: docs/howto/conversations.md has its WA by
 # seconds heard.
 MIN_SECONDS = 0.5
 MAX_PAUSE = 0.5  # what parts utterances for voice activity
+
+
+def check_seconds(
+    min_seconds: float = MIN_SECONDS, max_pause: float = MAX_PAUSE
+) -> None:
+    """Check the options of ``join_short``.
+
+    Raises:
+        UserError: They are no lengths of time.
+    """
+    for name, option, value, default in (
+        ("min_seconds", "--min_turn", min_seconds, MIN_SECONDS),
+        ("max_pause", "--max_pause", max_pause, MAX_PAUSE),
+    ):
+        if not 0 <= value < math.inf:
+            raise UserError(
+                f"{name} is {value} ({option}): give 0 seconds or more, such as "
+                f"{default}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,6 +71,7 @@ class Speech2Sentiment:
             their mean; None refuses them.
         asr_model: What writes transcripts, where the encoder does not belong to an ASR
             model that can: Whisper's folder or name, or an RNN-T's experiment.
+        progress: Show a bar on standard error while a long recording is cut.
 
     Raises:
         DataError: A file is missing or does not fit the others.
@@ -92,14 +93,18 @@ class Speech2Sentiment:
         batch_seconds: float | None = None,
         channel: str | None = None,
         asr_model: PathLike | None = None,
+        progress: bool = False,
     ):
         _check_choice("cut", cut, CUTS)
         if channel is not None:
             _check_choice("channel", channel, CHANNELS)
-        if not max_seconds >= 1 or not (batch_seconds is None or batch_seconds > 0):
+        if not max_seconds >= 1:
             raise UserError(
-                f"max_seconds is {max_seconds} and batch_seconds {batch_seconds}: give "
-                "at least 1 second, and more than 0"
+                f"max_seconds is {max_seconds} (--max_seconds): give at least 1 second"
+            )
+        if not (batch_seconds is None or batch_seconds > 0):
+            raise UserError(
+                f"batch_seconds is {batch_seconds}: give more than 0, or None"
             )
         if Path(train_config).absolute() != Path(model_file).absolute().with_name(
             CONFIG
@@ -114,6 +119,7 @@ class Speech2Sentiment:
         self.sample_rate: int = encoder.sample_rate
         self.dtype: str = encoder.dtype_name
         self.max_seconds, self.cut, self.channel = max_seconds, cut, channel
+        self._progress = progress
         self.batch_seconds = batch_seconds or seconds_for(classifier.device)
         self._classifier, self._guard = classifier, ForkGuard(classifier)
         self._origin = statistics_origin(config)
@@ -333,7 +339,7 @@ class Speech2Sentiment:
                 kept as ``RECORDING (channel 0)``.
             columns: Columns of a table by our names, where they are others.
             sheet: Of a spreadsheet that has several.
-            progress: Show a bar.
+            progress: Show bars on standard error: of voice activity, and of turns.
 
         Returns:
             The turns that have an answer; ``notes`` name the others, and say why.
@@ -370,7 +376,7 @@ class Speech2Sentiment:
         return self._classifier.encoder.why_dtype
 
     def _parts(self, recording: Recording) -> list[Part]:
-        return parts_of(recording, self.max_seconds, self.cut)
+        return parts_of(recording, self.max_seconds, self.cut, self._progress)
 
     def _plan(self, item: tuple[int, Speech | DataError]) -> Plan:
         number, speech = item

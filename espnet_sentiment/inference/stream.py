@@ -101,7 +101,15 @@ class SentimentStream:
     ):
         longest = model.max_seconds
         max_seconds = longest if max_seconds is None else max_seconds
-        _check(partial, min_pause, max_seconds, longest, channel)
+        if channel is not None and channel not in CHANNELS:
+            known = ", ".join(CHANNELS)
+            raise UserError(f"channel is {channel!r}: choose one of {known}")
+        check_times(partial, min_pause)
+        if not 1 <= max_seconds <= longest:
+            raise UserError(
+                f"max_seconds is {max_seconds}: give 1 to {longest:g} seconds, or load "
+                "the model with a larger max_seconds"
+            )
         self._known = _known(model, speaker, speaker_statistics)
         self._model, self.speaker, self._transcript = model, speaker, transcript
         self.rate = model.sample_rate if rate is None else rate
@@ -314,25 +322,21 @@ class SentimentStream:
             yield answer
 
 
-def _check(
-    partial: Any, min_pause: float, max_seconds: float, longest: float, channel: Any
-) -> None:
-    if channel is not None and channel not in CHANNELS:
-        raise UserError(f"channel is {channel!r}: choose one of {', '.join(CHANNELS)}")
+def check_times(partial: float | None, min_pause: float) -> None:
+    """Check options of ``SentimentStream``, before a model is loaded.
+
+    Raises:
+        UserError: They are too short, or no numbers.
+    """
     if partial is not None and not LEAST_PARTIAL <= partial < math.inf:
         raise UserError(
-            f"partial is {partial} seconds: give {LEAST_PARTIAL} or more, or None for "
-            "no partial answers"
+            f"partial is {partial} seconds (--partial): give {LEAST_PARTIAL} or more, "
+            "or leave it out for no partial answers"
         )
     if not LEAST_PAUSE <= min_pause < math.inf:
         raise UserError(
-            f"min_pause is {min_pause} seconds: give {LEAST_PAUSE} or more, such as "
-            f"{MIN_PAUSE}"
-        )
-    if not 1 <= max_seconds <= longest:
-        raise UserError(
-            f"max_seconds is {max_seconds}: give 1 to {longest:g} seconds, or load the "
-            "model with a larger max_seconds"
+            f"min_pause is {min_pause} seconds (--min_pause): give {LEAST_PAUSE} or "
+            f"more, such as {MIN_PAUSE}"
         )
 
 

@@ -62,20 +62,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
         DataError: ``folder`` is a file or a link, or is not empty.
     """
     folder = folder.absolute()
-    _check_free(folder)
+    check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     part.mkdir()
     try:
         yield part
-        _check_free(folder)
+        check_free(folder)
         # An empty folder is replaced.
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _check_free(folder: Path) -> None:
+def check_free(folder: Path) -> None:
+    """Refuse what a new folder cannot replace.
+
+    Raises:
+        DataError: ``folder`` is a file or a link, or is not empty.
+    """
     if folder.is_symlink():
         raise DataError(f"{folder} is a link: name a folder that does not exist yet")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.core.files import PathLike, hash_file
+from espnet_sentiment.core.files import PathLike, check_writable, hash_file
 from espnet_sentiment.core.untrusted import parse_yaml
 from espnet_sentiment.encoder.espnet_files import ARCHIVES
 from espnet_sentiment.encoder.kinds import check_source
@@ -22,7 +22,7 @@ from espnet_sentiment.model.layout import (
     read_training_config,
     stats_name,
 )
-from espnet_sentiment.pack.archive import Members, write_folder, write_zip
+from espnet_sentiment.pack.archive import Members, check_free, write_folder, write_zip
 from espnet_sentiment.pack.encoder import known_source, pack_encoder, source_url
 from espnet_sentiment.pack.find import ModelFiles, find_model
 from espnet_sentiment.pack.layout import (
@@ -113,11 +113,13 @@ def pack_model(
     """
     if out is None and push is None:
         raise DataError("nothing to do: name a .zip or folder to write, or --push")
+    path = None if out is None else Path(out).expanduser()
+    if path is not None:
+        _check(path)
     files = find_model(model, fold)
     members, description = pack_members(
         files, with_encoder, encoder_model, encoder_source, licence
     )
-    path = None if out is None else Path(out).expanduser()
     if path is not None:
         _write(members, path)
     url = None if push is None else _push(members, push, private)
@@ -128,13 +130,19 @@ def pack_model(
     return Packed(path, sum(sizes), sum(encoder), description, url)
 
 
+def _check(path: Path) -> None:
+    """Refuse what cannot be written before the encoder is read and hashed."""
+    is_zip = path.suffix.lower() == ".zip"
+    if not is_zip and path.suffix.lower() in ARCHIVES:
+        raise DataError(f"{path}: packs are .zip archives or folders, name one")
+    if not is_zip:
+        check_free(path)
+    check_writable(path, is_folder=not is_zip)
+
+
 def _write(members: Members, path: Path) -> None:
     if path.suffix.lower() == ".zip":
-        if path.is_dir():
-            raise DataError(f"{path} is a folder: name another .zip")
         write_zip(members, path)
-    elif path.suffix.lower() in ARCHIVES:
-        raise DataError(f"{path}: packs are .zip archives or folders, name one")
     else:
         write_folder(members, path)
 
