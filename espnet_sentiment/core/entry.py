@@ -87,6 +87,9 @@ def prepare_imports() -> None:
 
     Training keeps ESPnet's warnings in its own log.
     """
+    # oneDNN keeps what it compiled for 1024 shapes; recordings have as many lengths, at
+    # two megabytes each, and seldom one again.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     logging.basicConfig(level=logging.ERROR)
     hush_espnet()
     import_lazily()

@@ -196,7 +196,7 @@ def _best(models: Sequence[Any], x: np.ndarray, labels: np.ndarray) -> Any:
 def _asked(
     model: Any, x: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a model's labels of rows (N,), and how sure it is of the true ones (N,)."""
+    """Return labels of rows (N,), and the log posteriors of the true ones (N,)."""
     posteriors = model.predict_proba(x)
     true = labels[:, None] == model.classes_
     return (
