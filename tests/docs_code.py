@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-# A fence, its language, what is in it; before it, the reason why it is not run.
+from docs_checked import CHECKED
+from recipe_fixtures import ROOT
+
+# A fence, its language, what is in it.
 FENCE = re.compile(
-    r"(?:<!-- not run: (?P<why>[^>]+?) -->\s*\n)?"
     r"^(?P<indent> *)```(?P<language>[a-z{}-]*)\n(?P<code>.*?)^(?P=indent)```\s*$",
     re.MULTILINE | re.DOTALL,
 )
@@ -19,11 +21,10 @@ NEEDS_DATA = "<!-- needs: real data -->"
 
 
 class Block(NamedTuple):
-    """A block of code, and why it is not run; None where it is."""
+    """A block of code."""
 
     language: str
     code: str
-    why: str | None
 
 
 def blocks(page: Path) -> list[Block]:
@@ -40,38 +41,61 @@ def blocks(page: Path) -> list[Block]:
         if language not in RUN:
             raise ValueError(f"{page}: a block is neither run nor shown: {language!r}")
         code = re.sub(f"^{match['indent']}", "", match["code"], flags=re.MULTILINE)
-        found.append(Block(language, code, match["why"]))
+        found.append(Block(language, code))
     return found
 
 
+def reason(page: Path, block: Block) -> str | None:
+    """Return why a block of the repository is not run; None where it is."""
+    name = page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else ""
+    for (of, begin), why in CHECKED.items():
+        if of == name and block.code.startswith(begin):
+            return why
+    return None
+
+
 def run_page(page: Path, folder: Path) -> str:
-    """Run a page's blocks in a folder, each a process of its own; return what they say.
+    """Run a page's blocks but those of ``CHECKED``; return what they say."""
+    return "".join(
+        run_block(block, folder, folder / ".cache")
+        for block in blocks(page)
+        if reason(page, block) is None
+    )
+
+
+def run_block(
+    block: Block,
+    folder: Path,
+    cache: Path,
+    programs: Path = Path(sys.executable).parent,
+) -> str:
+    """Run a block, a process of its own; return what it says.
 
     Nothing is downloaded: the proxy is nowhere, and hubs are offline.
+
+    Args:
+        block: The block.
+        folder: The folder in which it runs.
+        cache: Where packs are unpacked.
+        programs: The folder of ``python`` and ``espnet-sentiment``.
     """
     nowhere = "http://127.0.0.1:9"
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "ESPNET_SENTIMENT_CACHE": str(folder / ".cache"),
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "ESPNET_SENTIMENT_CACHE": str(cache),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         **dict.fromkeys(("http_proxy", "https_proxy"), nowhere),
         "no_proxy": "127.0.0.1,localhost",
     }
     environment.pop("ESPNET_SENTIMENT_MODEL", None)
-    said = []
-    for block in blocks(page):
-        if block.why is not None:
-            continue
-        command = {
-            "sh": ["bash", "-euo", "pipefail", "-c", block.code],
-            "python": [sys.executable, "-c", block.code],
-        }[block.language]
-        ran = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True
-        )
-        said.append(ran.stdout)
-        output = f"{ran.stdout}{ran.stderr}"
-        assert ran.returncode == 0, f"{page.name}\n{block.code}\n{output}"
-    return "".join(said)
+    command = {
+        "sh": ["bash", "-euo", "pipefail", "-c", block.code],
+        "python": [programs / "python", "-c", block.code],
+    }[block.language]
+    ran = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, f"{block.code}\n{ran.stdout}{ran.stderr}"
+    return ran.stdout

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import soundfile
 import yaml
+from call_fixture import make_call
 from docs_fixtures import DOCS
 from recipe_fixtures import ROOT, Recipe
+from referencing import Registry, Resource
 
 pytestmark = pytest.mark.espnet
 
@@ -100,9 +103,23 @@ def test_arguments_of_our_own_parts_are_explained():
 
 
 def schema(name):
-    found = json.loads((DOCS / "schemas" / f"{name}.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(found)
-    return jsonschema.Draft202012Validator(found)
+    found = {
+        path.name: json.loads(path.read_text())
+        for path in (DOCS / "schemas").glob("*.schema.json")
+    }
+    one = found[f"{name}.schema.json"]
+    jsonschema.Draft202012Validator.check_schema(one)
+    # Those that name one another lie side by side.
+    registry = Registry().with_resources(
+        (path, Resource.from_contents(other)) for path, other in found.items()
+    )
+    return jsonschema.Draft202012Validator(one, registry=registry)
+
+
+def lines_of(text: str) -> list[dict]:
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert lines
+    return lines
 
 
 def check_experiment(folder: Path) -> None:
@@ -141,6 +158,83 @@ def test_an_answer_is_as_its_schema_says(finished, an4_wavs):
     assert "attention" in answer
     with pytest.raises(jsonschema.ValidationError):
         schema("answer").validate({"label": "x"})
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory, an4_wavs):
+    """Return a recording of two people, and its turns in a file."""
+    folder = tmp_path_factory.mktemp("call")
+    rows, wav = make_call(folder, an4_wavs, turns=4)
+    turns = [
+        {key: row[key] for key in ("start", "end", "speaker", "channel", "text")}
+        for row in rows["turns"]
+    ]
+    path = folder / "call.jsonl"
+    path.write_text("".join(json.dumps(turn) + "\n" for turn in turns))
+    return wav, path
+
+
+def test_a_conversation_is_as_its_schemas_say(finished, call, tmp_path, capsys):
+    from espnet_sentiment.cli.main import main
+    from espnet_sentiment.inference.result import Word
+
+    wav, turns = map(str, call)
+    command = ["predict", "--model", str(finished.exp), wav]
+    outs = [tmp_path / "a.json", tmp_path / "b.jsonl"]
+    asked = [word for out in outs for word in ("--out", str(out))]
+    assert main([*command, "--turns", turns, *asked]) == 0
+    given, lines = json.loads(outs[0].read_text()), lines_of(outs[1].read_text())
+    capsys.readouterr()
+    assert main([*command, "--channel", "each", "--json"]) == 0
+    schema("conversation").validate(given)
+    found = lines_of(capsys.readouterr().out)
+    for line in [*lines, *found, *given["turns"]]:
+        schema("turn").validate(line)
+    told = {key for turn in [*lines, *found] for key in turn}
+    assert {"path", "speaker", "channel", "text"} <= told
+    word = vars(Word("yes", 0.5, 0.75, 1.5, 3))
+    given["turns"][0]["words"] = [word]
+    schema("conversation").validate(given)
+    given["turns"][0]["words"] = [{**word, "level": 4}]
+    with pytest.raises(jsonschema.ValidationError, match="maximum of 3"):
+        schema("conversation").validate(given)
+
+
+def test_lines_of_a_stream_are_as_their_schema_says(finished, call):
+    from espnet_sentiment import Speech2Sentiment
+
+    samples, rate = soundfile.read(call[0], dtype="float32")
+    model = Speech2Sentiment.from_pretrained(finished.exp)
+    stream = model.stream(rate=rate, partial=0.5, channel="mix")
+    turns = [
+        turn.as_dict()
+        for first in range(0, len(samples), 1600)
+        for turn in stream.push(samples[first : first + 1600])
+    ]
+    turns += [turn.as_dict() for turn in stream.close()]
+    assert {turn["final"] for turn in turns} == {True, False}
+    for turn in turns:
+        schema("turn").validate(json.loads(json.dumps(turn)))
+
+
+def test_the_lines_of_many_calls_are_as_their_schemas_say(finished, call, tmp_path):
+    from espnet_sentiment.cli.main import main
+
+    (tmp_path / "broken.wav").write_bytes(b"no sound")
+    (tmp_path / "calls.scp").write_text(
+        f"good {call[0]}\nbroken {tmp_path / 'broken.wav'}\n"
+    )
+    out = tmp_path / "answers"
+    command = ["predict", "--model", str(finished.exp), str(tmp_path / "calls.scp")]
+    assert main([*command, "--channel", "each", "--out", str(out)]) == 1
+    good, broken = lines_of((out / "calls.jsonl").read_text())
+    schema("calls").validate(good)
+    schema("calls").validate(broken)
+    assert "error" in broken
+    with pytest.raises(jsonschema.ValidationError):
+        schema("calls").validate({"call": "a", "path": "a.wav"})
+    for line in lines_of((out / good["files"][0]).read_text()):
+        schema("turn").validate(line)
 
 
 def test_links_of_the_readme_hold_on_pypi():

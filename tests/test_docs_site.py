@@ -63,7 +63,7 @@ def test_no_page_asks_another_host_for_anything(site):
     assert asking == []
 
 
-def test_anchors_within_the_site_are_there(site):
+def test_anchors_and_pictures_within_the_site_are_there(site):
     """Sphinx checks what MyST links; this checks all, as a browser finds it."""
     ids = {}
     faults = []
@@ -71,7 +71,8 @@ def test_anchors_within_the_site_are_there(site):
     for path, text in pages.items():
         ids[path] = set(re.findall(r'\bid="([^"]+)"', text))
     for path, text in pages.items():
-        for target in re.findall(r'<a [^>]*href="([^"]+)"', text):
+        named = r'<(?:a [^>]*href|img [^>]*src)="([^"]+)"'
+        for target in re.findall(named, text):
             if re.match(r"\w+:", target):
                 continue
             file, _, anchor = target.partition("#")

@@ -20,7 +20,7 @@ def schemas() -> dict[str, dict]:
 
 def _type(schema: dict) -> str:
     if "$ref" in schema:
-        return schema["$ref"].rsplit("/", 1)[1]
+        return schema["$ref"].rsplit("/", 1)[-1]
     if "enum" in schema:
         return " or ".join(map(json.dumps, schema["enum"]))
     kinds = schema.get("type", "any")
