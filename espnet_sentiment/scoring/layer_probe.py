@@ -7,6 +7,7 @@ utterances, a reference with the C that its validation utterances choose, as the
 of a decoder are chosen: of thousands of numbers, scikit-learn's C = 1 overfits.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ TINY = 1e-12
 # scikit-learn's 1e-4 bounds the largest part of the gradient, and so stops elsewhere in
 # other coordinates: EmoDB's WA changed by three points.
 TOLERANCE = 1e-5
-FEW = 1000  # utterances whose own coordinates are found sooner than they save
+FEW = 1000  # utterances whose own coordinates are found sooner than one C saves
 
 
 def _nothing() -> None:
@@ -208,7 +209,7 @@ def _asked(
 def _learn(
     x: np.ndarray, labels: np.ndarray, strengths: Sequence[float] = (1.0,)
 ) -> list[Any]:
-    """Learn the classes of rows (N, P), by each C."""
+    """Learn the classes of rows (N, P), by each C, from what the one before found."""
     from sklearn.decomposition import KernelPCA
     from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
@@ -218,16 +219,16 @@ def _learn(
     if len(set(labels)) == 1:  # nothing to tell apart
         return [DummyClassifier(strategy="most_frequent").fit(x, labels)]
     parts = [StandardScaler()]
-    if len(x) <= FEW and 2 * len(x) < x.shape[1]:
+    few = FEW if len(strengths) == 1 else len(x)
+    if len(x) <= few and 2 * len(x) < x.shape[1]:
         # The same regression in as many numbers as there are utterances: its weights
         # are a sum of theirs.
         parts.append(KernelPCA())
     coordinates = make_pipeline(*parts)
     inputs = coordinates.fit_transform(x.astype(np.float64))
-    return [
-        make_pipeline(
-            coordinates,
-            LogisticRegression(C=c, tol=TOLERANCE, max_iter=1000).fit(inputs, labels),
-        )
-        for c in strengths
-    ]
+    regression = LogisticRegression(tol=TOLERANCE, max_iter=1000, warm_start=True)
+    models = []
+    for c in strengths:
+        regression.set_params(C=c).fit(inputs, labels)
+        models.append(make_pipeline(coordinates, copy.deepcopy(regression)))
+    return models
