@@ -82,7 +82,8 @@ FAULTS = [
     (
         "a.csv",
         "start,speaker\n0,x\n",
-        r":1: columns start and end: give both of them, in seconds$",
+        r":1: columns start and end: give both of them, in seconds "
+        r"\(--map end=COLUMN; there are start, speaker\)$",
     ),
     ("a.csv", "who,text\nx,y\n", r":1: column start is missing.*--map start=COLUMN"),
     ("a.csv", "start,end\n0,1\n,2\n", r":3: column start: no time: write seconds"),

@@ -140,8 +140,10 @@ def _parts(
         taken["duration"] = duration
     ends = "end" in taken or "duration" in taken
     if ("start" in taken) != ends:
+        absent = "start" if ends else "end"
         errors.append(
-            "columns start and end: give both of them, in seconds"
+            "columns start and end: give both of them, in seconds "
+            f"(--map {absent}=COLUMN; there are {', '.join(table.columns)})"
             + (
                 ", or none (--map start=,end= takes whole recordings)"
                 if may_be_whole
