@@ -110,6 +110,15 @@ def test_what_may_be_meant_otherwise_is_asked_for(lay, names, layout):
         }
 
 
+def test_a_speaker_may_have_more_emotions_than_there_are_speakers(lay):
+    manifest = read(lay("03/joy/a.sph", "08/Anger/b.sph", "08/dull/c.sph"))
+    assert told(manifest) == {
+        ("03", "joy", "a"),
+        ("08", "Anger", "b"),
+        ("08", "dull", "c"),
+    }
+
+
 def test_a_table_deep_in_the_folder_is_named(lay):
     root = lay("x/data/train/a.sph")
     (root / "x" / "data" / "metadata.csv").write_text("file_name,label\n")

@@ -17,10 +17,11 @@ from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import LATEX, latex_text
 from espnet_sentiment.core.files import write_json, write_table, write_text
 from espnet_sentiment.data.folds import Fold, write_folds
-from espnet_sentiment.data.kaldi_dir import Utterance, write_kaldi_dir
+from espnet_sentiment.data.kaldi_dir import Utterance, read_kaldi_dir, write_kaldi_dir
 from espnet_sentiment.data.votes import VoteShares
 from espnet_sentiment.recipe.stage import DONE, Stage
 from espnet_sentiment.scoring import paper
+from espnet_sentiment.scoring.data_table import data_records
 from espnet_sentiment.scoring.distribution import score_votes
 from espnet_sentiment.scoring.latex import Table, floats, tabular, tabulars
 from espnet_sentiment.scoring.models import choose_base, read_models
@@ -232,6 +233,17 @@ def test_the_base_model_is_the_papers_on_the_encoder_with_most_seeds(corpus):
     assert base(encoder="hubert").name == "hubert/rnn_attention"
     with pytest.raises(DataError, match="--base a/b was not scored: choose one of fb"):
         base("a/b")
+
+
+def test_speakers_are_counted_where_they_are_known(corpus):
+    def counted():
+        (row, *_) = data_records(read_kaldi_dir(corpus.data_dir), corpus.dump)
+        return row["speakers"]
+
+    assert counted() == str(len(set(SPEAKERS.values())))
+    for table in ("utt2spk", "spk2utt"):
+        write_table(corpus.data_dir / table, {utt: utt for utt in UTTS})
+    assert counted() == ""
 
 
 def test_without_a_base_model_p_is_empty_and_a_note_says_what_to_run(corpus):

@@ -133,7 +133,8 @@ def _check_guess(
 
     Raises:
         DataError: Only some of the folders are called as parts are; or what would be
-            speakers looks like labels, of which there are fewer, as a rule.
+            speakers looks like labels, of which there are fewer, as a rule, unless
+            they are emotions.
     """
     found = [{row[place] for row in names} for place in range(len(levels))]
     for level, of_level in zip(levels, found, strict=True):
@@ -146,8 +147,11 @@ def _check_guess(
             )
     if "speaker" in levels:
         speakers, labels = found[-2], found[-1]
-        words = {name.casefold() for name in speakers} & EMOTIONS
-        if words or len(labels) > max(len(speakers), 2):
+        outer, inner = (
+            any(name.casefold() in EMOTIONS for name in of_level)
+            for of_level in (speakers, labels)
+        )
+        if outer or (len(labels) > max(len(speakers), 2) and not inner):
             names_of = ", ".join(sorted(speakers)[:8])
             there = "".join(f"{level}/" for level in levels[:-2])
             raise DataError(

@@ -51,14 +51,16 @@ def data_records(data: KaldiDir, dump: Path) -> list[dict[str, str]]:
     labels = labels_of(data)
     counts = Counter(labels.values())
     shares = {label: counts[label] / counts.total() for label in data.classes}
-    speakers = {data.utt2spk[utt] for utt in labels}
+    # Whose name is the utterance's is not known.
+    known = all(data.utt2spk[utt] != utt for utt in labels)
+    speakers = {data.utt2spk[utt] for utt in labels} if known else None
     length = hours(data, dump)
     ours = {
         "source": "ours",
         "dataset": data.path.name,
         "utterances": str(counts.total()),
         "hours": "" if length is None else f"{length:.2f}",
-        "speakers": str(len(speakers)),
+        "speakers": "" if speakers is None else str(len(speakers)),
         "classes": str(len(shares)),
         **_share_cells(shares),
     }
