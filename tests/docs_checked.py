@@ -69,11 +69,11 @@ CHECKED = {
         "cd egs/emodb",
     ): "a picture of EmoDB's recordings, by a browser",
     (
-        "docs/howto/call_page.md",
+        "docs/howto/turning_points.md",
         "python benchmarks/turning_points.py\n",
     ): "many minutes of simulation; test_course.py tests what it simulates",
     (
-        "docs/howto/call_page.md",
+        "docs/howto/turning_points.md",
         "python benchmarks/turning_points.py --experiment",
     ): "many minutes of simulation, on EmoDB's results",
     (

@@ -78,11 +78,11 @@ def test_a_pack_is_the_ensemble_and_says_so(exp, wavs, tmp_path, capsys):
     )
     card = model_card(packed.description)
     assert "the mean of the posteriors of 2 decoders" in card
-    assert "divided by the temperature" in card
+    assert "divided by the temperature" in card and "by their cross-entropy (" in card
     assert main(["info", str(tmp_path / "model.zip")]) == 0
     told = capsys.readouterr().out
     assert "the mean of 2 folds' posteriors" in told
-    assert "calibration error" in told
+    assert "calibration error" in told and "(by cross-entropy, " in told
 
 
 @pytest.mark.parametrize("part", ["all", "decoder"])

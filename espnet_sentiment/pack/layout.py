@@ -128,11 +128,14 @@ def _check_told(description: Mapping, path: str | Path) -> None:
 
 
 def _is_calibration(found: Any) -> bool:
-    errors = found.get("ece") if isinstance(found, dict) else None
-    if not isinstance(errors, dict):
+    if not isinstance(found, dict):
         return False
     numbers = [found.get("temperature"), found.get("utterances")]
-    numbers += [errors.get("before"), errors.get("after")]
+    # Early packs have no cross-entropy.
+    for worth in (found.get("ece"), found.get("cross_entropy", found.get("ece"))):
+        if not isinstance(worth, dict):
+            return False
+        numbers += [worth.get("before"), worth.get("after")]
     return all(isinstance(n, int | float) for n in numbers)
 
 
