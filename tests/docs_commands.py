@@ -151,6 +151,8 @@ def check(call: Call) -> None:
 
 
 def _check_command(arguments: list[str]) -> None:
+    if arguments in (["--help"], ["--version"]):
+        return
     assert arguments[0] in cli.COMMANDS, arguments[0]
     parse(cli.get_parser(arguments[:1]), arguments)
 

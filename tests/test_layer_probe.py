@@ -1,6 +1,5 @@
 """What each layer of an encoder knows, and what the models weigh it by."""
 
-import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +16,6 @@ from espnet_sentiment.data.folds import leave_one_speaker_out
 from espnet_sentiment.report import layers as report_layers
 from espnet_sentiment.report import probed as report_probed
 from espnet_sentiment.report.probed import probed
-from espnet_sentiment.scoring import layer_probe
 from espnet_sentiment.scoring import pooled as pooling
 from espnet_sentiment.scoring.layer_probe import best_layer, probe_layers, regress
 from espnet_sentiment.scoring.pooled import pool
@@ -152,37 +150,6 @@ def test_a_regression_on_all_layers_gains_by_speakers_where_they_differ(
     )
     assert found["speaker"] == {"wa": 1.0, "ua": 1.0}
     assert found["plain"]["wa"] < 1.0
-
-
-def test_the_strength_of_a_regression_is_chosen_by_who_validates(pooled):
-    rng = np.random.default_rng(SEED)
-    [fold] = FOLDS[:1]
-    # Of a class one number tells a little, and the rest, which are many, nothing.
-    values = rng.standard_normal((len(LABELS), 2, 3, 200)).astype(np.float32)
-    values[:, 0, 1, 0] += [2 * (LABELS[utt] == "rage") for utt in pooled.utts]
-    noisy = pooled._replace(values=values)
-    asked = []
-
-    def score(valid, strengths=layer_probe.STRENGTHS):
-        def learn(x, labels, given=(1.0,)):
-            asked.append(tuple(given))
-            return learned(x, labels, given)
-
-        learned = layer_probe._learn
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(layer_probe, "_learn", learn)
-            patch.setattr(layer_probe, "STRENGTHS", strengths)
-            given = dataclasses.replace(fold, valid=valid)
-            return regress(noisy, [given], LABELS, SPEAKERS)["plain"]
-
-    chosen = score(fold.valid)
-    assert asked[0] == layer_probe.STRENGTHS
-    each = [score(fold.valid, (c,)) for c in layer_probe.STRENGTHS]
-    assert chosen in each and chosen["ua"] > min(one["ua"] for one in each)
-    # Where nothing validates, nothing is chosen.
-    asked.clear()
-    assert score([]) == each[layer_probe.STRENGTHS.index(1.0)]
-    assert set(asked) == {(1.0,)}
 
 
 def test_a_regression_is_not_normalised_by_speakers_who_are_not_known(pooled):

@@ -3,11 +3,9 @@
 They read means and standard deviations over time of stored features, without
 SpecAugment, of one layer (a probe: where can the classes be read off linearly?) or of
 all (a reference: what has a decoder to beat?). They learn from a fold's training
-utterances, a reference with the C that its validation utterances choose, as the epochs
-of a decoder are chosen: of thousands of numbers, scikit-learn's C = 1 overfits.
+utterances.
 """
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +17,7 @@ from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accuracy
 from espnet_sentiment.scoring.pooled import Pooled
 
-ALGORITHM = 4
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C; the less, the more regularised
+ALGORITHM = 3
 # Of more utterances, or numbers of their statistics, a regression takes minutes and
 # gigabytes, where all else that scores takes neither.
 MAX_UTTS, MAX_VALUES = 10_000, 3 << 24
@@ -29,7 +26,7 @@ TINY = 1e-12
 # scikit-learn's 1e-4 bounds the largest part of the gradient, and so stops elsewhere in
 # other coordinates: EmoDB's WA changed by three points.
 TOLERANCE = 1e-5
-FEW = 1000  # utterances whose own coordinates are found sooner than one C saves
+FEW = 1000  # utterances whose own coordinates are found sooner than they save
 
 
 def _nothing() -> None:
@@ -68,8 +65,7 @@ def regress(
 
     Args:
         pooled: Statistics of all utterances.
-        folds: What to train on, to choose C on, and to test. Where nothing validates,
-            C is 1.
+        folds: What to train on and to test; validation is not used.
         utt2label: Class of every utterance.
         utt2spk: Speaker of every utterance; one who is called as it is, is not known.
         advance: Called after every regression, two for a fold.
@@ -80,12 +76,12 @@ def regress(
     """
     everything = slice(None)
     found: dict[str, dict[str, float] | None] = {
-        "plain": _score(pooled, folds, utt2label, everything, advance, STRENGTHS),
+        "plain": _score(pooled, folds, utt2label, everything, advance),
         "speaker": None,
     }
     if all(utt2spk[utt] != utt for utt in pooled.utts):
         found["speaker"] = _score(
-            pooled.by_speaker(utt2spk), folds, utt2label, everything, advance, STRENGTHS
+            pooled.by_speaker(utt2spk), folds, utt2label, everything, advance
         )
     return found
 
@@ -126,8 +122,11 @@ def best_layer(
         x = _inputs(pooled, slice(layer, layer + 1))[rows]
         found, sureness = labels.copy(), np.zeros(len(utts))
         for train, held in parts.split(x, labels, groups):
-            [model] = _learn(x[train], labels[train])
-            found[held], sureness[held] = _asked(model, x[held], labels[held])
+            model = _learn(x[train], labels[train])
+            posteriors = model.predict_proba(x[held])
+            found[held] = model.classes_[posteriors.argmax(axis=1)]
+            true = labels[held, None] == model.classes_
+            sureness[held] = np.log(np.maximum((posteriors * true).sum(axis=1), TINY))
         ua = unweighted_accuracy(labels.tolist(), found.tolist())
         scores.append((ua, sureness.mean()))
     return max(range(len(scores)), key=scores.__getitem__)
@@ -153,22 +152,16 @@ def _score(
     utt2label: Mapping[str, str],
     layers: slice,
     advance: Callable[[], object],
-    strengths: Sequence[float] = (1.0,),
 ) -> dict[str, float]:
     x = _inputs(pooled, layers)
     truth: list[str] = []
     found: list[str] = []
     for fold in folds:
-        train, valid, test = (
-            [u for u in us if u in utt2label]
-            for us in (fold.train, fold.valid, fold.test)
+        train, test = (
+            [u for u in us if u in utt2label] for us in (fold.train, fold.test)
         )
         known = np.array([utt2label[utt] for utt in train])
-        held = np.array([utt2label[utt] for utt in valid])
-        models = _learn(x[pooled.rows(train)], known, strengths if valid else (1.0,))
-        model = models[0]
-        if len(models) > 1:
-            model = _best(models, x[pooled.rows(valid)], held)
+        model = _learn(x[pooled.rows(train)], known)
         truth += [utt2label[utt] for utt in test]
         found += model.predict(x[pooled.rows(test)]).tolist()
         advance()
@@ -183,33 +176,8 @@ def _inputs(pooled: Pooled, layers: slice) -> np.ndarray:
     return pooled.values[:, :, layers].reshape(len(pooled.utts), -1)
 
 
-def _best(models: Sequence[Any], x: np.ndarray, labels: np.ndarray) -> Any:
-    """Return the model of the best UA of rows (N, P), of several the surest one."""
-
-    def score(model: Any) -> tuple[float, float]:
-        found, sureness = _asked(model, x, labels)
-        ua = unweighted_accuracy(labels.tolist(), found.tolist())
-        return ua, float(sureness.mean())
-
-    return max(models, key=score)
-
-
-def _asked(
-    model: Any, x: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels of rows (N,), and the log posteriors of the true ones (N,)."""
-    posteriors = model.predict_proba(x)
-    true = labels[:, None] == model.classes_
-    return (
-        model.classes_[posteriors.argmax(axis=1)],
-        np.log(np.maximum((posteriors * true).sum(axis=1), TINY)),
-    )
-
-
-def _learn(
-    x: np.ndarray, labels: np.ndarray, strengths: Sequence[float] = (1.0,)
-) -> list[Any]:
-    """Learn the classes of rows (N, P), by each C, from what the one before found."""
+def _learn(x: np.ndarray, labels: np.ndarray) -> Any:
+    """Learn the classes of rows (N, P)."""
     from sklearn.decomposition import KernelPCA
     from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
@@ -217,18 +185,11 @@ def _learn(
     from sklearn.preprocessing import StandardScaler
 
     if len(set(labels)) == 1:  # nothing to tell apart
-        return [DummyClassifier(strategy="most_frequent").fit(x, labels)]
+        return DummyClassifier(strategy="most_frequent").fit(x, labels)
     parts = [StandardScaler()]
-    few = FEW if len(strengths) == 1 else len(x)
-    if len(x) <= few and 2 * len(x) < x.shape[1]:
+    if len(x) <= FEW and 2 * len(x) < x.shape[1]:
         # The same regression in as many numbers as there are utterances: its weights
         # are a sum of theirs.
         parts.append(KernelPCA())
-    coordinates = make_pipeline(*parts)
-    inputs = coordinates.fit_transform(x.astype(np.float64))
-    regression = LogisticRegression(tol=TOLERANCE, max_iter=1000, warm_start=True)
-    models = []
-    for c in strengths:
-        regression.set_params(C=c).fit(inputs, labels)
-        models.append(make_pipeline(coordinates, copy.deepcopy(regression)))
-    return models
+    model = make_pipeline(*parts, LogisticRegression(tol=TOLERANCE, max_iter=1000))
+    return model.fit(x.astype(np.float64), labels)
