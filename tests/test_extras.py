@@ -1,8 +1,11 @@
 """What the base installation lacks is refused with the command that brings it."""
 
+import ast
 import configparser
+import contextlib
 import re
 import sys
+from importlib import metadata
 
 import pytest
 from recipe_fixtures import ROOT, recipe_module
@@ -56,6 +59,50 @@ def test_every_module_of_an_extra_is_looked_for(extra, absent):
         check_extra(extra, "this")
     assert str(refused.value).endswith(INSTALL.format(extra))
     assert all(name.replace("_", "-") in str(refused.value) for name in EXTRAS[extra])
+
+
+def brought_by(wanted, parts):
+    """Return what lines of setup.cfg install, and what that needs, by pip's names."""
+    found, waiting = set(), [line for text in wanted for line in text.split("\n")]
+    while waiting:
+        line = waiting.pop()
+        if own := re.fullmatch(r"espnet_sentiment\[(.*)\]", line):
+            waiting += [
+                one
+                for extra in own[1].split(",")
+                for one in parts[extra.strip()].split("\n")
+            ]
+            continue
+        name = re.split(r"[\[<>=!~; (]", line)[0].lower().replace("_", "-")
+        if name and name not in found and "extra ==" not in line:
+            found.add(name)
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                waiting += metadata.requires(name) or []
+    return found
+
+
+def test_the_site_brings_what_the_modules_import_that_it_documents(parts):
+    brought = brought_by([parts["docs"], parts[""]], parts)
+    packages = metadata.packages_distributions()
+    lacking = {}
+    for path in (ROOT / "espnet_sentiment").rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            else:
+                continue
+            for module in modules:
+                root = module.split(".")[0]
+                if root in sys.stdlib_module_names or root == "espnet_sentiment":
+                    continue
+                names_of = {
+                    name.lower().replace("_", "-") for name in packages.get(root, ())
+                }
+                if not names_of & brought:
+                    lacking[root] = path.name
+    assert not lacking
 
 
 def test_tests_and_env_sh_know_which_extras_the_tests_bring(parts):
