@@ -338,14 +338,14 @@ def test_shards_of_speakers_continue_after_a_fault(
     whole = archive.score_archive(fold, table, tmp_path / "whole", shard_size=2)
     made = []
 
-    def work(*args):
+    def work(files, transcript, options, path, *rest, **named):
         if len(made) == 2:
             raise KeyboardInterrupt
-        made.append(args[4].name)
-        return score(*args)
+        made.append(path.name)
+        return score(files, transcript, options, path, *rest, **named)
 
-    score = archive.score_spoken_shard
-    monkeypatch.setattr(archive, "score_spoken_shard", work)
+    score = archive.score_shard
+    monkeypatch.setattr(archive, "score_shard", work)
     with pytest.raises(KeyboardInterrupt):
         archive.score_archive(fold, table, tmp_path / "out", shard_size=2)
     first = [*made]

@@ -119,15 +119,11 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if told.get("valid_ua") is not None:
         yield "validation", f"UA {100 * told['valid_ua']:.2f} % of this fold"
     if calibration := told.get("calibration"):
-        error, entropy = calibration["ece"], calibration.get("cross_entropy")
-        chosen = (
-            f" (by cross-entropy, {entropy['before']:.3f} to {entropy['after']:.3f})"
-            if entropy
-            else ""
-        )
+        error, entropy = calibration["ece"], calibration["cross_entropy"]
         yield (
             "calibration",
-            f"temperature {calibration['temperature']}{chosen}, calibration error of "
+            f"temperature {calibration['temperature']} (by cross-entropy, "
+            f"{entropy['before']:.3f} to {entropy['after']:.3f}), calibration error of "
             f"single folds {100 * error['before']:.2f} % before, "
             f"{100 * error['after']:.2f} % after",
         )

@@ -13,7 +13,7 @@ Names are in Unicode's form NFC, however they come in; paths stay as they are.
 import dataclasses
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,6 +132,11 @@ def write_kaldi_dir(path: PathLike, utterances: Iterable[Utterance]) -> list[Pat
         else:
             (path / name).unlink(missing_ok=True)
     return [path / name for name, rows in tables.items() if rows]
+
+
+def speakers_known(utts: Iterable[str], utt2spk: Mapping[str, str]) -> bool:
+    """Tell whether every utterance's speaker is known: not called as it is."""
+    return all(utt2spk[utt] != utt for utt in utts)
 
 
 def _segment(u: Utterance) -> str:

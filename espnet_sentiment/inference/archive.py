@@ -171,7 +171,7 @@ def score_archive(
             score: Callable = functools.partial(score_shard, *asked)
             read: Callable = functools.partial(read_entries, entries)
             if spoken is not None:
-                score = functools.partial(score_spoken_shard, *asked, by_speaker)
+                score = functools.partial(score, by_speaker=by_speaker)
                 read = functools.partial(list, spoken)
             errors = make_shards(
                 *(read, str(entries), total, shard_size, shards),
@@ -332,7 +332,8 @@ def score_shard(
     options: tuple,
     path: Path,
     origin: str,
-    part: Sequence[Entry],
+    part: Sequence[Entry | SpokenEntry],
+    by_speaker: bool = False,
 ) -> int:
     """Score the entries of a shard; return how many there are.
 
@@ -343,35 +344,8 @@ def score_shard(
         path: JSON lines to write.
         origin: What its seal shall say of where they are from.
         part: The entries.
-    """
-    model = load_once(files.config_file, files.model_file, files.encoder_model, options)
-    answers = model.predict(
-        [entry.path for entry in part], transcript=transcript, on_error="return"
-    )
-    pairs = zip(part, answers, strict=True)
-    write_shard(path, origin, (_row(entry, answer) for entry, answer in pairs))
-    return len(part)
-
-
-def score_spoken_shard(
-    files: ModelFiles,
-    transcript: bool,
-    options: tuple,
-    by_speaker: bool,
-    path: Path,
-    origin: str,
-    part: Sequence[SpokenEntry],
-) -> int:
-    """Score the entries of a shard that has all of its speakers; see ``score_shard``.
-
-    Args:
-        files: The model's files.
-        transcript: Also the words.
-        options: Names and values of further options of ``Speech2Sentiment``.
-        by_speaker: Whether the model is normalised by speaker.
-        path: JSON lines to write.
-        origin: What its seal shall say of where they are from.
-        part: The entries.
+        by_speaker: Whether the model is normalised by their speakers, of whom the shard
+            has all entries.
     """
     model = load_once(files.config_file, files.model_file, files.encoder_model, options)
     named = {"speakers": [entry.speaker for entry in part]} if by_speaker else {}

@@ -23,6 +23,15 @@ class Entry(NamedTuple):
         """Return what begins the entry's line of results."""
         return {"path": self.path} if self.utt is None else self._asdict()
 
+    @property
+    def speaker(self) -> None:
+        """Who speaks, which such a list does not tell."""
+        return None
+
+    def speech(self) -> str:
+        """Return what ``Speech2Sentiment`` hears."""
+        return self.path
+
 
 def read_entries(path: Path) -> Iterator[Entry]:
     """Read a list entry by entry; empty lines and comments (``# ...``) count nothing.

@@ -131,8 +131,7 @@ def _is_calibration(found: Any) -> bool:
     if not isinstance(found, dict):
         return False
     numbers = [found.get("temperature"), found.get("utterances")]
-    # Early packs have no cross-entropy.
-    for worth in (found.get("ece"), found.get("cross_entropy", found.get("ece"))):
+    for worth in (found.get("ece"), found.get("cross_entropy")):
         if not isinstance(worth, dict):
             return False
         numbers += [worth.get("before"), worth.get("after")]

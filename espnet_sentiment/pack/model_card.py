@@ -198,7 +198,7 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
     """
     before, after = (percent(calibration["ece"][key]) for key in ("before", "after"))
     count = calibration["utterances"]
-    entropy = calibration.get("cross_entropy")
+    entropy = calibration["cross_entropy"]
     if calibration["temperature"] == 1:
         return (
             f"No temperature calibrates it: by those of the other folds, the {count} "
@@ -208,10 +208,9 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
     return (
         f"Its logits are divided by the temperature {calibration['temperature']}, "
         f"fitted to {count} validation utterances of the single folds by their "
-        "cross-entropy"
-        + (f" ({entropy['before']:.3f} to {entropy['after']:.3f})" if entropy else "")
-        + f". Their expected calibration error is {before} % without it, and {after} % "
-        "with the temperature of the other folds; an ensemble's own is not known."
+        f"cross-entropy ({entropy['before']:.3f} to {entropy['after']:.3f}). Their "
+        f"expected calibration error is {before} % without it, and {after} % with the "
+        "temperature of the other folds; an ensemble's own is not known."
     )
 
 

@@ -132,12 +132,13 @@ def pack_model(
 
 def _check(path: Path) -> None:
     """Refuse what cannot be written before the encoder is read and hashed."""
-    is_zip = path.suffix.lower() == ".zip"
-    if not is_zip and path.suffix.lower() in ARCHIVES:
+    if path.suffix.lower() == ".zip":
+        check_writable(path)
+        return
+    if path.suffix.lower() in ARCHIVES:
         raise DataError(f"{path}: packs are .zip archives or folders, name one")
-    if not is_zip:
-        check_free(path)
-    check_writable(path, is_folder=not is_zip)
+    check_free(path)
+    check_writable(path, is_folder=True)
 
 
 def _write(members: Members, path: Path) -> None:

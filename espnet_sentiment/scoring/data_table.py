@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_sentiment.core.files import read_table
 from espnet_sentiment.data.dump import SIZES, features_dir
-from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir
+from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE, KaldiDir, speakers_known
 from espnet_sentiment.data.speed import read_copies
 from espnet_sentiment.scoring.latex import Table
 from espnet_sentiment.scoring.paper import TABLE1
@@ -51,16 +51,15 @@ def data_records(data: KaldiDir, dump: Path) -> list[dict[str, str]]:
     labels = labels_of(data)
     counts = Counter(labels.values())
     shares = {label: counts[label] / counts.total() for label in data.classes}
-    # Whose name is the utterance's is not known.
-    known = all(data.utt2spk[utt] != utt for utt in labels)
-    speakers = {data.utt2spk[utt] for utt in labels} if known else None
+    known = speakers_known(labels, data.utt2spk)
+    speakers = len({data.utt2spk[utt] for utt in labels}) if known else ""
     length = hours(data, dump)
     ours = {
         "source": "ours",
         "dataset": data.path.name,
         "utterances": str(counts.total()),
         "hours": "" if length is None else f"{length:.2f}",
-        "speakers": "" if speakers is None else str(len(speakers)),
+        "speakers": str(speakers),
         "classes": str(len(shares)),
         **_share_cells(shares),
     }

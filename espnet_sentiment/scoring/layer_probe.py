@@ -14,6 +14,7 @@ import numpy as np
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold
+from espnet_sentiment.data.kaldi_dir import speakers_known
 from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accuracy
 from espnet_sentiment.scoring.pooled import Pooled
 
@@ -79,7 +80,7 @@ def regress(
         "plain": _score(pooled, folds, utt2label, everything, advance),
         "speaker": None,
     }
-    if all(utt2spk[utt] != utt for utt in pooled.utts):
+    if speakers_known(pooled.utts, utt2spk):
         found["speaker"] = _score(
             pooled.by_speaker(utt2spk), folds, utt2label, everything, advance
         )
