@@ -1,6 +1,7 @@
 """``predict`` of conversations from the command line: one call, many, wrong options."""
 
 import csv
+import functools
 import io
 import json
 import shutil
@@ -117,6 +118,9 @@ def test_voice_activity_shows_how_far_it_is(experiment, folder, tmp_path, monkey
     monkeypatch.setattr(long_recordings, "BAR_AFTER", 1000.0)
     assert "voice activity," not in call([*predict, *given], wrapper=Terminal).err
     monkeypatch.setattr(long_recordings, "BAR_AFTER", 0.0)
+    # A bar is drawn ten times a second; a fast machine is done before.
+    at_once = functools.partial(long_recordings.tqdm, mininterval=0)
+    monkeypatch.setattr(long_recordings, "tqdm", at_once)
     assert "voice activity," not in call([*predict, *given]).err
     many_calls = (folder / "calls", "--channel", "each", "--out", tmp_path / "out")
     for options in (given, many_calls):
