@@ -132,6 +132,8 @@ def check_experiment(folder: Path) -> None:
     assert lines
     for line in lines:
         schema("predictions").validate(json.loads(line))
+    for row in lines_of((folder / "regression.jsonl").read_text()):
+        schema("regression").validate(row)
 
 
 @pytest.fixture(scope="module")

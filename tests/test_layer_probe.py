@@ -17,7 +17,7 @@ from espnet_sentiment.report import layers as report_layers
 from espnet_sentiment.report import probed as report_probed
 from espnet_sentiment.report.probed import probed
 from espnet_sentiment.scoring import pooled as pooling
-from espnet_sentiment.scoring.layer_probe import best_layer, probe_layers, regress
+from espnet_sentiment.scoring.layer_probe import best_layer, probe_layers
 from espnet_sentiment.scoring.pooled import pool
 from espnet_sentiment.scoring.tables import (
     SPEAKER,
@@ -138,26 +138,6 @@ def test_a_fold_that_learns_one_class_predicts_it(pooled):
     assert probe_layers(pooled, FOLDS[:1], labels)[1] == {"wa": 0.5, "ua": 0.5}
 
 
-def test_a_regression_on_all_layers_gains_by_speakers_where_they_differ(
-    features, tmp_path
-):
-    rng = np.random.default_rng(SEED)
-    moved = {s: rng.normal(0, 9, 3 * D) for s in "abcd"}
-    scales = {s: rng.uniform(0.3, 3, 3 * D) for s in "abcd"}
-    told = {u: x * scales[u[0]] + moved[u[0]] for u, x in features.items()}
-    found = regress(
-        pool(write_store(tmp_path / "clean", told)), FOLDS, LABELS, SPEAKERS
-    )
-    assert found["speaker"] == {"wa": 1.0, "ua": 1.0}
-    assert found["plain"]["wa"] < 1.0
-
-
-def test_a_regression_is_not_normalised_by_speakers_who_are_not_known(pooled):
-    unknown = {**SPEAKERS, "a-joy0": "a-joy0"}
-    found = regress(pooled, FOLDS[:1], LABELS, unknown)
-    assert found["plain"] is not None and found["speaker"] is None
-
-
 def test_the_best_layer_is_chosen_without_tested_utterances(pooled):
     fold = FOLDS[0]
     assert best_layer(pooled, fold, LABELS, SPEAKERS) in (1, 2)
@@ -247,7 +227,7 @@ def test_a_store_without_an_utterance_of_the_folds_is_refused_by_its_name(
     less = {utt: x for utt, x in features.items() if utt != FOLDS[0].test[0]}
     store = write_store(tmp_path / "clean", less)
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
-    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS)
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"])
     with pytest.raises(DataError, match=f"{FOLDS[0].test[0]}: run stage 3 again"):
         probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
 
@@ -256,7 +236,7 @@ def test_what_the_set_has_no_more_is_not_probed(features, tmp_path, monkeypatch)
     more = {**features, "z-gone": features[FOLDS[0].test[0]]}
     store = write_store(tmp_path / "clean", more)
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
-    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS)
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"])
     found = probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
     assert found["layers"][1] == {"wa": 1.0, "ua": 1.0}
 

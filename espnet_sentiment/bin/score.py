@@ -45,7 +45,7 @@ from espnet_sentiment.recipe.target import learns_votes, scores_votes, vote_shar
 from espnet_sentiment.recipe.tuning import RECORD, read_tuning
 from espnet_sentiment.report.measured import measured_inputs
 
-ALGORITHM = 6
+ALGORITHM = 7
 ENTROPIES = "entropies.png"
 
 
@@ -207,9 +207,13 @@ def score_experiment(
         plot_layers,
         plot_learning_curves,
     )
-    from espnet_sentiment.report.probed import probed
-    from espnet_sentiment.scoring.layer_probe import ALGORITHM as PROBE
-    from espnet_sentiment.scoring.predictions import read_predictions
+    from espnet_sentiment.report.probed import probed, tested_by
+    from espnet_sentiment.scoring.predictions import (
+        REGRESSION_FILE,
+        read_predictions,
+        write_answers,
+    )
+    from espnet_sentiment.scoring.regression import ALGORITHM as PROBE
     from espnet_sentiment.scoring.results import (
         check_predictions,
         common_versions,
@@ -263,6 +267,13 @@ def score_experiment(
     write_text(out / "RESULTS.md", "\n".join([experiment_report(results), *measured]))
     write_json(out / "results.json", results)
     names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
+    if found:
+        keys = tested_by(data, folds).keys
+        truth = [data.utt2label[utt] for _, utt in keys]
+        write_answers(out / REGRESSION_FILE, keys, truth, found["answers"])
+        names.append(REGRESSION_FILE)
+    else:  # that of a store that is gone
+        (out / REGRESSION_FILE).unlink(missing_ok=True)
     if results["layers"]:
         plot_layers(results["layers"], out / "layers.png")
         names.append("layers.png")

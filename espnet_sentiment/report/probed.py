@@ -14,14 +14,12 @@ from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.recipe.experiment import CLEAN, Experiment, open_store
-from espnet_sentiment.scoring.layer_probe import (
-    ALGORITHM,
-    MAX_UTTS,
-    MAX_VALUES,
-    probe_layers,
-    regress,
-)
+from espnet_sentiment.scoring import layer_probe, regression
+from espnet_sentiment.scoring.layer_probe import MAX_UTTS, MAX_VALUES
 from espnet_sentiment.scoring.pooled import pool
+from espnet_sentiment.scoring.references import Scored
+
+ALGORITHMS = (layer_probe.ALGORITHM, regression.ALGORITHM)
 
 
 def probed(
@@ -39,8 +37,9 @@ def probed(
         say: Takes a line, where there is nothing to probe.
 
     Returns:
-        ``layers``, what ``probe_layers`` does, None of a single one; ``regression``,
-        what ``regress`` does. None where no store is there, or it is too large.
+        ``layers``, what ``probe_layers`` does, None of a single one; ``regression``
+        and ``answers``, the two of ``regress``. None where no store is there, or it is
+        too large.
     """
     root = experiment.store / CLEAN
     if not (root / INDEX).is_file():
@@ -56,7 +55,7 @@ def probed(
             return None
         of = [store.meta, [dataclasses.asdict(fold) for fold in folds]]
         path = experiment.store / "probed.json"
-        key = sha256_of([*of, data.utt2label, data.utt2spk, ALGORITHM])
+        key = sha256_of([*of, data.utt2label, data.utt2spk, *ALGORITHMS])
         found = _kept(path, key)
         if found is None:
             found = _probe(store, data, folds, say)
@@ -70,7 +69,7 @@ def _probe(
     folds: Sequence[Fold],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    pooled, labels = pool(store, say), data.utt2label
+    pooled = pool(store, say)
     needed = {utt for fold in folds for utt in (*fold.train, *fold.test)}
     if missing := sorted(needed - set(pooled.utts)):
         raise DataError(
@@ -81,9 +80,16 @@ def _probe(
     n_layers = store.n_layers if store.n_layers > 1 else 0  # one needs no probe
     total = (n_layers + 2) * len(folds)
     with tqdm(total=total, desc="probe", unit="regression") as bar:
-        layers = probe_layers(pooled, folds, labels, bar.update) if n_layers else None
-        regression = regress(pooled, folds, labels, data.utt2spk, bar.update)
-    return {"layers": layers, "regression": regression}
+        layers = None
+        if n_layers:
+            layers = layer_probe.probe_layers(pooled, folds, data.utt2label, bar.update)
+        found = regression.regress(pooled, tested_by(data, folds), bar.update)
+    return {"layers": layers, "regression": found.rows, "answers": found.answers}
+
+
+def tested_by(data: KaldiDir, folds: Sequence[Fold]) -> Scored:
+    """Return what the regression on all layers is scored on."""
+    return Scored(folds, data.utt2label, data.utt2spk, data.classes)
 
 
 def _kept(path: Path, key: str) -> dict[str, Any] | None:

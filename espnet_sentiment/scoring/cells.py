@@ -4,12 +4,18 @@ A record is a row of a table's CSV file by column: plain numbers, scores in perc
 nothing where there is none. The Markdown tables are made of the same records.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
-from espnet_sentiment.scoring.models import Model
-from espnet_sentiment.scoring.significance import compare, holm, p_shown
+from espnet_sentiment.scoring.models import Model, Run
+from espnet_sentiment.scoring.significance import (
+    Comparison,
+    compare,
+    compare_answers,
+    holm,
+    p_shown,
+)
 from espnet_sentiment.scoring.tables import (
     VOTES_COLUMNS,
     mean_measure,
@@ -117,10 +123,45 @@ def test_cells(
     """
     if base is None or model is base:
         return {} if base is None else dict.fromkeys(map(p_text, KEYS), "base")
+    return _tested(model.name, lambda: compare(model, base, speakers), notes)
+
+
+def regression_test_cells(
+    run: Run,
+    row: str,
+    base: Model | None,
+    speakers: Mapping[str, str],
+    notes: list[str],
+) -> Record:
+    """Test a regression on the store against the base model, as :func:`test_cells`.
+
+    Args:
+        run: The experiment that it was scored with.
+        row: Its name in ``results.json``.
+        base: Of it, all seeds count.
+        speakers: Speaker of every utterance.
+        notes: Takes why it cannot be tested.
+    """
+    if base is None:
+        return {}
+
+    def test() -> Comparison:
+        if row not in run.regression:
+            raise DataError(
+                f"{run.folder} was scored by an earlier release: run stage 6 again"
+            )
+        return compare_answers(run.regression[row], run.folder, base, speakers)
+
+    return _tested(f"{run.results['encoder']}'s regression", test, notes)
+
+
+def _tested(name: str, test: Callable[[], Comparison], notes: list[str]) -> Record:
     try:
-        result = compare(model, base, speakers)
+        result = test()
     except DataError as error:
-        notes.append(markdown_text(f"{model.name} has no p: {error}.") + "\n")
+        note = markdown_text(f"{name} has no p: {error}.") + "\n"
+        if note not in notes:
+            notes.append(note)
         return dict.fromkeys(map(p_text, KEYS), "-")
     cells = {f"{key}_p": f"{result.p[key]:.4g}" for key in KEYS}
     seeds = " ".join(map(str, result.seeds))

@@ -1,12 +1,12 @@
-"""Logistic regressions on plain statistics of what an encoder says.
+"""Logistic regressions on plain statistics of a layer: what does each of them know?
 
 They read means and standard deviations over time of stored features, without
-SpecAugment, of one layer (a probe: where can the classes be read off linearly?) or of
-all (a reference: what has a decoder to beat?). They learn from a fold's training
-utterances.
+SpecAugment, of one layer, and learn from a fold's training utterances. What all layers
+together tell is :mod:`espnet_sentiment.scoring.regression`'s.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.data.feature_store import FeatureStore
 from espnet_sentiment.data.folds import Fold
-from espnet_sentiment.data.kaldi_dir import speakers_known
 from espnet_sentiment.scoring.metrics import unweighted_accuracy, weighted_accuracy
 from espnet_sentiment.scoring.pooled import Pooled
 
@@ -52,39 +51,10 @@ def probe_layers(
         ``wa`` and ``ua`` of every layer, the folds' tested utterances pooled.
     """
     layers = range(pooled.values.shape[2])
-    return [_score(pooled, folds, utt2label, slice(n, n + 1), advance) for n in layers]
-
-
-def regress(
-    pooled: Pooled,
-    folds: Sequence[Fold],
-    utt2label: Mapping[str, str],
-    utt2spk: Mapping[str, str],
-    advance: Callable[[], object] = _nothing,
-) -> dict[str, dict[str, float] | None]:
-    """Score a logistic regression on all layers.
-
-    Args:
-        pooled: Statistics of all utterances.
-        folds: What to train on and to test; validation is not used.
-        utt2label: Class of every utterance.
-        utt2spk: Speaker of every utterance; one who is called as it is, is not known.
-        advance: Called after every regression, two for a fold.
-
-    Returns:
-        ``wa`` and ``ua`` as they are (``plain``), and normalised over each speaker's
-        own utterances (``speaker``), None where a speaker is not known.
-    """
-    everything = slice(None)
-    found: dict[str, dict[str, float] | None] = {
-        "plain": _score(pooled, folds, utt2label, everything, advance),
-        "speaker": None,
-    }
-    if speakers_known(pooled.utts, utt2spk):
-        found["speaker"] = _score(
-            pooled.by_speaker(utt2spk), folds, utt2label, everything, advance
-        )
-    return found
+    with one_thread():
+        return [
+            _score(pooled, folds, utt2label, slice(n, n + 1), advance) for n in layers
+        ]
 
 
 def best_layer(
@@ -109,20 +79,15 @@ def best_layer(
         The place of the layer with the best UA; of several, of the one that is the
         surest of the true classes (least cross-entropy).
     """
-    from sklearn.model_selection import GroupKFold
-
     every = dict.fromkeys((*fold.train, *fold.valid))
     utts = [utt for utt in every if utt in utt2label]
     rows, labels = pooled.rows(utts), np.array([utt2label[utt] for utt in utts])
-    groups = [utt2spk[utt] for utt in utts]
-    if len(set(groups)) == 1:  # nobody to hold out
-        groups = utts
-    parts = GroupKFold(min(PARTS, len(set(groups))))
+    parts = speaker_parts([utt2spk[utt] for utt in utts])
     scores = []
     for layer in range(pooled.values.shape[2]):
         x = _inputs(pooled, slice(layer, layer + 1))[rows]
         found, sureness = labels.copy(), np.zeros(len(utts))
-        for train, held in parts.split(x, labels, groups):
+        for train, held in parts:
             model = _learn(x[train], labels[train])
             posteriors = model.predict_proba(x[held])
             found[held] = model.classes_[posteriors.argmax(axis=1)]
@@ -131,6 +96,34 @@ def best_layer(
         ua = unweighted_accuracy(labels.tolist(), found.tolist())
         scores.append((ua, sureness.mean()))
     return max(range(len(scores)), key=scores.__getitem__)
+
+
+def one_thread() -> AbstractContextManager:
+    """Compute regressions on one thread: their products are small, and wait on others.
+
+    On cores that are busy, two threads take up to ten times as long.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def speaker_parts(speakers: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Cut utterances into parts by their speakers, each of which is held out once.
+
+    Args:
+        speakers: Of every utterance; where there is one alone, utterances are held out.
+
+    Returns:
+        The places of what is learned from and of what is held out, a pair a part.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    groups: Sequence[object] = speakers
+    if len(set(speakers)) == 1:
+        groups = range(len(speakers))
+    parts = GroupKFold(min(PARTS, len(set(groups))))
+    return list(parts.split(groups, groups=groups))
 
 
 def check_probe(store: FeatureStore, what: str) -> None:

@@ -21,8 +21,15 @@ from espnet_sentiment.scoring.paper import (
     TABLE3,
     UNTRAINED,
 )
-from espnet_sentiment.scoring.predictions import read_predictions
+from espnet_sentiment.scoring.predictions import (
+    REGRESSION_FILE,
+    Answers,
+    read_answers,
+    read_predictions,
+)
 from espnet_sentiment.scoring.tables import honest_name
+
+SCORE_STAMP = ".score.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +51,10 @@ class Run:
 
     @property
     def sums(self) -> dict[str, str | None]:
-        """SHA-256 of the results, and of every fold's predictions if they are there."""
+        """SHA-256 of the results, and of what is there of predictions."""
         files = {"results": self.folder / "results.json"}
         files |= {name: self._predictions(name) for name in self._folds}
+        files["regression"] = self.folder / REGRESSION_FILE
         return {n: hash_file(p) if p.is_file() else None for n, p in files.items()}
 
     @property
@@ -64,7 +72,23 @@ class Run:
         return self.results["classes"], folds, counts
 
     @cached_property
-    def predictions(self) -> dict[tuple[str, str], tuple[str, str]]:
+    def regression(self) -> dict[str, Answers]:
+        """What the regressions on the store answer, by the names of their rows.
+
+        Nothing, where an earlier release has scored.
+
+        Raises:
+            DataError: They are not as they were written.
+        """
+        path = self.folder / REGRESSION_FILE
+        if not path.is_file():
+            return {}
+        if (stamp := read_stamp(self.folder / SCORE_STAMP)) is not None:
+            stamp.check(path)
+        return read_answers(path)
+
+    @cached_property
+    def predictions(self) -> Answers:
         """Label and prediction by fold and utterance.
 
         Raises:
@@ -179,7 +203,7 @@ def read_runs(exp: Path, corpus: str, tested: str | None = None) -> list[Run]:
     """
     runs = []
     for path in sorted(exp.glob(f"{corpus}_*/results.json")):
-        stamp = read_stamp(path.parent / ".score.json")
+        stamp = read_stamp(path.parent / SCORE_STAMP)
         try:
             if stamp is not None:
                 stamp.check(path)

@@ -9,11 +9,13 @@ permuted in all ways, many at random; with five, no p is below 0.06.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.scoring.models import Model, Run
+from espnet_sentiment.scoring.predictions import Answers
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
 RESAMPLES = 9999  # of as many and more ways to exchange
@@ -63,18 +65,49 @@ def compare(
             f"{model.name} has no seed of {base.name}: train it with --seed "
             f"{base.runs[0].seed} too"
         )
-    keys = sorted(ours[seeds[0]].predictions)
-    labels = _labels(ours[seeds[0]])
-    for run in (by_seed[seed] for seed in seeds for by_seed in (ours, theirs)):
-        if _labels(run) != labels:
+    return _compare(
+        [(ours[seed].folder, ours[seed].predictions) for seed in seeds],
+        [theirs[seed] for seed in seeds],
+        utt2spk,
+    )
+
+
+def compare_answers(
+    answers: Answers, source: Path, base: Model, utt2spk: Mapping[str, str]
+) -> Comparison:
+    """Test what has no seed against a model, on the mean over all seeds of that.
+
+    Args:
+        answers: Label and prediction by fold and utterance.
+        source: Where they are from.
+        base: The model.
+        utt2spk: Speakers.
+
+    Raises:
+        DataError: They are of other utterances.
+    """
+    return _compare([(source, answers)], base.runs, utt2spk)
+
+
+def _compare(
+    ours: Sequence[tuple[Path, Answers]],
+    theirs: Sequence[Run],
+    utt2spk: Mapping[str, str] | None,
+) -> Comparison:
+    first, answers = ours[0]
+    keys, labels = sorted(answers), _labels(answers)
+    both = [*ours, *((run.folder, run.predictions) for run in theirs)]
+    for folder, found in both:
+        if _labels(found) != labels:
             raise DataError(
-                f"{run.folder} was tested on other utterances or labels than "
-                f"{ours[seeds[0]].folder}: run stages 4 to 6 of both"
+                f"{folder} was tested on other utterances or labels than {first}: run "
+                "stages 4 to 6 of both"
             )
-    difference = _right([ours[seed] for seed in seeds], keys)
-    difference -= _right([theirs[seed] for seed in seeds], keys)
+    difference = _right([found for _, found in ours], keys)
+    difference -= _right([run.predictions for run in theirs], keys)
     groups, kind = speaker_groups(keys, utt2spk)
     truth = [labels[key] for key in keys]
+    seeds = [run.seed for run in theirs]
     return Comparison(
         permutation_p(difference, truth, groups), seeds, len(set(groups)), kind
     )
@@ -144,14 +177,16 @@ def p_shown(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _labels(run: Run) -> dict[tuple[str, str], str]:
-    return {key: label for key, (label, _) in run.predictions.items()}
+def _labels(answers: Answers) -> dict[tuple[str, str], str]:
+    return {key: label for key, (label, _) in answers.items()}
 
 
-def _right(runs: Sequence[Run], keys: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Return the share of runs that have each utterance right, (N,)."""
+def _right(
+    all_answers: Sequence[Answers], keys: Sequence[tuple[str, str]]
+) -> np.ndarray:
+    """Return the share of answers that have each utterance right, (N,)."""
     rows = []
-    for run in runs:
-        answers = [run.predictions[key] for key in keys]
-        rows.append([label == prediction for label, prediction in answers])
+    for answers in all_answers:
+        pairs = (answers[key] for key in keys)
+        rows.append([label == prediction for label, prediction in pairs])
     return np.mean(np.array(rows, float), axis=0)

@@ -12,11 +12,26 @@ from espnet_sentiment.core.files import update_text
 from espnet_sentiment.data.overlap_text import NOTE, TITLE, cell, lines
 from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.reference_rows import reference_notes, reference_rows
+from espnet_sentiment.scoring.self_training import SELF_TRAINED
 from espnet_sentiment.scoring.speaker_groups import UTTERANCES
 
 REGRESSION = "logistic regression on mean and standard deviation over time"
 # It sees the tested speakers' other recordings, and no label of theirs.
 SPEAKER = "speaker-normalised (unlabelled test speakers)"
+# Rows of the regressions on the store, as results.json calls them.
+REGRESSIONS = {
+    "plain": REGRESSION,
+    "plain_self_trained": f"{REGRESSION}, {SELF_TRAINED}",
+    "speaker": f"{REGRESSION}, {SPEAKER}",
+    "speaker_self_trained": f"{REGRESSION}, {SPEAKER}, {SELF_TRAINED}",
+}
+REGRESSION_NOTE = (
+    "Logistic regressions read mean and standard deviation over time of all layers, "
+    "and learn from what a fold trains and validates on; C, from 0.001 to 1, is chosen "
+    "by UA on speakers held out of that. Self-trained: class-balanced self-training "
+    "(Zou et al., 2018), which hears all tested utterances of a fold and sees no label "
+    "of theirs.\n"
+)
 LAYERS_NOTE = (
     "Weight: by which the decoder's input mixes the layers, each normalised; mean and "
     "standard deviation over folds (of layer: best, the share of folds that chose it). "
@@ -106,6 +121,7 @@ def experiment_report(results: dict) -> str:
             # Results of earlier releases, which do not say it, are over utterances.
             said_over(results.get("ci95_over", UTTERANCES)),
             *reference_notes(results.get("references") or {}),
+            *([REGRESSION_NOTE] if regressions(results) else []),
             overlap_report(results),
             *votes_report(results),
             "## Confusion matrix (rows: truth)\n",
@@ -173,8 +189,7 @@ def probe_of(results: Mapping) -> int:
 def regressions(results: Mapping) -> list[tuple[str, Mapping]]:
     """Return the rows of the logistic regressions on the store, where there are any."""
     found = results.get("regression") or {}
-    names = {"plain": REGRESSION, "speaker": f"{REGRESSION}, {SPEAKER}"}
-    return [(name, found[key]) for key, name in names.items() if found.get(key)]
+    return [(name, found[key]) for key, name in REGRESSIONS.items() if found.get(key)]
 
 
 def layers_report(layers: Sequence[Mapping] | None) -> list[str]:
@@ -317,7 +332,8 @@ def corpus_table(all_results: Iterable[dict]) -> str:
         # Of decoders on other encoders, it says nothing.
         for name, scores in _regressions_of(encoder, groups):
             wa, ua = percent(scores["wa"]), percent(scores["ua"])
-            cells = [name, encoder, "", wa, ua, ""]
+            _, over_speakers = _score_cells(scores, "ua")
+            cells = [name, encoder, "", wa, ua, over_speakers]
             cells.append(overlap_cell(all_results[:1]))
             rows.append((encoder, -scores["ua"], cells))
     ordered = [cells for _, _, cells in sorted(rows)]
@@ -332,6 +348,8 @@ def corpus_table(all_results: Iterable[dict]) -> str:
     if has_votes:
         header += VOTES_HEADER
     notes = [NOTE, VOTES_NOTE] if has_votes else [NOTE]
+    if any(map(regressions, all_results)):
+        notes.append(REGRESSION_NOTE)
     return "\n".join([markdown(header, ordered), *notes])
 
 

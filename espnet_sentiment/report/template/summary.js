@@ -27,8 +27,14 @@ function resultsSection() {
   for (const row of references.filter((r) => r.kind !== "majority")) {
     rows.push(scored(alone[row.kind] ?? t("results.metadata", {of: row.of}), row));
   }
-  for (const [key, scores] of Object.entries(data.regression ?? {})) {
-    const name = key === "speaker" ? t("results.regression_speaker") : t("results.regression");
+  const regressions = {
+    plain: t("results.regression"),
+    plain_self_trained: t("results.regression_self_trained"),
+    speaker: t("results.regression_speaker"),
+    speaker_self_trained: t("results.regression_speaker_self_trained"),
+  };
+  for (const [key, name] of Object.entries(regressions)) {
+    const scores = data.regression?.[key];
     if (scores) rows.push(scored(name, scores));
   }
   const seconds = Object.entries(data.seconds).filter(([, s]) => s !== null)
