@@ -176,7 +176,7 @@ def test_turns_of_many_calls_are_not_replaced(
         else:
             write_turns(turns, kept, "a")
         before = kept.read_bytes()
-        formats = ("--formats", suffix.lower())
+        formats = ("--formats", suffix)
         # Also of a folder that a run has begun, which would be continued.
         monkeypatch.setattr(many, "check_folder", lambda *_: None)
         for given in (place, kept):

@@ -287,7 +287,7 @@ def _suffixes(formats: str | None) -> tuple[str, ...]:
     Raises:
         UserError: There is no such format.
     """
-    given = [name.strip().lstrip(".") for name in (formats or "").split(",")]
+    given = [name.strip().lstrip(".").lower() for name in (formats or "").split(",")]
     found = tuple(dict.fromkeys(f".{name}" for name in given if name))
     for suffix in found:
         if suffix not in SUFFIXES:
