@@ -28,9 +28,9 @@ REGRESSIONS = {
 REGRESSION_NOTE = (
     "Logistic regressions read mean and standard deviation over time of all layers, "
     "and learn from what a fold trains and validates on; C, from 0.0001 to 1, is "
-    "chosen by UA on speakers held out of that. Self-trained: class-balanced self-training "
-    "(Zou et al., 2018), which hears all tested utterances of a fold and sees no label "
-    "of theirs.\n"
+    "chosen by UA on speakers held out of that. Self-trained: class-balanced "
+    "self-training (Zou et al., 2018), which hears all tested utterances of a fold and "
+    "sees no label of theirs.\n"
 )
 LAYERS_NOTE = (
     "Weight: by which the decoder's input mixes the layers, each normalised; mean and "
