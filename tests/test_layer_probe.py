@@ -227,16 +227,33 @@ def test_a_store_without_an_utterance_of_the_folds_is_refused_by_its_name(
     less = {utt: x for utt, x in features.items() if utt != FOLDS[0].test[0]}
     store = write_store(tmp_path / "clean", less)
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
-    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"])
+    monkeypatch.setattr(report_probed, "people", lambda data: data.utt2spk)
+    data = SimpleNamespace(
+        path=tmp_path, utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"]
+    )
     with pytest.raises(DataError, match=f"{FOLDS[0].test[0]}: run stage 3 again"):
         probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
+
+
+def test_a_store_without_what_validates_is_refused_too(features, tmp_path, monkeypatch):
+    fold = FOLDS[0]
+    less = {utt: x for utt, x in features.items() if utt != fold.valid[0]}
+    store = write_store(tmp_path / "clean", less)
+    monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
+    monkeypatch.setattr(report_probed, "people", lambda data: data.utt2spk)
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS)
+    with pytest.raises(DataError, match=f"{fold.valid[0]}: run stage 3 again"):
+        probed(SimpleNamespace(store=tmp_path), data, [fold], print)
 
 
 def test_what_the_set_has_no_more_is_not_probed(features, tmp_path, monkeypatch):
     more = {**features, "z-gone": features[FOLDS[0].test[0]]}
     store = write_store(tmp_path / "clean", more)
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
-    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"])
+    monkeypatch.setattr(report_probed, "people", lambda data: data.utt2spk)
+    data = SimpleNamespace(
+        path=tmp_path, utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"]
+    )
     found = probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
     assert found["layers"][1] == {"wa": 1.0, "ua": 1.0}
 
@@ -246,7 +263,8 @@ def test_without_a_store_nothing_is_probed_and_it_is_said(tmp_path):
     experiment = SimpleNamespace(store=tmp_path)
     assert probed(experiment, None, FOLDS, said.append) is None
     assert said == [
-        f"layers are not probed: {tmp_path / 'clean'} is gone; stage 3 makes it again"
+        f"layers are not probed: {tmp_path / 'clean'} is gone; run stages 3 and 6 for "
+        "it"
     ]
 
 
@@ -260,6 +278,7 @@ def test_a_store_that_is_too_large_is_not_probed_and_it_is_said(
     store = Store.fromkeys(range(utts))
     store.dim = dim
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
+    monkeypatch.setattr(report_probed, "people", lambda data: data.utt2spk)
     (tmp_path / "clean").mkdir()
     (tmp_path / "clean" / "index.json").write_text("{}")
     said: list[str] = []

@@ -1,6 +1,7 @@
 """The stages from a data directory to results, on real AN4 speech."""
 
 import json
+import shutil
 
 import kaldiio
 import numpy as np
@@ -252,3 +253,23 @@ def test_class_weights_and_label_smoothing_reach_the_loss(fresh):
     weights = resolved["model_conf"]["class_weights"]
     assert len(weights) == 2 and weights[0] != weights[1]
     assert not list(fresh.store.rglob("view*"))
+
+
+def test_stage_6_probes_a_store_that_is_there_again_and_keeps_what_one_told(
+    fresh, capsys
+):
+    fresh.run(1, 6)
+    first = read_json(fresh.exp / "results.json")["regression"]
+    shutil.rmtree(fresh.store)
+    capsys.readouterr()
+    fresh.run(6, 6)  # the store is not needed any more
+    assert "up to date" in capsys.readouterr().err
+    assert read_json(fresh.exp / "results.json")["regression"] == first
+    (fresh.exp / "results.json").unlink()
+    fresh.run(6, 6)
+    assert "run stages 3 and 6 for it" in capsys.readouterr().err
+    assert read_json(fresh.exp / "results.json")["regression"] is None
+    assert not (fresh.exp / "regression.jsonl").exists()
+    fresh.run(3, 3)
+    fresh.run(6, 6)
+    assert read_json(fresh.exp / "results.json")["regression"] == first

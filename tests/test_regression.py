@@ -45,7 +45,7 @@ def means():
 def test_a_regression_gains_by_speakers_where_they_differ(means):
     moved = np.random.default_rng(SEED).normal(0, 9, (5, 8))
     told = means + moved[["abcde".index(utt[0]) for utt in LABELS]]
-    found = regress(pooled_of(told), TESTED).rows
+    found = regress(pooled_of(told), TESTED, SPEAKERS).rows
     assert list(found) == list(regression.ROWS)
     assert found["speaker"]["wa"] > 0.95 > found["plain"]["wa"] + 0.1
     assert set(found["speaker"]["c"]) <= set(CS) and len(found["plain"]["c"]) == 5
@@ -56,7 +56,7 @@ def test_a_regression_gains_by_speakers_where_they_differ(means):
 def test_a_regression_is_not_normalised_by_speakers_who_are_not_known(means):
     unknown = {**SPEAKERS, "a-joy0": "a-joy0"}
     tested = Scored(FOLDS, LABELS, unknown, CLASSES)
-    assert list(regress(pooled_of(means), tested).rows) == [
+    assert list(regress(pooled_of(means), tested, unknown).rows) == [
         "plain",
         "plain_self_trained",
     ]
@@ -64,12 +64,16 @@ def test_a_regression_is_not_normalised_by_speakers_who_are_not_known(means):
 
 def test_labels_of_tested_utterances_change_no_answer_and_those_of_validating_do(means):
     fold = FOLDS[0]
-    first = regress(pooled_of(means), Scored([fold], LABELS, SPEAKERS, CLASSES))
+    first = regress(
+        pooled_of(means), Scored([fold], LABELS, SPEAKERS, CLASSES), SPEAKERS
+    )
     turned = dict(zip(CLASSES, [*CLASSES[1:], CLASSES[0]], strict=True))
 
     def answers(utts):
         labels = {**LABELS, **{utt: turned[LABELS[utt]] for utt in utts}}
-        return regress(pooled_of(means), Scored([fold], labels, SPEAKERS, CLASSES))
+        return regress(
+            pooled_of(means), Scored([fold], labels, SPEAKERS, CLASSES), SPEAKERS
+        )
 
     assert answers(fold.test).answers == first.answers
     assert answers(fold.valid).answers != first.answers
@@ -81,7 +85,7 @@ def test_c_is_chosen_by_speakers_held_out(means):
     told = np.concatenate([means / 2, noise], axis=1)
     fold = FOLDS[0]
     (chosen,) = regress(
-        pooled_of(told), Scored([fold], LABELS, SPEAKERS, CLASSES)
+        pooled_of(told), Scored([fold], LABELS, SPEAKERS, CLASSES), SPEAKERS
     ).rows["plain"]["c"]
     utts = [*fold.train, *fold.valid]
     x = StandardScaler().fit_transform(told[[list(LABELS).index(u) for u in utts]])
@@ -105,7 +109,7 @@ def test_self_training_follows_a_speaker_who_is_moved(means):
     told[[utt[0] in "ade" for utt in LABELS], 0] -= 2.2
     parts = {s: [utt for utt in LABELS if utt[0] in s] for s in ("b", "c", "ade")}
     tested = Scored([Fold("1", *parts.values())], LABELS, SPEAKERS, CLASSES)
-    found = regress(pooled_of(told), tested).rows
+    found = regress(pooled_of(told), tested, SPEAKERS).rows
     assert found["plain_self_trained"]["ua"] > found["plain"]["ua"] + 0.05
 
 
@@ -136,8 +140,33 @@ def test_every_round_believes_a_fifth_more_of_each_class():
 def test_a_fold_of_one_class_predicts_it(means):
     fold = FOLDS[0]
     labels = {**LABELS, **dict.fromkeys((*fold.train, *fold.valid), "joy")}
-    found = regress(pooled_of(means), Scored([fold], labels, SPEAKERS, CLASSES))
+    found = regress(
+        pooled_of(means), Scored([fold], labels, SPEAKERS, CLASSES), SPEAKERS
+    )
     assert set(found.answers["speaker_self_trained"]) == {"joy"}
+
+
+def test_copies_at_other_speeds_are_held_out_with_who_spoke(means):
+    # Every speaker has a copy, who tells the classes by what nobody else does.
+    copies = {f"sp0.9-{utt}": label for utt, label in LABELS.items()}
+    labels = {**LABELS, **copies}
+    speakers = {**SPEAKERS, **{utt: f"sp0.9-{utt[6]}" for utt in copies}}
+    people = {utt: speaker[-1] for utt, speaker in speakers.items()}
+    rng = np.random.default_rng(SEED)
+    own = rng.standard_normal((5, 3, 40))
+    told = np.array(
+        [own["abcde".index(people[u]), CLASSES.index(labels[u])] for u in labels]
+    )
+    told += rng.standard_normal(told.shape)
+    told[:, :2] += np.concatenate([means, means])[:, :2] / 2
+    values = np.stack([told, np.ones_like(told)], axis=1)[:, :, None]
+    pooled = Pooled(list(labels), np.full(len(labels), 20), values.astype("float32"))
+    train = [utt for utt in labels if people[utt] in "abcd"]
+    fold = Fold("1", train, train[:1], [utt for utt in LABELS if utt[0] == "e"])
+    tested = Scored([fold], labels, speakers, CLASSES)
+    (by_people,) = regress(pooled, tested, people).rows["plain"]["c"]
+    (by_copies,) = regress(pooled, tested, speakers).rows["plain"]["c"]
+    assert by_people < by_copies
 
 
 def test_where_holding_out_leaves_a_class_alone_c_is_one(means):
@@ -146,7 +175,9 @@ def test_where_holding_out_leaves_a_class_alone_c_is_one(means):
     train = [u for u in utts if (u[0] == "a") == (LABELS[u] == "joy") and u[0] in "ab"]
     train = [u for u in train if LABELS[u] != "rage"]
     fold = Fold("1", train, train[:1], [u for u in utts if u[0] == "e"])
-    found = regress(pooled_of(means), Scored([fold], LABELS, SPEAKERS, CLASSES))
+    found = regress(
+        pooled_of(means), Scored([fold], LABELS, SPEAKERS, CLASSES), SPEAKERS
+    )
     assert found.rows["plain"]["c"] == [1.0]
 
 
@@ -154,12 +185,12 @@ def test_many_utterances_are_learned_from_in_their_principal_components(
     means, monkeypatch
 ):
     wide = np.concatenate([means, np.zeros((len(LABELS), 2 * COMPONENTS))], axis=1)
-    few = regress(pooled_of(wide), TESTED)
+    few = regress(pooled_of(wide), TESTED, SPEAKERS)
     monkeypatch.setattr(regression, "FEW", 10)
     monkeypatch.setattr(regression, "COMPONENTS", 9)
-    assert regress(pooled_of(wide), TESTED).rows["plain"]["wa"] > 0.9
-    again = regress(pooled_of(wide), TESTED)
-    assert again == regress(pooled_of(wide), TESTED)  # no chance in it
+    assert regress(pooled_of(wide), TESTED, SPEAKERS).rows["plain"]["wa"] > 0.9
+    again = regress(pooled_of(wide), TESTED, SPEAKERS)
+    assert again == regress(pooled_of(wide), TESTED, SPEAKERS)  # no chance in it
     agree = np.mean(np.array(again.answers["plain"]) == np.array(few.answers["plain"]))
     assert agree > 0.95
 

@@ -250,7 +250,48 @@ def test_regressions_stand_beside_their_test_against_all_seeds_of_the_base(corpu
     (folder / "regression.jsonl").unlink()
     markdown = corpus.write()
     assert corpus.row(2, architecture=name)["wa_p"] == ""
-    assert "scored by an earlier release: run stage 6 again" in markdown
+    said = "is missing, which earlier releases did not write: run stages 3 and 6 again"
+    assert markdown.count(said) == 1
+
+
+def test_regressions_of_other_results_are_not_tested(corpus):
+    folder = corpus.add("whisper", "rnn_attention", UTTS[:3])
+    add_regression(corpus, folder, {"plain": UTTS[:9]})
+    answers = (folder / "regression.jsonl").read_bytes()
+    add_regression(corpus, folder, {"plain": UTTS[:2]})
+    (folder / "regression.jsonl").write_bytes(answers)
+    assert "does not fit the results.json beside it" in corpus.write()
+    assert corpus.row(2, architecture=REGRESSION)["wa_p"] == ""
+
+
+def test_a_seed_without_regressions_hides_none_of_another(corpus):
+    for seed in (0, 1):
+        folder = corpus.add("whisper", "rnn_attention", UTTS[:3], seed=seed)
+        if seed == 0:  # scored when the store was gone
+            found = json.loads((folder / "results.json").read_text())
+            write_json(
+                folder / "results.json", {**found, "regression": None, "probe": 4}
+            )
+    add_regression(corpus, folder, {"plain": UTTS[:9]})
+    assert "Zou et al., 2018" in corpus.write()
+    assert corpus.row(2, architecture=REGRESSION)["wa"] == "71.88"
+
+
+def test_a_regression_stands_once_where_a_model_reads_text_besides(corpus):
+    corpus.add("whisper", "rnn_attention", UTTS[:3])
+    for name, config in (("cnn", {}), ("cnn_text", {"text_encoder": "lstm"})):
+        folder = corpus.add("fbank", name, UTTS[:5], **config)
+        add_regression(corpus, folder, {"plain": UTTS[:9]})
+    corpus.write()
+    row = corpus.row(2, architecture=REGRESSION)  # there is one
+    assert row["features"] == "acoustic"
+
+
+def test_the_note_says_nothing_of_regressions_of_earlier_releases(corpus):
+    folder = corpus.add("whisper", "rnn_attention", UTTS[:3])
+    add_regression(corpus, folder, {"plain": UTTS[:9]}, probe=3)
+    markdown = corpus.write()
+    assert REGRESSION in markdown and "Zou et al., 2018" not in markdown
 
 
 def test_human_agreement_stands_below_the_models(corpus):

@@ -9,6 +9,7 @@ from typing import Any
 from espnet_sentiment.core.config import read_config
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import (
+    find_json,
     hash_file,
     read_json,
     sha256_of,
@@ -20,6 +21,7 @@ from espnet_sentiment.core.lock import reading, writing
 from espnet_sentiment.core.stamp import ASIDE, Stamp, free_name
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import features_dir
+from espnet_sentiment.data.feature_store import INDEX
 from espnet_sentiment.data.folds import Fold, read_folds
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.data.votes import check_votes
@@ -27,6 +29,7 @@ from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.kinds import input_kind
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
+    CLEAN,
     PREDICTIONS,
     Experiment,
     add_experiment_arguments,
@@ -106,9 +109,24 @@ def stage_of(
     return Stage(
         f"stage 6: {experiment.name}",
         experiment.dir / ".score.json",
-        {**inputs, "references": sha256_of(references)},
+        {
+            **inputs,
+            "references": sha256_of(references),
+            "probed": probes(experiment),
+        },
         ALGORITHM,
     )
+
+
+def probes(experiment: Experiment) -> bool:
+    """Tell whether there are features to probe, or were when it was scored.
+
+    What was found in a store stays true when the store is deleted.
+    """
+    if (experiment.store / CLEAN / INDEX).is_file():
+        return True
+    kept = find_json(experiment.dir / "results.json")
+    return isinstance(kept, dict) and bool(kept.get("regression"))
 
 
 def set_aside_others(
@@ -264,16 +282,16 @@ def score_experiment(
     histories = {n: read_json(f / "history.json") for n, f in folders.items()}
     plot_learning_curves(histories, out / "learning_curves.png")
     measured = measured_markdown(out, folders, say)
+    (out / REGRESSION_FILE).unlink(missing_ok=True)  # never beside other results
     write_text(out / "RESULTS.md", "\n".join([experiment_report(results), *measured]))
     write_json(out / "results.json", results)
-    names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
     if found:
         keys = tested_by(data, folds).keys
         truth = [data.utt2label[utt] for _, utt in keys]
         write_answers(out / REGRESSION_FILE, keys, truth, found["answers"])
+    names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
+    if found:
         names.append(REGRESSION_FILE)
-    else:  # that of a store that is gone
-        (out / REGRESSION_FILE).unlink(missing_ok=True)
     if results["layers"]:
         plot_layers(results["layers"], out / "layers.png")
         names.append("layers.png")

@@ -13,6 +13,7 @@ from espnet_sentiment.core.lock import reading
 from espnet_sentiment.data.feature_store import INDEX, FeatureStore
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.kaldi_dir import KaldiDir
+from espnet_sentiment.data.speed import people
 from espnet_sentiment.recipe.experiment import CLEAN, Experiment, open_store
 from espnet_sentiment.scoring import layer_probe, regression
 from espnet_sentiment.scoring.layer_probe import MAX_UTTS, MAX_VALUES
@@ -43,7 +44,7 @@ def probed(
     """
     root = experiment.store / CLEAN
     if not (root / INDEX).is_file():
-        say(f"layers are not probed: {root} is gone; stage 3 makes it again")
+        say(f"layers are not probed: {root} is gone; run stages 3 and 6 for it")
         return None
     with reading(experiment.store, root):
         store = open_store(experiment, root)
@@ -55,7 +56,8 @@ def probed(
             return None
         of = [store.meta, [dataclasses.asdict(fold) for fold in folds]]
         path = experiment.store / "probed.json"
-        key = sha256_of([*of, data.utt2label, data.utt2spk, *ALGORITHMS])
+        tables = [data.utt2label, data.utt2spk, people(data)]
+        key = sha256_of([*of, *tables, *ALGORITHMS])
         found = _kept(path, key)
         if found is None:
             found = _probe(store, data, folds, say)
@@ -70,7 +72,7 @@ def _probe(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     pooled = pool(store, say)
-    needed = {utt for fold in folds for utt in (*fold.train, *fold.test)}
+    needed = {utt for fold in folds for utt in (*fold.train, *fold.valid, *fold.test)}
     if missing := sorted(needed - set(pooled.utts)):
         raise DataError(
             f"{store.root} lacks {len(missing)} utterances of the folds, first "
@@ -83,7 +85,8 @@ def _probe(
         layers = None
         if n_layers:
             layers = layer_probe.probe_layers(pooled, folds, data.utt2label, bar.update)
-        found = regression.regress(pooled, tested_by(data, folds), bar.update)
+        tested = tested_by(data, folds)
+        found = regression.regress(pooled, tested, people(data), bar.update)
     return {"layers": layers, "regression": found.rows, "answers": found.answers}
 
 

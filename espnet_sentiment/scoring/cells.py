@@ -4,7 +4,7 @@ A record is a row of a table's CSV file by column: plain numbers, scores in perc
 nothing where there is none. The Markdown tables are made of the same records.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
@@ -43,8 +43,9 @@ NOTE = (
     "with Student's t on the logit, its ends' mean over seeds; where no score changes, "
     "whoever is left out, Wilson's over utterances. p: two-sided paired "
     "permutation test against {base}, which exchanges the two models for all "
-    "utterances of a speaker, on the mean over the seeds that both have; corrected "
-    "for the rows of the table (Holm). F1: macro F1.\n"
+    "utterances of a speaker, on the mean over the seeds that both have (of what has "
+    "no seed, over all of the base model's); corrected for the rows of the table "
+    "(Holm). F1: macro F1.\n"
 )
 VOTES_NOTE = (
     f"{TABLE_VOTES_NOTE.rstrip()} Mean over seeds. Empty where the sentiment config "
@@ -123,46 +124,43 @@ def test_cells(
     """
     if base is None or model is base:
         return {} if base is None else dict.fromkeys(map(p_text, KEYS), "base")
-    return _tested(model.name, lambda: compare(model, base, speakers), notes)
+    try:
+        return _tested(compare(model, base, speakers))
+    except DataError as error:
+        notes.append(markdown_text(f"{model.name} has no p: {error}.") + "\n")
+        return dict.fromkeys(map(p_text, KEYS), "-")
 
 
 def regression_test_cells(
-    run: Run,
-    row: str,
-    base: Model | None,
-    speakers: Mapping[str, str],
-    notes: list[str],
-) -> Record:
-    """Test a regression on the store against the base model, as :func:`test_cells`.
+    run: Run, base: Model | None, speakers: Mapping[str, str], notes: list[str]
+) -> dict[str, Record]:
+    """Test the regressions on a store against the base model, as :func:`test_cells`.
 
     Args:
-        run: The experiment that it was scored with.
-        row: Its name in ``results.json``.
+        run: The experiment that they were scored with.
         base: Of it, all seeds count.
         speakers: Speaker of every utterance.
-        notes: Takes why it cannot be tested.
+        notes: Takes why they cannot be tested.
+
+    Returns:
+        The cells by the regression's name in ``results.json``.
     """
+    names = [key for key, scores in run.results["regression"].items() if scores]
     if base is None:
-        return {}
-
-    def test() -> Comparison:
-        if row not in run.regression:
-            raise DataError(
-                f"{run.folder} was scored by an earlier release: run stage 6 again"
-            )
-        return compare_answers(run.regression[row], run.folder, base, speakers)
-
-    return _tested(f"{run.results['encoder']}'s regression", test, notes)
-
-
-def _tested(name: str, test: Callable[[], Comparison], notes: list[str]) -> Record:
+        return {name: {} for name in names}
     try:
-        result = test()
+        answers = run.regression
+        return {
+            name: _tested(compare_answers(answers[name], run.folder, base, speakers))
+            for name in names
+        }
     except DataError as error:
-        note = markdown_text(f"{name} has no p: {error}.") + "\n"
-        if note not in notes:
-            notes.append(note)
-        return dict.fromkeys(map(p_text, KEYS), "-")
+        said = f"{run.results['encoder']}'s regressions have no p: {error}."
+        notes.append(markdown_text(said) + "\n")
+        return {name: dict.fromkeys(map(p_text, KEYS), "-") for name in names}
+
+
+def _tested(result: Comparison) -> Record:
     cells = {f"{key}_p": f"{result.p[key]:.4g}" for key in KEYS}
     seeds = " ".join(map(str, result.seeds))
     return {**cells, "p_seeds": seeds, "p_over": f"{result.n_groups} {result.groups}"}

@@ -37,13 +37,13 @@ from espnet_sentiment.scoring.paper import (
 )
 from espnet_sentiment.scoring.reference_rows import LEFT_OUT, reference_notes
 from espnet_sentiment.scoring.tables import (
-    REGRESSION_NOTE,
     REGRESSIONS,
     VOTES_HEADER,
     markdown,
     overlap_cell,
     percent,
     probe_of,
+    regression_notes,
     regressions,
 )
 
@@ -92,10 +92,10 @@ def feature_records(
                     **test_cells(model, base, speakers, notes),
                 }
             )
-        records += _regression_records(features, group, base, speakers, notes)
+        heard = [model for model in models if model.heard == features]
+        records += _regression_records(features, heard, base, speakers, notes)
         records += _paper_records(features)
-    if any(regressions(run.results) for model in models for run in model.runs):
-        notes.append(REGRESSION_NOTE)
+    notes += regression_notes([run.results for m in models for run in m.runs])
     # How people and chance do depends on the utterances: the base model's.
     results = (base or models[0]).runs[0].results
     named = {HUMAN: results["human"], MAJORITY: results["majority"]}
@@ -163,19 +163,21 @@ def _regression_records(
     for model in group:
         for run in model.runs:
             kept = newest.get(model.encoder)
-            if kept is None or probe_of(run.results) > probe_of(kept.results):
+            if regressions(run.results) and (
+                kept is None or probe_of(run.results) > probe_of(kept.results)
+            ):
                 newest[model.encoder] = run
     records: list[Record] = []
     for encoder, run in sorted(newest.items()):
-        shown = dict(regressions(run.results))
+        tests = regression_test_cells(run, base, speakers, notes)
         for key, name in REGRESSIONS.items():
-            if name in shown:
+            if scores := run.results["regression"].get(key):
                 records.append(
                     {
-                        **_reference(name, shown[name], overlap_cell([run.results])),
+                        **_reference(name, scores, overlap_cell([run.results])),
                         "features": features,
                         "encoder": encoder,
-                        **regression_test_cells(run, key, base, speakers, notes),
+                        **tests[key],
                     }
                 )
     return records

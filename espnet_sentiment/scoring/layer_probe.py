@@ -82,7 +82,7 @@ def best_layer(
     every = dict.fromkeys((*fold.train, *fold.valid))
     utts = [utt for utt in every if utt in utt2label]
     rows, labels = pooled.rows(utts), np.array([utt2label[utt] for utt in utts])
-    parts = speaker_parts([utt2spk[utt] for utt in utts])
+    parts = speaker_parts([utt2spk[utt] for utt in utts], utts)
     scores = []
     for layer in range(pooled.values.shape[2]):
         x = _inputs(pooled, slice(layer, layer + 1))[rows]
@@ -108,20 +108,21 @@ def one_thread() -> AbstractContextManager:
     return threadpool_limits(1)
 
 
-def speaker_parts(speakers: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+def speaker_parts(
+    speakers: Sequence[str], utts: Sequence[str]
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Cut utterances into parts by their speakers, each of which is held out once.
 
     Args:
         speakers: Of every utterance; where there is one alone, utterances are held out.
+        utts: The utterances.
 
     Returns:
         The places of what is learned from and of what is held out, a pair a part.
     """
     from sklearn.model_selection import GroupKFold
 
-    groups: Sequence[object] = speakers
-    if len(set(speakers)) == 1:
-        groups = range(len(speakers))
+    groups = speakers if len(set(speakers)) > 1 else utts
     parts = GroupKFold(min(PARTS, len(set(groups))))
     return list(parts.split(groups, groups=groups))
 

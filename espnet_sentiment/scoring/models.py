@@ -75,17 +75,26 @@ class Run:
     def regression(self) -> dict[str, Answers]:
         """What the regressions on the store answer, by the names of their rows.
 
-        Nothing, where an earlier release has scored.
-
         Raises:
-            DataError: They are not as they were written.
+            DataError: They are missing, or not those that were scored.
         """
         path = self.folder / REGRESSION_FILE
-        if not path.is_file():
-            return {}
         if (stamp := read_stamp(self.folder / SCORE_STAMP)) is not None:
             stamp.check(path)
-        return read_answers(path)
+        if not path.is_file():
+            raise DataError(
+                f"{path} is missing, which earlier releases did not write: run stages "
+                "3 and 6 again"
+            )
+        found, scored = read_answers(path), self.results["regression"]
+        for name, answers in found.items():
+            right = sum(label == answer for label, answer in answers.values())
+            if right != round(scored.get(name, {}).get("wa", -1) * len(answers)):
+                raise DataError(
+                    f"{path} does not fit the results.json beside it: run stages 3 and "
+                    "6 again"
+                )
+        return found
 
     @cached_property
     def predictions(self) -> Answers:
@@ -148,17 +157,23 @@ class Model:
 
     @property
     def features(self) -> str:
-        """Group of Table 2: one of the paper's, or what it has none for.
+        """Group of Table 2: one of the paper's, or what it has none for."""
+        reads_text = self.runs[0].results["config"]["sentiment"].get("text_encoder")
+        if reads_text and self.heard != UNTRAINED:
+            return ACOUSTIC_TEXT
+        return self.heard
+
+    @property
+    def heard(self) -> str:
+        """``features``, whether or not a transcript is read beside the sound.
 
         A pre-trained encoder whose record does not say how it was trained (an earlier
         release's) counts as one of ASR.
         """
-        config = self.runs[0].results["config"]
-        if config["encoder"]["encoder_conf"].get("random_weights") is not None:
+        encoder = self.runs[0].results["config"]["encoder"]
+        if encoder["encoder_conf"].get("random_weights") is not None:
             return UNTRAINED
-        if config["sentiment"].get("text_encoder"):
-            return ACOUSTIC_TEXT
-        if config["encoder"]["encoder"] is None:
+        if encoder["encoder"] is None:
             return ACOUSTIC
         told = (run.results.get("pretraining") for run in self.runs)
         return PRETRAINED.get(next(filter(None, told), ""), E2E_ASR)

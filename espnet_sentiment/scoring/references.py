@@ -35,7 +35,7 @@ class Scored:
     """What all references of a set are scored on.
 
     Args:
-        folds: What to learn on and to test; validation is not used.
+        folds: What to learn on and to test.
         utt2label: Class of every utterance.
         utt2spk: Speaker of every utterance, see ``speaker_groups``.
         classes: Class names.

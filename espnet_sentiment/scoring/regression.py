@@ -5,7 +5,7 @@ SpecAugment, as they are and normalised by speaker; each once more after self-tr
 on the tested utterances, of which no label is seen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -55,7 +55,10 @@ def _nothing() -> None:
 
 
 def regress(
-    pooled: Pooled, tested: Scored, advance: Callable[[], object] = _nothing
+    pooled: Pooled,
+    tested: Scored,
+    people: Mapping[str, str],
+    advance: Callable[[], object] = _nothing,
 ) -> Regression:
     """Score a logistic regression on all layers.
 
@@ -65,6 +68,8 @@ def regress(
     Args:
         pooled: Statistics of all utterances.
         tested: What to score.
+        people: Who speaks each utterance, to hold out; of copies at other speeds, which
+            are speakers of their own, who spoke.
         advance: Called after every fold, twice where speakers are known.
     """
     sources = {"plain": pooled}
@@ -77,7 +82,7 @@ def regress(
         cs = []
         for fold in tested.folds:
             with one_thread():
-                c, both = _answer(source, tested, fold)
+                c, both = _answer(source, tested, fold, people)
             for row, found in zip(of_row.values(), both, strict=True):
                 row += found.tolist()
             cs.append(c)
@@ -93,7 +98,7 @@ def regress(
 
 
 def _answer(
-    source: Pooled, tested: Scored, fold: Fold
+    source: Pooled, tested: Scored, fold: Fold, people: Mapping[str, str]
 ) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
     """Return a fold's C, and its answers before and after self-training."""
     x = source.values.reshape(len(source.utts), -1)
@@ -102,34 +107,37 @@ def _answer(
     rows, new = _coordinates(
         x[source.rows(train)], x[source.rows(tested.labelled(fold.test))]
     )
-    c = _choose(rows, labels, [tested.utt2spk[utt] for utt in train])
+    c = _choose(rows, labels, speaker_parts([people[utt] for utt in train], train))
     return c, self_train(partial(_learn, c=c), rows, labels, new)
 
 
 def _coordinates(x: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standardise rows by those that are learned from, in as few numbers as will do.
+    """Standardise rows by those with labels, in as few numbers as will do.
 
     Args:
-        x: Rows (N, P) that are learned from.
-        new: Rows (M, P).
+        x: Rows (N, P) with labels.
+        new: Rows (M, P) without.
 
     Returns:
         Both in Q numbers. Of few rows these lose nothing: a regression's weights are
-        sums of the rows. Of many, they are the largest principal components.
+        sums of the rows that it learns from, in the end of all. Of many, they are the
+        largest principal components of the rows with labels.
     """
     from sklearn.decomposition import PCA, KernelPCA
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    steps: list[Any] = [StandardScaler()]
-    if len(x) <= FEW and 2 * len(x) < x.shape[1]:
-        steps.append(KernelPCA())
+    few = len(x) <= FEW
+    if few:
         x, new = x.astype(np.float64), new.astype(np.float64)
-    elif len(x) > FEW and x.shape[1] > COMPONENTS:
-        steps.append(PCA(COMPONENTS, svd_solver="randomized", random_state=0))
-    model = make_pipeline(*steps)
-    rows = model.fit_transform(x).astype(np.float64)
-    return rows, model.transform(new).astype(np.float64)
+    scaler = StandardScaler().fit(x)
+    x, new = scaler.transform(x), scaler.transform(new)
+    if few and 2 * (len(x) + len(new)) < x.shape[1]:
+        both = KernelPCA().fit_transform(np.concatenate([x, new]))
+        x, new = both[: len(x)], both[len(x) :]
+    elif not few and x.shape[1] > COMPONENTS:
+        model = PCA(COMPONENTS, svd_solver="randomized", random_state=0).fit(x)
+        x, new = model.transform(x), model.transform(new)
+    return x.astype(np.float64), new.astype(np.float64)
 
 
 def _learn(x: np.ndarray, labels: np.ndarray, c: float) -> Any:
@@ -141,15 +149,18 @@ def _learn(x: np.ndarray, labels: np.ndarray, c: float) -> Any:
     return LogisticRegression(C=c, tol=TOLERANCE, max_iter=1000).fit(x, labels)
 
 
-def _choose(x: np.ndarray, labels: np.ndarray, groups: Sequence[str]) -> float:
-    """Return the C with the best UA on speakers held out; the smallest of several.
+def _choose(
+    x: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> float:
+    """Return the C with the best UA on the parts held out; the smallest of several.
 
     Where leaving some out leaves a class alone, it is the largest, scikit-learn's own.
     """
     from sklearn.linear_model import LogisticRegression
 
-    parts = speaker_parts(groups) if len(set(labels)) > 1 else []
-    if not parts or any(len(set(labels[train])) < 2 for train, _ in parts):
+    if any(len(set(labels[train])) < 2 for train, _ in parts):
         return CS[-1]
     found = {c: labels.copy() for c in CS}
     for train, held in parts:

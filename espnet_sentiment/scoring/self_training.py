@@ -2,6 +2,9 @@
 
 Zou, Yu, Kumar, Wang, "Unsupervised domain adaptation for semantic segmentation via
 class-balanced self-training", ECCV 2018, https://doi.org/10.1007/978-3-030-01219-9_18.
+Theirs goes by the largest posterior, to half of the pixels, and trains a network on;
+here the margin to the second decides, all are believed in the end, and a classifier
+without local optima learns anew.
 """
 
 from collections.abc import Callable

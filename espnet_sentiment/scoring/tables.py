@@ -25,12 +25,14 @@ REGRESSIONS = {
     "speaker": f"{REGRESSION}, {SPEAKER}",
     "speaker_self_trained": f"{REGRESSION}, {SPEAKER}, {SELF_TRAINED}",
 }
+REGRESSION_PROBE = 4  # from which version on they are as the note says
 REGRESSION_NOTE = (
     "Logistic regressions read mean and standard deviation over time of all layers, "
     "and learn from what a fold trains and validates on; C, from 0.0001 to 1, is "
-    "chosen by UA on speakers held out of that. Self-trained: class-balanced "
-    "self-training (Zou et al., 2018), which hears all tested utterances of a fold and "
-    "sees no label of theirs.\n"
+    "chosen by UA on speakers held out of that (on utterances, where speakers are not "
+    "known or there is one). Self-trained: class-balanced self-training (Zou et al., "
+    "2018), which hears all tested utterances of a fold and sees no label of theirs; "
+    "where a fold tests several speakers, the answers for one depend on the others.\n"
 )
 LAYERS_NOTE = (
     "Weight: by which the decoder's input mixes the layers, each normalised; mean and "
@@ -121,7 +123,7 @@ def experiment_report(results: dict) -> str:
             # Results of earlier releases, which do not say it, are over utterances.
             said_over(results.get("ci95_over", UTTERANCES)),
             *reference_notes(results.get("references") or {}),
-            *([REGRESSION_NOTE] if regressions(results) else []),
+            *regression_notes([results]),
             overlap_report(results),
             *votes_report(results),
             "## Confusion matrix (rows: truth)\n",
@@ -190,6 +192,12 @@ def regressions(results: Mapping) -> list[tuple[str, Mapping]]:
     """Return the rows of the logistic regressions on the store, where there are any."""
     found = results.get("regression") or {}
     return [(name, found[key]) for key, name in REGRESSIONS.items() if found.get(key)]
+
+
+def regression_notes(all_results: Iterable[Mapping]) -> list[str]:
+    """Say what regressions are, of a table with any that are as the note says."""
+    of_now = (r for r in all_results if probe_of(r) >= REGRESSION_PROBE)
+    return [REGRESSION_NOTE] if any(map(regressions, of_now)) else []
 
 
 def layers_report(layers: Sequence[Mapping] | None) -> list[str]:
@@ -348,8 +356,7 @@ def corpus_table(all_results: Iterable[dict]) -> str:
     if has_votes:
         header += VOTES_HEADER
     notes = [NOTE, VOTES_NOTE] if has_votes else [NOTE]
-    if any(map(regressions, all_results)):
-        notes.append(REGRESSION_NOTE)
+    notes += regression_notes(all_results)
     return "\n".join([markdown(header, ordered), *notes])
 
 
