@@ -181,6 +181,14 @@ def test_where_holding_out_leaves_a_class_alone_c_is_one(means):
     assert found.rows["plain"]["c"] == [1.0]
 
 
+def test_a_fold_that_learns_one_utterance_predicts_its_class(means):
+    utts = list(LABELS)
+    fold = Fold("1", [utts[0]], [], [utt for utt in utts if utt[0] == "e"])
+    tested = Scored([fold], LABELS, SPEAKERS, CLASSES)
+    found = regress(pooled_of(means), tested, SPEAKERS)
+    assert set(found.answers["plain_self_trained"]) == {LABELS[utts[0]]}
+
+
 def test_many_utterances_are_learned_from_in_their_principal_components(
     means, monkeypatch
 ):

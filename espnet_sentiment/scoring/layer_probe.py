@@ -118,11 +118,14 @@ def speaker_parts(
         utts: The utterances.
 
     Returns:
-        The places of what is learned from and of what is held out, a pair a part.
+        The places of what is learned from and of what is held out, a pair a part; of
+        one utterance alone nothing.
     """
     from sklearn.model_selection import GroupKFold
 
     groups = speakers if len(set(speakers)) > 1 else utts
+    if len(set(groups)) < 2:
+        return []
     parts = GroupKFold(min(PARTS, len(set(groups))))
     return list(parts.split(groups, groups=groups))
 

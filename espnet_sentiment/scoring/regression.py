@@ -156,11 +156,11 @@ def _choose(
 ) -> float:
     """Return the C with the best UA on the parts held out; the smallest of several.
 
-    Where leaving some out leaves a class alone, it is the largest, scikit-learn's own.
+    Where that leaves a class alone, or nothing, it is the largest, scikit-learn's own.
     """
     from sklearn.linear_model import LogisticRegression
 
-    if any(len(set(labels[train])) < 2 for train, _ in parts):
+    if not parts or any(len(set(labels[train])) < 2 for train, _ in parts):
         return CS[-1]
     found = {c: labels.copy() for c in CS}
     for train, held in parts:
