@@ -1,7 +1,7 @@
 """Files of a finished run that are damaged: noticed, or made again."""
 
 import pytest
-from stage_faults import FAULTS, artefacts, heal, neighbour, state
+from stage_faults import FAULTS, artefacts, heal, state
 from stage_world import finished_world, restored
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
@@ -25,8 +25,6 @@ def test_every_file_of_a_run_is_made_again_or_its_damage_is_noticed(finished):
     outcomes = {}
     for number, name in enumerate(names):
         fault = turn[number % len(turn)]
-        if fault == "swap" and neighbour(kept, name) is None:  # it would be none
-            fault = "flip"
         try:
             outcomes[name] = heal(restored(world, kept), name, fault, whole)
         except Exception as error:
