@@ -63,6 +63,15 @@ def test_results_and_report_have_the_references_with_their_intervals(world):
     assert shown["alpha"] == kept["alpha"]["alpha"]
 
 
+def test_damaged_references_are_made_again_by_who_reads_them(world):
+    path = world.root / "exp" / "references_an4.json"
+    before = path.read_bytes()
+    for damaged in (b"", before[: len(before) // 2], before.replace(b"wa", b"ua", 1)):
+        path.write_bytes(damaged)
+        assert world.run(6) == []
+        assert path.read_bytes() == before
+
+
 def test_other_references_write_results_and_report_again(world):
     assert world.run(6) == []
     folder = experiment(world)
