@@ -63,7 +63,11 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv=None) -> None:
     """Print the table."""
-    args = get_parser().parse_args(argv)
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    if args.tune:
+        parser.error("rows differ in their views alone: leave out --tune")
+    args.settings = []
     base = args.sentiment[0]
     configs = [write_config(base, Path(args.exp, "conf"), row) for row in args.rows]
     args.sentiment = list(map(str, configs))
