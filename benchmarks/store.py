@@ -26,7 +26,7 @@ from espnet_sentiment.core.files import read_json
 from espnet_sentiment.data.feature_store import PLAN, FeatureStore, StoreWriter
 from espnet_sentiment.data.folds import read_folds
 from espnet_sentiment.data.kaldi_dir import SAMPLE_RATE
-from espnet_sentiment.data.store_dtype import STORE_DTYPES, named_dtype, store_dtype
+from espnet_sentiment.data.store_dtype import DTYPES, KEY, named_dtypes, store_dtype
 from espnet_sentiment.encoder.build import build_encoder
 from espnet_sentiment.encoder.config import load_encoder_config
 from espnet_sentiment.encoder.encode import UTTS_PER_SHARD
@@ -60,8 +60,8 @@ def copies(store: FeatureStore, folder: Path) -> dict[str, FeatureStore]:
     """Write a store's features in every type."""
     plan = read_json(store.root / PLAN)
     found = {}
-    for dtype in STORE_DTYPES:
-        meta = {**plan["meta"], "store_dtype": dtype}
+    for dtype in DTYPES[KEY]:
+        meta = {**plan["meta"], KEY: dtype}
         writer = StoreWriter(folder / dtype, plan["shards"], meta)
         for number, utts in enumerate(plan["shards"]):
             writer.write(number, {utt: store[utt] for utt in utts})
@@ -153,7 +153,7 @@ def main(argv=None) -> None:
         f"sw{n:06d}-{n:09d}": round(rate * seconds) for n in range(args.utterances)
     }
     size = measure_output_size(encoder, kind)
-    meta, n_shards = named_dtype(config), len(units) // UTTS_PER_SHARD + 1
+    meta, n_shards = named_dtypes(config), len(units) // UTTS_PER_SHARD + 1
     one = Corpus.of(units, size, meta, n_shards).bytes()
     print(
         f"{human((1 + args.views) * one)}: {1 + args.views} x {human(one)}, "

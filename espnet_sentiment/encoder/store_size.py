@@ -32,7 +32,7 @@ class Corpus:
         fixed: Bytes of a store that no utterance adds to.
         frames: Frames (N,) of the encoder's output.
         size: What the encoder makes of an utterance.
-        dtype: One of ``STORE_DTYPES``.
+        dtype: One of ``DTYPES[KEY]``, see ``data/store_dtype.py``.
     """
 
     ids: int
