@@ -2,9 +2,9 @@
 
 The paper's corpora have thousands, and 30 epochs of them are thousands of updates. Of
 a few hundred, 30 epochs at the paper's learning rate leave the decoder near where it
-began. Rate and dropout are what EmoDB's validation speakers chose (egs/emodb); that
-twice its 270 updates are enough, and where the rule ends, nobody has tuned yet:
-``benchmarks/budget.py`` makes the table by which to do it, once.
+began. Rate and dropout are what EmoDB's validation speakers chose (egs/emodb), and
+twice its 270 updates are enough, of 60 utterances, too (``benchmarks/budget.py``, whose
+table stands in egs/emodb/RESULTS.md); where the rule ends, nobody has tuned.
 """
 
 import statistics
