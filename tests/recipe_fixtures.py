@@ -19,21 +19,24 @@ ROOT = Path(__file__).parents[1]
 
 
 @contextlib.contextmanager
-def recipe_module(name: str) -> Iterator[ModuleType]:
-    """Import a recipe's local/prepare.py; forget its neighbours at the end."""
-    local = ROOT / "egs" / name / "local"
-    spec = importlib.util.spec_from_file_location(
-        f"{name}_prepare", local / "prepare.py"
-    )
+def script_module(script: Path) -> Iterator[ModuleType]:
+    """Import a program by its file; forget its neighbours at the end."""
+    folder = script.parent
+    spec = importlib.util.spec_from_file_location(f"script_{script.stem}", script)
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(local))
+    sys.path.insert(0, str(folder))
     try:
         spec.loader.exec_module(module)
         yield module
     finally:
-        sys.path.remove(str(local))
-        for path in local.glob("*.py"):
+        sys.path.remove(str(folder))
+        for path in folder.glob("*.py"):
             sys.modules.pop(path.stem, None)
+
+
+def recipe_module(name: str) -> contextlib.AbstractContextManager[ModuleType]:
+    """Import a recipe's local/prepare.py; see :func:`script_module`."""
+    return script_module(ROOT / "egs" / name / "local" / "prepare.py")
 
 
 def clone_recipe(name: str, root: Path) -> Path:

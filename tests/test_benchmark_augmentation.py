@@ -1,22 +1,15 @@
 """The table of views and the clean share, on a tiny corpus."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
-from recipe_fixtures import Recipe
+from recipe_fixtures import ROOT, Recipe, script_module
 
 pytestmark = [pytest.mark.espnet, pytest.mark.recipe]
-
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "augmentation.py"
 
 
 @pytest.fixture(scope="module")
 def augmentation():
-    spec = importlib.util.spec_from_file_location("augmentation", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with script_module(ROOT / "benchmarks" / "augmentation.py") as module:
+        yield module
 
 
 def test_a_row_for_every_number_of_views(augmentation, tmp_path, an4_wavs, capsys):

@@ -228,9 +228,7 @@ def test_a_store_without_an_utterance_of_the_folds_is_refused_by_its_name(
     store = write_store(tmp_path / "clean", less)
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
     monkeypatch.setattr(report_probed, "people", lambda data: data.utt2spk)
-    data = SimpleNamespace(
-        path=tmp_path, utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"]
-    )
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"])
     with pytest.raises(DataError, match=f"{FOLDS[0].test[0]}: run stage 3 again"):
         probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
 
@@ -251,9 +249,7 @@ def test_what_the_set_has_no_more_is_not_probed(features, tmp_path, monkeypatch)
     store = write_store(tmp_path / "clean", more)
     monkeypatch.setattr(report_probed, "open_store", lambda *_: store)
     monkeypatch.setattr(report_probed, "people", lambda data: data.utt2spk)
-    data = SimpleNamespace(
-        path=tmp_path, utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"]
-    )
+    data = SimpleNamespace(utt2label=LABELS, utt2spk=SPEAKERS, classes=["joy", "rage"])
     found = probed(SimpleNamespace(store=tmp_path), data, FOLDS, print)
     assert found["layers"][1] == {"wa": 1.0, "ua": 1.0}
 

@@ -18,6 +18,7 @@ from espnet_sentiment.scoring.predictions import read_answers, write_answers
 from espnet_sentiment.scoring.references import Scored
 from espnet_sentiment.scoring.regression import COMPONENTS, CS, regress
 from espnet_sentiment.scoring.self_training import self_train
+from espnet_sentiment.scoring.tables import REGRESSIONS
 
 CLASSES = ["calm", "joy", "rage"]
 LABELS = {f"{s}-{c}{i}": c for s in "abcde" for c in CLASSES for i in range(12)}
@@ -46,7 +47,7 @@ def test_a_regression_gains_by_speakers_where_they_differ(means):
     moved = np.random.default_rng(SEED).normal(0, 9, (5, 8))
     told = means + moved[["abcde".index(utt[0]) for utt in LABELS]]
     found = regress(pooled_of(told), TESTED, SPEAKERS).rows
-    assert list(found) == list(regression.ROWS)
+    assert list(found) == list(REGRESSIONS)
     assert found["speaker"]["wa"] > 0.95 > found["plain"]["wa"] + 0.1
     assert set(found["speaker"]["c"]) <= set(CS) and len(found["plain"]["c"]) == 5
     low, high = found["speaker"]["wa_ci95"]

@@ -285,12 +285,11 @@ def score_experiment(
     (out / REGRESSION_FILE).unlink(missing_ok=True)  # never beside other results
     write_text(out / "RESULTS.md", "\n".join([experiment_report(results), *measured]))
     write_json(out / "results.json", results)
+    names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
     if found:
         keys = tested_by(data, folds).keys
         truth = [data.utt2label[utt] for _, utt in keys]
         write_answers(out / REGRESSION_FILE, keys, truth, found["answers"])
-    names = ["results.json", "RESULTS.md", "confusion.png", "learning_curves.png"]
-    if found:
         names.append(REGRESSION_FILE)
     if results["layers"]:
         plot_layers(results["layers"], out / "layers.png")

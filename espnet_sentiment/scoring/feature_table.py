@@ -27,7 +27,7 @@ from espnet_sentiment.scoring.cells import (
 )
 from espnet_sentiment.scoring.intervals import said_over
 from espnet_sentiment.scoring.latex import Table
-from espnet_sentiment.scoring.models import Model, Run
+from espnet_sentiment.scoring.models import Model
 from espnet_sentiment.scoring.paper import (
     FEATURES,
     GROUPS,
@@ -159,14 +159,10 @@ def _regression_records(
     notes: list[str],
 ) -> list[Record]:
     """Return a row for every encoder and logistic regression on what it says."""
-    newest: dict[str, Run] = {}
-    for model in group:
-        for run in model.runs:
-            kept = newest.get(model.encoder)
-            if regressions(run.results) and (
-                kept is None or probe_of(run.results) > probe_of(kept.results)
-            ):
-                newest[model.encoder] = run
+    runs = [r for model in group for r in model.runs if regressions(r.results)]
+    # The newest last, which replaces what an earlier release found.
+    runs.sort(key=lambda run: probe_of(run.results))
+    newest = {run.results["encoder"]: run for run in runs}
     records: list[Record] = []
     for encoder, run in sorted(newest.items()):
         tests = regression_test_cells(run, base, speakers, notes)

@@ -53,7 +53,8 @@ def probe_layers(
     layers = range(pooled.values.shape[2])
     with one_thread():
         return [
-            _score(pooled, folds, utt2label, slice(n, n + 1), advance) for n in layers
+            _score(_inputs(pooled, n), pooled, folds, utt2label, advance)
+            for n in layers
         ]
 
 
@@ -85,7 +86,7 @@ def best_layer(
     parts = speaker_parts([utt2spk[utt] for utt in utts], utts)
     scores = []
     for layer in range(pooled.values.shape[2]):
-        x = _inputs(pooled, slice(layer, layer + 1))[rows]
+        x = _inputs(pooled, layer)[rows]
         found, sureness = labels.copy(), np.zeros(len(utts))
         for train, held in parts:
             model = _learn(x[train], labels[train])
@@ -145,13 +146,12 @@ def check_probe(store: FeatureStore, what: str) -> None:
 
 
 def _score(
+    x: np.ndarray,
     pooled: Pooled,
     folds: Sequence[Fold],
     utt2label: Mapping[str, str],
-    layers: slice,
     advance: Callable[[], object],
 ) -> dict[str, float]:
-    x = _inputs(pooled, layers)
     truth: list[str] = []
     found: list[str] = []
     for fold in folds:
@@ -169,9 +169,9 @@ def _score(
     }
 
 
-def _inputs(pooled: Pooled, layers: slice) -> np.ndarray:
-    """Return the statistics of some layers as they are learned from, (N, 2 * L * D)."""
-    return pooled.values[:, :, layers].reshape(len(pooled.utts), -1)
+def _inputs(pooled: Pooled, layer: int) -> np.ndarray:
+    """Return the statistics of a layer as they are learned from, (N, 2 * D)."""
+    return pooled.values[:, :, layer].reshape(len(pooled.utts), -1)
 
 
 def _learn(x: np.ndarray, labels: np.ndarray) -> Any:

@@ -25,7 +25,7 @@ REGRESSIONS = {
     "speaker": f"{REGRESSION}, {SPEAKER}",
     "speaker_self_trained": f"{REGRESSION}, {SPEAKER}, {SELF_TRAINED}",
 }
-REGRESSION_PROBE = 4  # from which version on they are as the note says
+REGRESSION_PROBE = 5  # from which version on they are as the note says
 REGRESSION_NOTE = (
     "Logistic regressions read mean and standard deviation over time of all layers, "
     "and learn from what a fold trains and validates on; C, from 0.0001 to 1, is "
