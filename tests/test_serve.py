@@ -17,13 +17,20 @@ LOCAL = ROOT / "local"
 # A script that sources what a recipe does, with a Python that is this one.
 SHELL = """
 set -euo pipefail
+trap '' USR1
 . {local}/attend.sh
 . {local}/server.sh
 python() {{ if serves "$@"; then ask "$@"; else attend exec python "$@"; fi; }}
 {body}
 """
-# Runs as Python starts, which a fork does not: who started is written down.
-STARTED = "import os; open(os.environ['STARTED'], 'a').write(f'{os.getpid()}\\n')"
+# Runs as Python starts, which a fork does not: who started is written down. By SIGUSR1,
+# which a shell ignores, it and its forks say where they are.
+STARTED = """
+import faulthandler, os, signal
+open(os.environ['STARTED'], 'a').write(f'{os.getpid()}\\n')
+faulthandler.register(signal.SIGUSR1)
+"""
+PATIENCE = 300  # seconds, in which a hang is told from a busy machine
 
 
 @pytest.fixture
@@ -45,9 +52,10 @@ def write(folder, code: str) -> None:
 def shell(folder, body: str, **options) -> subprocess.CompletedProcess:
     """Run a body of shell; what a script prints comes back."""
     script = SHELL.format(local=LOCAL, body=body)
-    return subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, cwd=folder, **options
-    )
+    command = ["timeout", "-s", "USR1", "-k", "5", str(PATIENCE), "bash", "-c", script]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, **options)
+    assert "most recent call first" not in run.stderr, f"hung in {run.stderr}"
+    return run
 
 
 def starts(folder) -> int:

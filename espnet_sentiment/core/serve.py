@@ -19,7 +19,6 @@ import runpy
 import select
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +68,6 @@ class Server:
         self._ahead = ahead
         self._child = 0
         self._received: list[int] = []
-        self._thread: threading.Thread | None = None
 
     def obey(self, number: int, frame: FrameType | None) -> None:
         """Let the command line that runs tidy up and end; without one, end at once."""
@@ -82,8 +80,6 @@ class Server:
 
     def begin(self, words: list[str]) -> bool:
         """Fork for a command line; return whether this is the fork, which runs it."""
-        if self._thread is not None:
-            self._thread.join()  # a fork would never see the end of what it imports
         for module in imported(words):
             warm(module)
         gc.freeze()  # a collection in the fork would copy the memory that both share
@@ -102,8 +98,7 @@ class Server:
         This process ends as well if it was told to.
         """
         if self._ahead and not _ends_within(self._child, PATIENCE):
-            self._thread = threading.Thread(target=self._look_ahead, daemon=True)
-            self._thread.start()
+            self._look_ahead()
         _, status = os.waitpid(self._child, 0)
         self._child = 0
         if self._received:
@@ -113,7 +108,8 @@ class Server:
 
     def _look_ahead(self) -> None:
         check_gpus(0)  # ESPnet looks for some
-        while self._ahead and self._child:
+        # Not by a thread: a fork would have what an ending one holds, and wait for it.
+        while self._ahead and not _ends_within(self._child, 0):
             warm(self._ahead.pop(0))
 
 
