@@ -209,7 +209,23 @@ def test_program_measures_every_test_utterance_of_every_fold(
     assert read_json(recipe.exp / "deletion.json")["n_draws"] == 2
     with pytest.raises(DataError, match="--shares"):
         deletion.main([*recipe.experiment, "--shares", "0.5", "1"])
+    a_sample_is_told(recipe, found, options, capsys)
     command_finds_the_same(recipe, found, monkeypatch, capsys)
+
+
+def a_sample_is_told(recipe, found, options, capsys):
+    """Check a sample: it holds what the whole does, and results say what it is."""
+    deletion.main([*options, "--per_speaker", "1"])
+    printed = capsys.readouterr().out
+    few = read_json(recipe.exp / "deletion.json")
+    assert 0 < few["n_utterances"] == few["n_groups"] < found["n_utterances"]
+    assert few["utterances"].items() <= found["utterances"].items()
+    said = f"{few['n_utterances']} of 4 tested utterances, drawn by chance, at most 1"
+    assert said in printed
+    recipe.run(6, 6)
+    assert said in (recipe.exp / "RESULTS.md").read_text()
+    with pytest.raises(DataError, match="--per_speaker must be 1 or more"):
+        deletion.main([*options, "--per_speaker", "0"])
 
 
 def command_finds_the_same(recipe, found, monkeypatch, capsys):

@@ -157,6 +157,16 @@ def continues(recipe, found, monkeypatch, capsys):
     for name, row in few["summary"].items():
         assert row["wa"] == found["summary"][name]["wa"]
         assert answers(few, name) == answers(found, name)
+    capsys.readouterr()
+    robustness.main([*options, "--per_speaker", "1"])
+    one = read_json(recipe.exp / "robustness.json")
+    assert 0 < one["n_utterances"] == one["n_groups"] < 4
+    for name in one["summary"]:
+        assert answers(one, name).items() <= answers(few, name).items()
+    said = f"{one['n_utterances']} of 4 tested utterances, drawn by chance, at most 1"
+    assert said in capsys.readouterr().out
+    with pytest.raises(DataError, match="--per_speaker must be 1 or more"):
+        robustness.main([*options, "--per_speaker", "0"])
     with pytest.raises(SystemExit):
         robustness.main([*recipe.experiment, "--conditions", "rain"])
     assert "invalid choice: 'rain'" in capsys.readouterr().err

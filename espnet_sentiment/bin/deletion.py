@@ -25,6 +25,7 @@ from espnet_sentiment.report.measuring import (
     heard_inputs,
     measure_all,
     measure_once,
+    sampled,
 )
 from espnet_sentiment.report.options import (
     add_deletion_arguments,
@@ -73,7 +74,7 @@ def measure_experiment(
     """
     check_hears(experiment)
     # Here, so that --help is quick.
-    from espnet_sentiment.report.deletion import deletion_table
+    from espnet_sentiment.report.deletion import deletion_text
 
     folders = fold_folders(experiment)
     files = [f / "decode" / "attention.scp" for f in folders.values()]
@@ -88,6 +89,7 @@ def measure_experiment(
         {
             **heard_inputs(folders, data),
             "options": [args.shares, args.n_draws, args.channel],
+            **({"per_speaker": args.per_speaker} if args.per_speaker else {}),
         },
         ALGORITHM,
     )
@@ -98,7 +100,7 @@ def measure_experiment(
         return [out]
 
     measure_once(stage, experiment, parts, work)
-    print(deletion_table(read_json(out)))
+    print(deletion_text(read_json(out)), end="")
 
 
 def _frames(u: "ScoredUtterance") -> tuple[np.ndarray, float]:
@@ -142,6 +144,7 @@ def write_deletions(
 
     out, parts, of = paths
     scored = read_scored(folders, data, {}, None, args.channel)
+    scored, sample = sampled(scored, data, args.per_speaker)
     classifiers = load_classifiers(
         encoder,
         folders,
@@ -190,6 +193,7 @@ def write_deletions(
             "n_draws": args.n_draws,
             "predictions": predictions_hash(folders),
             "n_utterances": len(measured),
+            **sample,
             "n_groups": len(set(groups)),
             "groups": kind,
             "summary": summarize(list(measured.values()), groups),

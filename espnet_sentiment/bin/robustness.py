@@ -39,6 +39,7 @@ from espnet_sentiment.report.measuring import (
     heard_inputs,
     measure_all,
     measure_once,
+    sampled,
 )
 from espnet_sentiment.report.options import (
     add_robustness_arguments,
@@ -93,6 +94,7 @@ def measure_experiment(
             **heard_inputs(folders, data),
             "speakers": sha256_of(data.utt2spk),
             "options": [args.conditions, args.channel],
+            **({"per_speaker": args.per_speaker} if args.per_speaker else {}),
         },
         ALGORITHM,
     )
@@ -190,6 +192,7 @@ def measure(
     from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
     scored = read_scored(folders, data, {}, None, args.channel)
+    scored, sample = sampled(scored, data, args.per_speaker)
     tested = defaultdict(list)
     for u in scored:
         tested[u.utt].append(u.fold)
@@ -232,6 +235,7 @@ def measure(
         "tag": experiment.name,
         "predictions": predictions_hash(folders),
         "n_utterances": len(scored),
+        **sample,
         "n_clean_differs": sum(differs),
         "n_groups": len(set(groups)),
         "groups": kind,

@@ -108,7 +108,7 @@ class Server:
 
     def _look_ahead(self) -> None:
         check_gpus(0)  # ESPnet looks for some
-        # Not by a thread: a fork would have what an ending one holds, and wait for it.
+        # Not by a thread: what one holds as it ends, a fork would wait for for ever.
         while self._ahead and not _ends_within(self._child, 0):
             warm(self._ahead.pop(0))
 

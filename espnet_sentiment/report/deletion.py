@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from espnet_sentiment.scoring.intervals import mean_ci95
+from espnet_sentiment.scoring.sample import sample_text
 from espnet_sentiment.scoring.significance import holm, mean_p
 from espnet_sentiment.scoring.tables import markdown
 
@@ -208,6 +209,17 @@ def summarize(
         for kind, corrected in zip(others, holm(p), strict=True):
             summary[kind][test]["p"] = corrected
     return summary
+
+
+def deletion_text(found: Mapping) -> str:
+    """Write what ``deletion.json`` holds as Markdown: two tables, what they mean."""
+    return (
+        f"{deletion_table(found)}\n"
+        f"{sample_text(found)}; by how much the posterior of the predicted class "
+        f"falls. 95 %: jackknife over {found['n_groups']} {found['groups']}. p: "
+        "two-sided paired permutation test against most attention, corrected for the "
+        "rows (Holm).\n"
+    )
 
 
 def deletion_table(found: Mapping) -> str:

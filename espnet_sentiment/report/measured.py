@@ -57,18 +57,14 @@ def measured_markdown(folder: Path, folders: Mapping[str, Path], say: Say) -> li
 
     The arguments are those of ``read_deletion``.
     """
-    from espnet_sentiment.report.deletion import deletion_table
+    from espnet_sentiment.report.deletion import deletion_text
     from espnet_sentiment.scoring.robustness import robustness_text
 
     parts = []
     if deletion := read_deletion(folder, folders, say):
         parts += [
             "## Attention, tested by silence\n",
-            deletion_table(deletion),
-            f"{deletion['n_utterances']} tested utterances; by how much the posterior "
-            "of the predicted class falls. 95 %: jackknife over "
-            f"{deletion['n_groups']} {deletion['groups']}. p: two-sided paired "
-            "permutation test against most attention, corrected for the rows (Holm).\n",
+            deletion_text(deletion),
         ]
     if robustness := _read(folder, "robustness", folders, say):
         parts += ["## Degraded recordings\n", robustness_text(robustness)]

@@ -16,6 +16,7 @@ from espnet_sentiment.model.layout import CONFIG, read_training_config
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import Experiment, decoded, experiments
 from espnet_sentiment.recipe.stage import Stage, stat_hash
+from espnet_sentiment.scoring.sample import draw_sample
 
 # Takes an experiment, its data, its encoder's config and the options.
 Measure = Callable[[Experiment, KaldiDir, Mapping, argparse.Namespace], None]
@@ -41,6 +42,23 @@ def heard_inputs(folders: Mapping[str, Path], data: KaldiDir) -> dict[str, Any]:
         "data": sha256_of([data.wav_scp, data.segments, data.channels]),
         "recordings": stat_hash(data.wav_scp.values()),
     }
+
+
+def sampled(
+    scored: Sequence[Any], data: KaldiDir, per_speaker: int | None
+) -> tuple[list[Any], dict[str, Any]]:
+    """Draw the utterances to measure, and return what ``sample_text`` says of them.
+
+    Args:
+        scored: What ``read_scored`` returned.
+        data: Their Kaldi data directory.
+        per_speaker: At most so many of each speaker; all, if None.
+    """
+    if per_speaker is None:
+        return list(scored), {}
+    drawn = draw_sample([(u.fold, u.utt) for u in scored], data.utt2spk, per_speaker)
+    told = {"n_tested": len(scored), "per_speaker": per_speaker}
+    return [u for u in scored if u.utt in drawn], told
 
 
 def check_hears(experiment: Experiment) -> None:

@@ -74,6 +74,22 @@ def add_plot_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sample_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that draws a sample of the tested utterances."""
+    parser.add_argument(
+        "--per_speaker",
+        type=int,
+        metavar="N",
+        help="measure N tested utterances of each speaker (each fold, where speakers "
+        "are not known), drawn by chance, the same ones each time (default: all)",
+    )
+
+
+def _check_sample(args: argparse.Namespace) -> None:
+    if args.per_speaker is not None and args.per_speaker < 1:
+        raise DataError("--per_speaker must be 1 or more")
+
+
 def add_deletion_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the deletion test."""
     parser.add_argument(
@@ -89,6 +105,7 @@ def add_deletion_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="random choices an utterance (default: 1)",
     )
+    add_sample_argument(parser)
     add_channel_argument(parser)
 
 
@@ -100,6 +117,7 @@ def check_deletion_arguments(args: argparse.Namespace) -> None:
     """
     if not all(0 < share < 1 for share in args.shares) or args.n_draws < 1:
         raise DataError("--shares must lie between 0 and 1, --n_draws be 1 or more")
+    _check_sample(args)
 
 
 def add_robustness_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +130,7 @@ def add_robustness_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"how to degrade (default: all, {' '.join(TITLES)})",
     )
+    add_sample_argument(parser)
     add_channel_argument(parser)
 
 
@@ -119,8 +138,10 @@ def check_robustness_arguments(args: argparse.Namespace) -> None:
     """Check that what degrades is there; conditions get the order of the table.
 
     Raises:
+        DataError: A number is out of its range.
         UserError: FFmpeg's libraries lack an encoder.
     """
+    _check_sample(args)
     from espnet_sentiment.data.degrade import DEGRADATIONS, check_encoder
 
     # Each once.

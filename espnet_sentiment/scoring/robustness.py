@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet_sentiment.data.conditions import TITLES
 from espnet_sentiment.scoring.metrics import summarize
+from espnet_sentiment.scoring.sample import sample_text
 from espnet_sentiment.scoring.significance import holm, permutation_p
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
@@ -66,7 +67,7 @@ def robustness_text(found: Mapping[str, Any]) -> str:
         lines.append([*line, percent(row["macro_f1"])])
     return (
         f"{markdown([*header, 'macro F1 (%)'], lines)}\n"
-        f"{found['n_utterances']} tested utterances. 95 %: jackknife over "
+        f"{sample_text(found)}. 95 %: jackknife over "
         f"{found['n_groups']} {found['groups']}. p: two-sided paired permutation test "
         "against the clean recordings over these, corrected for the rows (Holm).\n"
     )
