@@ -23,6 +23,15 @@ def test_it_is_drawn_of_folds_where_nobody_is_known():
     assert sorted(int(utt[1:]) % 2 for utt in drawn) == [0, 0, 1, 1]
 
 
+def test_it_is_drawn_of_all_where_one_speaker_is_tested():
+    one = [("fold1", utt) for _, utt in KEYS]
+    drawn = draw_sample(one, dict.fromkeys(SPEAKERS, "s0"), 5)
+    assert len(drawn) == 5
+    found = {"n_utterances": 5, "n_tested": 40, "groups": "utterances"}
+    text = "5 of 40 tested utterances, drawn by chance"
+    assert sample_text({**found, "per_speaker": 5}) == text
+
+
 def test_an_utterance_that_two_folds_test_counts_once():
     twice = [*KEYS, ("fold2", "u00")]
     assert draw_sample(twice, SPEAKERS, 3) == draw_sample(KEYS, SPEAKERS, 3)
