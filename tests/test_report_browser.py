@@ -245,9 +245,14 @@ def test_deletion_test_is_shown_once_it_was_run(tmp_path, an4_wavs, open_page):
     write_json(scored.dir / "deletion.json", measured)
     page = open_page(scored.write_report())
     assert "Frames of 8 test utterances" in page.inner_text("#deletion p")
+    assert "sample" not in page.inner_text("#deletion")
     assert page.locator("#deletion tbody tr").count() == 8
     assert "0.310" in page.inner_text("#deletion tbody tr >> nth=0")
     assert "-0.010" in page.inner_text("#deletion tbody tr >> nth=3")
+    sample = {"n_utterances": 6, "n_tested": 8, "per_speaker": 3}
+    write_json(scored.dir / "deletion.json", measured | sample)
+    text = open_page(scored.write_report()).inner_text("#deletion")
+    assert "6 of 8 tested utterances, drawn by chance, at most 3 of each" in text
     # Of another model's predictions.
     write_json(scored.dir / "deletion.json", measured | {"predictions": "?"})
     assert open_page(scored.write_report()).locator("#deletion").count() == 0

@@ -423,6 +423,18 @@ def test_what_cannot_be_compared_has_no_p_and_a_note_with_the_remedy(corpus, spo
     assert corpus.row(2, architecture="cnn")["wa_p"] == ""
 
 
+def test_a_difference_of_table_3_is_of_the_seeds_that_its_test_has(corpus):
+    corpus.add("whisper", "rnn_attention", UTTS[:1])
+    corpus.add("whisper", "rnn_attention", UTTS[:9], seed=1)
+    corpus.add("whisper", "mlp_pooling", UTTS[:1])
+    corpus.add("whisper", "rnn_pooling", UTTS[:1], seed=2)
+    text = corpus.write()
+    _, mlp, rnn, _ = corpus.csv(3)
+    assert (mlp["wa_difference"], mlp["wa_p"], mlp["p_seeds"]) == ("0.00", "1", "0")
+    assert rnn["wa"] and rnn["wa_difference"] == rnn["wa_p"] == ""
+    assert "rnn_pooling has no p: " in text
+
+
 def test_table_3_sets_each_encoders_ablation_beside_the_papers(corpus):
     corpus.add("fbank", "rnn_attention", UTTS[:8])
     corpus.add("fbank", "mlp_pooling", UTTS[:8])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.report.references import References
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 7
+ALGORITHM = 8
 
 
 def get_parser() -> argparse.ArgumentParser:

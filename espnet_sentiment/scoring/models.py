@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -191,9 +191,15 @@ class Model:
                 return config, self.sentiment[len(config) + 1 :]
         return None
 
-    def mean(self, key: str) -> float:
-        """Return ``wa``, ``ua`` or ``macro_f1``, pooled over folds, mean over seeds."""
-        return float(np.mean([run.results["pooled"][key] for run in self.runs]))
+    def mean(self, key: str, seeds: Collection[int] | None = None) -> float:
+        """Return ``wa``, ``ua`` or ``macro_f1``, pooled over folds, mean over seeds.
+
+        Args:
+            key: Which.
+            seeds: Of these alone; of all, if None.
+        """
+        runs = [run for run in self.runs if seeds is None or run.seed in seeds]
+        return float(np.mean([run.results["pooled"][key] for run in runs]))
 
     def std(self, key: str) -> float | None:
         """Return its standard deviation over seeds; None of one."""

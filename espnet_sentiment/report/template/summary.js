@@ -199,9 +199,16 @@ function deletionSection() {
   });
   section("deletion", t("deletion.title"),
     el("p", {}, t("deletion.test", {utterances: found.n_utterances, draws: found.n_draws, groups: found.n_groups})),
+    ...sampleNote(found),
     ...Object.entries(tests).map(([test, [what, area]]) =>
       table("", [what, ...shares, area, t("deletion.ci95"), t("deletion.p"),
         t("deletion.energy"), t("deletion.attended")], rowsOf(test))));
+}
+
+// What was drawn of the tested utterances, where not all were measured.
+function sampleNote(found) {
+  if (!found.per_speaker) return [];
+  return [el("p", {}, t("sample.note", {utterances: found.n_utterances, tested: found.n_tested, n: found.per_speaker}))];
 }
 
 // Scores on degraded recordings, in the order of the table that the test writes.
@@ -228,6 +235,7 @@ function robustnessSection() {
   });
   section("robustness", t("robustness.title"),
     el("p", {}, t("robustness.test", {utterances: found.n_utterances, groups: found.n_groups})),
+    ...sampleNote(found),
     el("div", {class: "side"},
       table("", [t("robustness.recordings"), t("column.wa"), t("deletion.ci95"), t("deletion.p"),
         t("column.ua"), t("deletion.ci95"), t("deletion.p"), t("robustness.f1")], rows),
