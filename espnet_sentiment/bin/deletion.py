@@ -87,9 +87,8 @@ def measure_experiment(
         f"deletion test of {experiment.name}",
         experiment.dir / ".deletion.json",
         {
-            **heard_inputs(folders, data),
+            **heard_inputs(folders, data, args.per_speaker),
             "options": [args.shares, args.n_draws, args.channel],
-            **({"per_speaker": args.per_speaker} if args.per_speaker else {}),
         },
         ALGORITHM,
     )

@@ -91,10 +91,9 @@ def measure_experiment(
         f"robustness of {experiment.name}",
         experiment.dir / ".robustness.json",
         {
-            **heard_inputs(folders, data),
+            **heard_inputs(folders, data, args.per_speaker),
             "speakers": sha256_of(data.utt2spk),
             "options": [args.conditions, args.channel],
-            **({"per_speaker": args.per_speaker} if args.per_speaker else {}),
         },
         ALGORITHM,
     )

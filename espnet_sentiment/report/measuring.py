@@ -30,17 +30,21 @@ def measure_all(args: argparse.Namespace, measure: Measure) -> None:
         measure(experiment, data, encoder, args)
 
 
-def heard_inputs(folders: Mapping[str, Path], data: KaldiDir) -> dict[str, Any]:
+def heard_inputs(
+    folders: Mapping[str, Path], data: KaldiDir, per_speaker: int | None
+) -> dict[str, Any]:
     """Return what is heard anew, and by which models, for a stage.
 
     Args:
         folders: Folders of decoded folds by name.
         data: Their Kaldi data directory.
+        per_speaker: See :func:`sampled`.
     """
     return {
         "decoded": {name: decoded(f).sums() for name, f in folders.items()},
         "data": sha256_of([data.wav_scp, data.segments, data.channels]),
         "recordings": stat_hash(data.wav_scp.values()),
+        **({} if per_speaker is None else {"per_speaker": per_speaker}),
     }
 
 

@@ -21,7 +21,7 @@ from espnet_sentiment.scoring.cells import (
     votes_row,
 )
 from espnet_sentiment.scoring.latex import Table
-from espnet_sentiment.scoring.models import Model
+from espnet_sentiment.scoring.models import Model, shared_seeds
 from espnet_sentiment.scoring.paper import BASE, TABLE3
 from espnet_sentiment.scoring.tables import VOTES_HEADER, honest_name, markdown, percent
 
@@ -102,7 +102,7 @@ def _cells(
         return cells
     if base is not None and model is not base:
         # Of the seeds that are tested, else a seed's luck would stand beside p.
-        both = {run.seed for run in model.runs} & {run.seed for run in base.runs}
+        both = shared_seeds(model, base)
         for key in KEYS if both else ():
             difference = model.mean(key, both) - base.mean(key, both)
             cells[f"{key}_difference"] = percent(difference)

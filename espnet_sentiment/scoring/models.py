@@ -213,6 +213,11 @@ class Model:
         return np.mean(bounds, axis=0).tolist()
 
 
+def shared_seeds(model: Model, base: Model) -> list[int]:
+    """Return the seeds that two models both have, on which they are compared."""
+    return sorted({run.seed for run in model.runs} & {run.seed for run in base.runs})
+
+
 def read_runs(exp: Path, corpus: str, tested: str | None = None) -> list[Run]:
     """Read the scored experiments of a corpus; say which cannot stand beside others.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet_sentiment.core.errors import DataError
-from espnet_sentiment.scoring.models import Model, Run
+from espnet_sentiment.scoring.models import Model, Run, shared_seeds
 from espnet_sentiment.scoring.predictions import Answers
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
@@ -59,7 +59,7 @@ def compare(
             )
     ours = {run.seed: run for run in model.runs}
     theirs = {run.seed: run for run in base.runs}
-    seeds = sorted(ours.keys() & theirs.keys())
+    seeds = shared_seeds(model, base)
     if not seeds:
         raise DataError(
             f"{model.name} has no seed of {base.name}: train it with --seed "
