@@ -3,7 +3,7 @@
 The ensemble is of the folds' posteriors as they are; the final model is what --final
 made, with its temperature.
 
-Reads what stage 3 stored of both corpora by the same encoder, so that it takes seconds:
+Reads what stage 3 stored of both corpora by the same encoder (minutes of nEMO):
 
     cd egs/emodb && ./run.sh --final all && cd ../nemo && ./run.sh --stop_stage 3
     exp=../emodb/exp/emodb_whisper_base_rnn_attention_seed0
@@ -13,10 +13,16 @@ Reads what stage 3 stored of both corpora by the same encoder, so that it takes 
 Labels are the model's, or are mapped; classes that the data lacks may be answered all
 the same, and are wrong then. A model that is normalised by speaker hears all utterances
 of every speaker.
+
+p: paired permutation test over the speakers against the first experiment's row of the
+same kind (of single folds, the share of them that is right), corrected over the rows of
+that kind (Holm); WA's and UA's apart.
 """
 
 import argparse
-from collections import Counter
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +40,25 @@ from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.scoring.calibration import reliability
 from espnet_sentiment.scoring.evaluation import check_labels
 from espnet_sentiment.scoring.metrics import summarize
+from espnet_sentiment.scoring.significance import holm, p_shown, permutation_p
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 from espnet_sentiment.scoring.tables import interval, markdown, percent
+
+ENSEMBLE = "ensemble"
+WA_P, UA_P = 4, 6  # behind which columns of a row without p these belong
+
+
+@dataclasses.dataclass
+class Row:
+    """A row of the table.
+
+    Args:
+        cells: Its text.
+        right: The share of its models that has each utterance right, (N,).
+    """
+
+    cells: list[str]
+    right: np.ndarray
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -59,8 +82,9 @@ def main(argv=None) -> None:
     labels = {utt: mapped.get(label, label) for utt, label in data.utt2label.items()}
     labels = {utt: label for utt, label in labels.items() if label and utt in store}
     counts = Counter(labels.values())
+    groups, _ = speaker_groups([("", utt) for utt in labels], data.utt2spk)
     spoken = speaker_statistics(store, data.utt2spk)
-    rows = []
+    kinds: dict[str, list[Row]] = defaultdict(list)
     for experiment in args.experiments:
         found, classes = {}, []
         for folder in [*fold_dirs(experiment), experiment / FINAL]:
@@ -73,18 +97,17 @@ def main(argv=None) -> None:
             check_labels(args.data_dir, counts, classes)
             affines = of_speakers(classifier, labels, data.utt2spk, spoken)
             found[folder.name] = posteriors(classifier, store, labels, affines)
+        folds = [p for folder, p in found.items() if folder != FINAL]
+        found[ENSEMBLE] = np.mean(folds, axis=0)
         final = described(experiment / FINAL)
-        rows += table(experiment.name, found, labels, data.utt2spk, classes, final)
-    header = [
-        "experiment",
-        "model",
-        "WA (%)",
-        "WA 95 %",
-        "UA (%)",
-        "UA 95 %",
-        "ECE (%)",
-    ]
-    print(markdown(header, rows), end="")
+        for kind, row in scored(experiment.name, found, labels, classes, groups, final):
+            kinds[kind].append(row)
+    for rows in kinds.values():
+        add_tests(rows, list(labels.values()), groups)
+    scores = [x for key in ("WA", "UA") for x in (f"{key} (%)", f"{key} 95 %", "p")]
+    header = ["experiment", "model", *scores, "ECE (%)"]
+    shown = [row.cells for rows in kinds.values() for row in rows]
+    print(markdown(header, shown), end="")
 
 
 def described(folder: Path) -> str:
@@ -118,37 +141,39 @@ def posteriors(classifier, store, labels, affines) -> np.ndarray:
     return np.stack([found[utt] for utt in labels])
 
 
-def table(name, found, labels, utt2spk, classes, final) -> list[list[str]]:
-    """Return the rows of an experiment."""
-    truth = list(labels.values())
-    groups, _ = speaker_groups([("", utt) for utt in labels], utt2spk)
+def scored(name, found, labels, classes, groups, final) -> Iterator[tuple[str, Row]]:
+    """Give the rows of an experiment, each with its kind."""
+    truth = np.array(list(labels.values()))
+    rights, scores = {}, {}
+    for folder, p in found.items():
+        guess = np.array(classes)[p.argmax(axis=1)]
+        rights[folder] = (guess == truth).astype(float)
+        error = reliability(p.max(axis=1).tolist(), (guess == truth).tolist())[1]
+        summary = summarize(truth.tolist(), guess.tolist(), classes, groups)
+        scores[folder] = {**summary, "ece": error}
+    folds = [folder for folder in found if folder not in (FINAL, ENSEMBLE)]
+    wa, ua, ece = ([scores[f][key] for f in folds] for key in ("wa", "ua", "ece"))
+    cells = [name, f"{len(folds)} folds: mean, least - most"]
+    for x in (wa, ua):
+        cells += [percent(np.mean(x)), f"{percent(min(x))} - {percent(max(x))}"]
+    cells.append(percent(np.mean(ece)))
+    yield "folds", Row(cells, np.mean([rights[f] for f in folds], axis=0))
+    for kind, what in ((ENSEMBLE, "ensemble of the folds"), (FINAL, final)):
+        if kind in found:
+            s = scores[kind]
+            cells = [name, what, percent(s["wa"]), interval(s["wa_ci95"])]
+            cells += [percent(s["ua"]), interval(s["ua_ci95"]), percent(s["ece"])]
+            yield kind, Row(cells, rights[kind])
 
-    def scored(p) -> dict:
-        guess = [classes[i] for i in p.argmax(axis=1)]
-        right = [t == g for t, g in zip(truth, guess, strict=True)]
-        error = reliability(p.max(axis=1).tolist(), right)[1]
-        return {**summarize(truth, guess, classes, groups), "ece": error}
 
-    folds = {key: p for key, p in found.items() if key != FINAL}
-    single = [scored(p) for p in folds.values()]
-    wa, ua = ([s[key] for s in single] for key in ("wa", "ua"))
-    spread = [f"{percent(min(x))} - {percent(max(x))}" for x in (wa, ua)]
-    rows = [
-        [
-            *(name, f"{len(folds)} folds: mean, least - most"),
-            *(percent(np.mean(wa)), spread[0], percent(np.mean(ua)), spread[1]),
-            percent(np.mean([s["ece"] for s in single])),
-        ]
-    ]
-    pooled = {"ensemble of the folds": np.mean([*folds.values()], axis=0)}
-    if FINAL in found:
-        pooled[final] = found[FINAL]
-    for what, p in pooled.items():
-        s = scored(p)
-        cells = [percent(s["wa"]), interval(s["wa_ci95"])]
-        cells += [percent(s["ua"]), interval(s["ua_ci95"]), percent(s["ece"])]
-        rows.append([name, what, *cells])
-    return rows
+def add_tests(rows: list[Row], truth: list[str], groups: list[str]) -> None:
+    """Put p of WA and UA behind their intervals: against the first of the rows."""
+    base, *others = rows
+    tests = [permutation_p(row.right - base.right, truth, groups) for row in others]
+    for key, column in (("ua", UA_P), ("wa", WA_P)):  # the right one first
+        p = [p_shown(x) for x in holm([test[key] for test in tests])]
+        for row, cell in zip(rows, ["base", *p], strict=True):
+            row.cells.insert(column, cell)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--settings",
         nargs="+",
         default=["0.0001:0", "0.001:0.3", "0.001:0", "0.003:0.3", "0.0003:0.3"],
-        help="learning rate:dropout",
+        help="learning rate:dropout, or learning rate:dropout:weight decay",
     )
     return parser
 
@@ -79,13 +79,18 @@ def main(argv=None) -> None:
     rows = [
         [
             size or "all",
-            *setting.split(":"),
+            *setting_of(setting),
             *map(format_points, zip(*runs, strict=True)),
         ]
         for (size, setting), runs in sorted(found.items())
     ]
     heads = [f"{round(args.updates * p)} updates: UA, loss" for p in POINTS]
-    print(markdown(["utterances", "lr", "dropout", *heads], rows))
+    print(markdown(["utterances", "lr", "dropout", "weight decay", *heads], rows))
+
+
+def setting_of(text: str) -> list[str]:
+    """Return learning rate, dropout and weight decay, which is 0 where none is said."""
+    return (text.split(":") + ["0"])[:3]
 
 
 def format_points(points) -> str:
@@ -96,11 +101,12 @@ def format_points(points) -> str:
 
 def curves(args: argparse.Namespace, setting: str, size: int):
     """Train folds; give validation UA and loss, a quarter's mean, at POINTS."""
-    rate, dropout = setting.split(":")
+    rate, dropout, decay = setting_of(setting)
     for fold in load(args)[1]:
         fold = smaller(fold, size)
         epochs = -(-args.updates // -(-len(fold.train) // 32))
-        extra = ["--optim_conf", f"lr={rate}", "--decoder_conf", f"dropout={dropout}"]
+        extra = ["--optim_conf", f"lr={rate}", "--optim_conf", f"weight_decay={decay}"]
+        extra += ["--decoder_conf", f"dropout={dropout}"]
         with trained(args, fold, [*extra, "--max_epoch", str(epochs)]) as folder:
             history = read_json(folder / "history.json")
         ends = [round(p * epochs) for p in POINTS]

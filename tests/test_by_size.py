@@ -12,8 +12,9 @@ from espnet_sentiment.recipe.by_size import (
 )
 
 PAPER = read_config(ROOT / "conf" / "sentiment" / "rnn_attention.yaml")
-RATE = ["--optim_conf", "lr=0.001"]
-DROPOUT = ["--decoder_conf", "dropout=0.3"]
+DECAY = ["--optim_conf", "weight_decay=0.000778"]
+RATE = ["--optim_conf", "lr=0.00208", *DECAY]
+DROPOUT = ["--decoder_conf", "dropout=0.263"]
 BUDGET = ["--min_updates", "540"]
 
 
@@ -30,7 +31,8 @@ def test_as_many_as_the_papers_are_trained_as_there():
 @pytest.mark.parametrize(
     ("config", "extra", "expected"),
     [
-        ({"optim_conf": {"lr": 0.01}}, [], [*DROPOUT, *BUDGET]),
+        ({"optim_conf": {"lr": 0.01}}, [], [*DECAY, *DROPOUT, *BUDGET]),
+        ({"optim_conf": {"weight_decay": 0}}, [], [*RATE[:2], *DROPOUT, *BUDGET]),
         ({"optim": "sgd"}, [], [*DROPOUT, *BUDGET]),
         ({"optim_conf": {"eps": 1e-6}}, [], [*RATE, *DROPOUT, *BUDGET]),
         ({"decoder_conf": {"dropout": 0}}, [], [*RATE, *BUDGET]),

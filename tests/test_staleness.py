@@ -283,10 +283,12 @@ def test_what_the_number_of_utterances_decides_is_told_and_kept(world, capsys):
     said = ["--sentiment_args", "--max_epoch 2"]
     world.options["sentiment_train"] = ["--by_size", *said]
     assert set(world.run()) == TRAINING | DECODING
-    told = "4 training utterances a fold: --optim_conf lr=0.001 (--sentiment_args over"
+    rates = "--optim_conf lr=0.00208 --optim_conf weight_decay=0.000778"
+    told = f"4 training utterances a fold: {rates} (--sentiment_args over"
     assert capsys.readouterr().err.count(told) == 1
     for path in world.root.glob("exp/*/fold*/config.yaml"):
-        assert read_config(path)["optim_conf"] == {"eps": 1e-6, "lr": 0.001}
+        chosen = {"eps": 1e-6, "lr": 0.00208, "weight_decay": 0.000778}
+        assert read_config(path)["optim_conf"] == chosen
     assert world.run() == []
     world.options["sentiment_train"] = said
     assert set(world.run()) == TRAINING | DECODING

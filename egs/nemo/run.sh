@@ -15,7 +15,7 @@ corpus_help="nEMO
 nemo=
 folds=speaker
 # As for EmoDB, on whose validation speakers they were chosen: nothing is tuned on nEMO.
-recipe_args="--optim_conf lr=0.001 --decoder_conf dropout=0.3"
+recipe_args="--optim_conf lr=0.00208 --optim_conf weight_decay=0.000778 --decoder_conf dropout=0.263"
 
 settle_options() {
   check folds 'speaker(\+sentence)?' "speaker or speaker+sentence"
