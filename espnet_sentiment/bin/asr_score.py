@@ -17,7 +17,7 @@ from espnet_sentiment.core.files import (
     write_text,
 )
 from espnet_sentiment.core.lock import writing
-from espnet_sentiment.core.stamp import need_stamp, read_stamp
+from espnet_sentiment.core.stamp import SCORED, need_stamp, read_stamp
 from espnet_sentiment.core.versions import versions
 from espnet_sentiment.encoder.espnet_files import averaged_checkpoint
 from espnet_sentiment.recipe.stage import DONE, Stage, content_hash, stage_seconds
@@ -45,7 +45,7 @@ def main(argv=None) -> None:
         stamp.check(folder / "text", folder / "ref")
     stage = Stage(
         f"stage 2: scores of {asr_exp.name}",
-        asr_exp / ".score.json",
+        asr_exp / SCORED,
         {
             "experiment": content_hash(used),
             "decode": {f.name: content_hash([f / "text", f / "ref"]) for f in folders},

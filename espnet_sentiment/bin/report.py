@@ -7,7 +7,7 @@ from pathlib import Path
 from espnet_sentiment.core.entry import run
 from espnet_sentiment.core.files import sha256_of
 from espnet_sentiment.core.lock import reading, writing
-from espnet_sentiment.core.stamp import read_stamp
+from espnet_sentiment.core.stamp import SCORED, read_stamp
 from espnet_sentiment.data.kaldi_dir import KaldiDir
 from espnet_sentiment.recipe.data_set import read_data
 from espnet_sentiment.recipe.experiment import (
@@ -53,7 +53,7 @@ def stage_of(experiment: Experiment, data: KaldiDir, args) -> Stage:
     folders = fold_folders(experiment)
     ctm = ctm_path(experiment, args.alignment)
     tables = [experiment.dir / "results.json", ctm, recognised_text(experiment)]
-    if (scored := read_stamp(experiment.dir / ".score.json")) is not None:
+    if (scored := read_stamp(experiment.dir / SCORED)) is not None:
         scored.check(tables[0])
     embedded = data.wav_scp.values() if args.embed else ()
     return Stage(

@@ -18,7 +18,7 @@ from espnet_sentiment.core.files import (
     write_text,
 )
 from espnet_sentiment.core.lock import reading, writing
-from espnet_sentiment.core.stamp import ASIDE, Stamp, free_name
+from espnet_sentiment.core.stamp import ASIDE, SCORED, Stamp, free_name
 from espnet_sentiment.data.channels import CHANNELS
 from espnet_sentiment.data.dump import features_dir
 from espnet_sentiment.data.feature_store import INDEX
@@ -108,7 +108,7 @@ def stage_of(
     inputs = gather(experiment, data, folds, args)
     return Stage(
         f"stage 6: {experiment.name}",
-        experiment.dir / ".score.json",
+        experiment.dir / SCORED,
         {
             **inputs,
             "references": sha256_of(references),

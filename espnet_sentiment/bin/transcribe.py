@@ -17,7 +17,7 @@ from espnet_sentiment.core.files import (
     write_table,
 )
 from espnet_sentiment.core.lock import reading, writing
-from espnet_sentiment.core.stamp import Stamp, need_stamp
+from espnet_sentiment.core.stamp import SCORED, Stamp, need_stamp
 from espnet_sentiment.data.asr_text import (
     REFERENCE,
     reference_text,
@@ -163,7 +163,7 @@ def score(data: KaldiDir, out: Path) -> None:
     recognised.check(out / "text")
     stage = Stage(
         f"stage 3: WER of {out.parent.name}",
-        out / ".score.json",
+        out / SCORED,
         {
             "recognised": content_hash([out / "text"]),
             "text": sha256_of(data.text),

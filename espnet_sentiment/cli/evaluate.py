@@ -17,6 +17,7 @@ from espnet_sentiment.core.counts import counted
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import check_writable
 from espnet_sentiment.core.names import as_word
+from espnet_sentiment.core.stamp import SCORED
 from espnet_sentiment.recipe.data_options import (
     DATA_HELP,
     add_data_options,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 # Options may stand among the models.
 INTERMIXED = True
-TRAINING = ("final", ".score.json", "sentiment.pth", "config.yaml")
+TRAINING = ("final", SCORED, "sentiment.pth", "config.yaml")
 HELP = "score models on labelled recordings: WA, UA, F1, confusion, calibration"
 EPILOG = """\
 DATA is a table with the columns path and label, or a folder: LABEL/x.wav,

@@ -16,6 +16,7 @@ from typing import Any
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import PathLike, hash_file, sha256_of, write_json
 
+SCORED = ".score.json"  # of stage 6 and of ASR, beside what was scored
 DONE = ".done.json"  # the stamp's usual name, beside a stage's outputs
 ASIDE = ".changed"  # folder beside a stamp, for outputs that somebody changed
 SMALL = 1 << 26  # bytes: what large outputs have together, to be read at every look

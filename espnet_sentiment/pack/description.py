@@ -6,7 +6,7 @@ from typing import Any
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json
-from espnet_sentiment.core.stamp import DONE, Stamp, read_stamp
+from espnet_sentiment.core.stamp import DONE, SCORED, Stamp, read_stamp
 from espnet_sentiment.encoder.kinds import check_reference
 from espnet_sentiment.model.layout import (
     CALIBRATION,
@@ -182,7 +182,7 @@ def _deployed(folder: Path) -> dict[str, Any]:
 
 def _is_scored(training: Stamp, results_file: Path) -> bool:
     """Tell whether the results, if any, are those of this training."""
-    scored = read_stamp(results_file.with_name(".score.json"))
+    scored = read_stamp(results_file.with_name(SCORED))
     trainings = {} if scored is None else scored.inputs.get("trainings", {})
     if training.path.absolute().parent.name == FINAL:
         return bool(trainings) and trainings == training.inputs["folds"]

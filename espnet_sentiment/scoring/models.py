@@ -11,7 +11,7 @@ import numpy as np
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import hash_file, read_json
-from espnet_sentiment.core.stamp import DONE, read_stamp
+from espnet_sentiment.core.stamp import DONE, SCORED, read_stamp
 from espnet_sentiment.scoring.paper import (
     ACOUSTIC,
     ACOUSTIC_TEXT,
@@ -28,8 +28,6 @@ from espnet_sentiment.scoring.predictions import (
     read_predictions,
 )
 from espnet_sentiment.scoring.tables import honest_name
-
-SCORE_STAMP = ".score.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Run:
             DataError: They are missing, or not those that were scored.
         """
         path = self.folder / REGRESSION_FILE
-        if (stamp := read_stamp(self.folder / SCORE_STAMP)) is not None:
+        if (stamp := read_stamp(self.folder / SCORED)) is not None:
             stamp.check(path)
         if not path.is_file():
             raise DataError(
@@ -229,7 +227,7 @@ def read_runs(exp: Path, corpus: str, tested: str | None = None) -> list[Run]:
     """
     runs = []
     for path in sorted(exp.glob(f"{corpus}_*/results.json")):
-        stamp = read_stamp(path.parent / SCORE_STAMP)
+        stamp = read_stamp(path.parent / SCORED)
         try:
             if stamp is not None:
                 stamp.check(path)

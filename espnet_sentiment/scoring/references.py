@@ -16,7 +16,7 @@ import numpy as np
 from espnet_sentiment.data.folds import Fold
 from espnet_sentiment.data.metadata import Metadata
 from espnet_sentiment.scoring.human import krippendorff_alpha, left_out
-from espnet_sentiment.scoring.layer_probe import TOLERANCE
+from espnet_sentiment.scoring.layer_probe import TOLERANCE, nothing
 from espnet_sentiment.scoring.metrics import summarize
 from espnet_sentiment.scoring.reference_rows import METADATA
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
@@ -24,10 +24,6 @@ from espnet_sentiment.scoring.speaker_groups import speaker_groups
 C = 1.0
 WORDS, CHARACTERS = (1, 2), (2, 5)  # n-grams
 WORD = r"\w+|[^\w\s]"  # no text but a blank one is empty
-
-
-def _nothing() -> None:
-    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +79,7 @@ def majority(tested: Scored) -> dict[str, Any]:
 
 
 def from_metadata(
-    tested: Scored, metadata: Metadata, advance: Callable[[], object] = _nothing
+    tested: Scored, metadata: Metadata, advance: Callable[[], object] = nothing
 ) -> tuple[str, dict[str, Any]] | None:
     """Score what speaker, gender, group, sentence and duration tell.
 
@@ -116,7 +112,7 @@ def from_metadata(
 
 
 def from_text(
-    tested: Scored, text: Mapping[str, str], advance: Callable[[], object] = _nothing
+    tested: Scored, text: Mapping[str, str], advance: Callable[[], object] = nothing
 ) -> dict[str, Any] | None:
     """Score what the transcripts tell: tf-idf of words, pairs and characters.
 
@@ -151,7 +147,7 @@ def from_text(
 def from_loudness(
     tested: Scored,
     measured: Mapping[str, np.ndarray],
-    advance: Callable[[], object] = _nothing,
+    advance: Callable[[], object] = nothing,
 ) -> dict[str, Any]:
     """Score what loudness and duration tell.
 

@@ -16,6 +16,7 @@ from espnet_sentiment.data.kaldi_dir import speakers_known
 from espnet_sentiment.scoring.layer_probe import (
     FEW,
     TOLERANCE,
+    nothing,
     one_thread,
     speaker_parts,
 )
@@ -49,15 +50,11 @@ class Regression(NamedTuple):
     answers: dict[str, list[str]]
 
 
-def _nothing() -> None:
-    pass
-
-
 def regress(
     pooled: Pooled,
     tested: Scored,
     people: Mapping[str, str],
-    advance: Callable[[], object] = _nothing,
+    advance: Callable[[], object] = nothing,
 ) -> Regression:
     """Score a logistic regression on all layers.
 
