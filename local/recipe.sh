@@ -49,7 +49,7 @@ align_words=false
 
 own_args=${recipe_args:-none}
 if [[ $by_size == true ]]; then
-  own_args="learning rate, dropout and budget by the number of training utterances"
+  own_args="learning rate, weight decay, dropout and budget by the number of training utterances"
 fi
 
 help_text="Usage: ./run.sh [options]

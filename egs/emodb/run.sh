@@ -16,7 +16,7 @@ emodb=
 all_classes=false
 folds=speaker
 # Such a small corpus has few steps per epoch and is soon learned by heart: twenty times the
-# paper's learning rate, weight decay and dropout, the best of --tune 4 on validation speakers.
+# paper's learning rate, weight decay and dropout: of four settings the best on validation speakers.
 recipe_args="--optim_conf lr=0.00208 --optim_conf weight_decay=0.000778 --decoder_conf dropout=0.263"
 
 settle_options() {
