@@ -45,7 +45,6 @@ from espnet_sentiment.scoring.speaker_groups import speaker_groups
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
 ENSEMBLE = "ensemble"
-WA_P, UA_P = 4, 6  # behind which columns of a row without p these belong
 
 
 @dataclasses.dataclass
@@ -53,11 +52,17 @@ class Row:
     """A row of the table.
 
     Args:
-        cells: Its text.
+        named: Experiment and model.
+        wa: The score and its spread.
+        ua: Likewise.
+        ece: Expected calibration error.
         right: The share of its models that has each utterance right, (N,).
     """
 
-    cells: list[str]
+    named: list[str]
+    wa: list[str]
+    ua: list[str]
+    ece: str
     right: np.ndarray
 
 
@@ -102,11 +107,10 @@ def main(argv=None) -> None:
         final = described(experiment / FINAL)
         for kind, row in scored(experiment.name, found, labels, classes, groups, final):
             kinds[kind].append(row)
-    for rows in kinds.values():
-        add_tests(rows, list(labels.values()), groups)
     scores = [x for key in ("WA", "UA") for x in (f"{key} (%)", f"{key} 95 %", "p")]
     header = ["experiment", "model", *scores, "ECE (%)"]
-    shown = [row.cells for rows in kinds.values() for row in rows]
+    truth = list(labels.values())
+    shown = [cells for rows in kinds.values() for cells in tested(rows, truth, groups)]
     print(markdown(header, shown), end="")
 
 
@@ -153,27 +157,30 @@ def scored(name, found, labels, classes, groups, final) -> Iterator[tuple[str, R
         scores[folder] = {**summary, "ece": error}
     folds = [folder for folder in found if folder not in (FINAL, ENSEMBLE)]
     wa, ua, ece = ([scores[f][key] for f in folds] for key in ("wa", "ua", "ece"))
-    cells = [name, f"{len(folds)} folds: mean, least - most"]
-    for x in (wa, ua):
-        cells += [percent(np.mean(x)), f"{percent(min(x))} - {percent(max(x))}"]
-    cells.append(percent(np.mean(ece)))
-    yield "folds", Row(cells, np.mean([rights[f] for f in folds], axis=0))
+    wa, ua = (
+        [percent(np.mean(x)), f"{percent(min(x))} - {percent(max(x))}"]
+        for x in (wa, ua)
+    )
+    named = [name, f"{len(folds)} folds: mean, least - most"]
+    right = np.mean([rights[f] for f in folds], axis=0)
+    yield "folds", Row(named, wa, ua, percent(np.mean(ece)), right)
     for kind, what in ((ENSEMBLE, "ensemble of the folds"), (FINAL, final)):
         if kind in found:
             s = scores[kind]
-            cells = [name, what, percent(s["wa"]), interval(s["wa_ci95"])]
-            cells += [percent(s["ua"]), interval(s["ua_ci95"]), percent(s["ece"])]
-            yield kind, Row(cells, rights[kind])
+            wa, ua = ([percent(s[k]), interval(s[f"{k}_ci95"])] for k in ("wa", "ua"))
+            yield kind, Row([name, what], wa, ua, percent(s["ece"]), rights[kind])
 
 
-def add_tests(rows: list[Row], truth: list[str], groups: list[str]) -> None:
-    """Put p of WA and UA behind their intervals: against the first of the rows."""
+def tested(rows: list[Row], truth: list[str], groups: list[str]) -> Iterator[list[str]]:
+    """Give the cells of rows, with p of WA and UA against the first of them."""
     base, *others = rows
     tests = [permutation_p(row.right - base.right, truth, groups) for row in others]
-    for key, column in (("ua", UA_P), ("wa", WA_P)):  # the right one first
-        p = [p_shown(x) for x in holm([test[key] for test in tests])]
-        for row, cell in zip(rows, ["base", *p], strict=True):
-            row.cells.insert(column, cell)
+    wa_p, ua_p = (
+        ["base", *map(p_shown, holm([test[key] for test in tests]))]
+        for key in ("wa", "ua")
+    )
+    for row, wa, ua in zip(rows, wa_p, ua_p, strict=True):
+        yield [*row.named, *row.wa, wa, *row.ua, ua, row.ece]
 
 
 if __name__ == "__main__":
