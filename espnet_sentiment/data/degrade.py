@@ -7,13 +7,13 @@ noise, all reverberation times the same room but for its decay.
 """
 
 import functools
-import hashlib
 import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from espnet_sentiment.core.chance import seed_of
 from espnet_sentiment.core.errors import DataError, UserError
 from espnet_sentiment.data.audio import hear, resample
 from espnet_sentiment.data.conditions import CLIPPED, MP3, OPUS, RT60S, SNRS
@@ -40,8 +40,7 @@ class Draws(NamedTuple):
 
     def rng(self, kind: str) -> np.random.Generator:
         """Return the generator of a kind of degradation."""
-        digest = hashlib.sha256(f"{kind} {self.utt}".encode()).digest()
-        return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+        return np.random.default_rng(seed_of(f"{kind} {self.utt}"))
 
 
 type Degrade = Callable[[np.ndarray, int, Draws], np.ndarray]

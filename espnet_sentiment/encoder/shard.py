@@ -6,7 +6,6 @@ depend on how many there are. What SpecAugment draws, one thread draws in order.
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
 
+from espnet_sentiment.core.chance import seed_of
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.threads import ordered, worker_pool
 from espnet_sentiment.data.dump import DumpReader
@@ -161,8 +161,7 @@ def _generator(seed: int, shard: int) -> torch.Generator:
 
     So a continued run draws what an uninterrupted one would have drawn.
     """
-    digest = hashlib.sha256(f"{seed}/{shard}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return torch.Generator().manual_seed(seed_of(f"{seed}/{shard}") >> 1)
 
 
 def _encode(

@@ -8,12 +8,12 @@ answer away once it is gone, and keeps it where all else is gone. Attention may 
 fall on loud frames: those, and frames that are as loud by chance, are its controls.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from espnet_sentiment.core.chance import seed_of
 from espnet_sentiment.scoring.intervals import mean_ci95
 from espnet_sentiment.scoring.sample import sample_text
 from espnet_sentiment.scoring.significance import holm, mean_p
@@ -74,8 +74,7 @@ def choose_frames(
     """
     n_frames = len(energy)
     counts = [n_chosen(n_frames, share) for share in shares]
-    digest = hashlib.sha256(seed.encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    rng = np.random.default_rng(seed_of(seed))
     by_energy = np.argsort(-energy, kind="stable")
     orders = {
         ATTENTION: [np.argsort(-attention.mean(axis=0), kind="stable")],
