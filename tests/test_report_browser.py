@@ -182,11 +182,18 @@ def test_references_tuning_and_degraded_recordings_are_tables(
         "alpha": {"alpha": 0.1234},
     }
     settings = [
-        {"setting": 1, "options": {}, "valid_mean": 0.5, "chosen_by": ["1"]},
+        {
+            "setting": 1,
+            "options": {},
+            "valid_mean": 0.5,
+            "valid_loss_mean": 0.7,
+            "chosen_by": ["1"],
+        },
         {
             "setting": 2,
             "options": {"optim_conf": {"lr": 0.01}},
             "valid_mean": None,
+            "valid_loss_mean": None,
             "chosen_by": [],
         },
     ]

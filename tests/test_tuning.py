@@ -21,7 +21,7 @@ from espnet_sentiment.recipe.tune_ranges import (
     draw_settings,
     setting_options,
 )
-from espnet_sentiment.recipe.tuning import choose
+from espnet_sentiment.recipe.tuning import Worth, choose, worth_of
 from espnet_sentiment.train import train_fold
 from espnet_sentiment.train import tuning as train_tuning
 
@@ -80,11 +80,15 @@ def test_every_fold_keeps_what_its_validation_prefers(exp):
     record = read_json(exp / "tuning.json")
     assert record["criterion"] == ["valid", "ua", "max"]
     for fold in "12":
-        worth = [
-            max(read_json(t / "history.json")["valid_ua"]) for t in trials(exp, fold)
-        ]
-        assert [row["valid"][fold] for row in record["settings"]] == worth
-        best = worth.index(max(worth))
+        curves = [read_json(t / "history.json") for t in trials(exp, fold)]
+        worth = []
+        for curve in curves:
+            most = max(curve["valid_ua"])
+            pairs = zip(curve["valid_ua"], curve["valid_loss"], strict=True)
+            worth.append((most, min(loss for ua, loss in pairs if ua == most)))
+        rows = record["settings"]
+        assert [(r["valid"][fold], r["valid_loss"][fold]) for r in rows] == worth
+        best = min(range(3), key=lambda n: (-worth[n][0], worth[n][1]))
         chosen = [r["setting"] for r in record["settings"] if fold in r["chosen_by"]]
         assert chosen == [best + 1]
         kept = read_json(exp / f"fold{fold}" / "history.json")
@@ -129,7 +133,8 @@ def test_a_tuned_run_is_up_to_date(world, capsys, monkeypatch):
 def test_the_final_model_takes_the_setting_that_is_best_on_average(exp):
     record = read_json(exp / "tuning.json")
     means = [row["valid_mean"] for row in record["settings"]]
-    best = means.index(max(means))
+    losses = [row["valid_loss_mean"] for row in record["settings"]]
+    best = min(range(3), key=lambda n: (-means[n], losses[n]))
     assert record["best_on_average"] == best + 1
     final = yaml.safe_load((exp / "final" / "config.yaml").read_text())
     tried = yaml.safe_load((trials(exp, 1)[best] / "config.yaml").read_text())
@@ -280,10 +285,42 @@ def test_the_shipped_ranges_fit_every_shipped_config():
         train_tuning.check_settings(config, path, [], settings, SHIPPED)
 
 
-def test_equal_scores_take_the_earlier_setting():
-    assert choose([0.5, 0.7, 0.7, None], "max") == 1
-    assert choose([0.5, 0.3, 0.3, None], "min") == 1
-    assert choose([None, None], "max") == 0
+def test_equal_scores_take_the_setting_of_the_lower_loss():
+    nothing = Worth(None, None)
+    scored = [Worth(0.5, 0.1), Worth(0.7, 0.4), Worth(0.7, 0.3), nothing]
+    assert choose(scored, "max") == 2
+    assert choose([Worth(0.3, None), Worth(0.3, 2.0), Worth(0.5, 0.1)], "min") == 1
+    # The recipe's own is the first, and wins where nothing else tells.
+    assert choose([nothing, nothing], "max") == 0
+    assert choose([Worth(0.7, 0.3), Worth(0.7, 0.3)], "max") == 0
+
+
+def test_a_training_is_worth_its_best_epoch():
+    curve = {"valid_ua": [0.5, 0.7, 0.7, None], "valid_loss": [0.1, 0.4, 0.3, 0.2]}
+    assert worth_of(curve, ("valid", "ua", "max")) == (0.7, 0.3)
+    assert worth_of(curve, ("valid", "loss", "min")) == (0.1, 0.1)
+    empty = {"valid_ua": [], "valid_loss": []}
+    assert worth_of(empty, ("valid", "ua", "max")) == (None, None)
+
+
+def test_a_choice_by_another_rule_is_made_again_without_trying_again(
+    world, exp, monkeypatch
+):
+    tries = [read_stamp(t / DONE).begin for n in "12" for t in trials(exp, n)]
+    by_order = {"tuning": {"settings": draw_settings(world.root / "ranges.yaml", 3, 0)}}
+    with monkeypatch.context() as patch:
+        patch.setattr(sentiment_train, "tuning_inputs", lambda settings: by_order)
+        tuned(world, 3)
+        assert {"4.1", "4.2"} <= set(world.run(4, 4))
+    ran = [stage for stage in world.run(4, 4) if "setting" in stage]
+    chosen = read_json(exp / "tuning.json")["settings"]
+    assert sorted(ran) == sorted(
+        f"4.{fold} setting {row['setting']}"
+        for row in chosen
+        for fold in row["chosen_by"]
+    )
+    after = [read_stamp(t / DONE).begin for n in "12" for t in trials(exp, n)]
+    assert sum(a != b for a, b in zip(tries, after, strict=True)) == 2
 
 
 def test_choices_are_drawn_without_repetition(tmp_path):

@@ -64,6 +64,7 @@ from espnet_sentiment.recipe.tuning import (
     record_of,
     record_stage,
     settings_of,
+    tuning_inputs,
 )
 from espnet_sentiment.train.tracking import without_tracking
 
@@ -143,7 +144,7 @@ def train(all_experiments: list[Experiment], args: argparse.Namespace) -> None:
             **init_inputs(config, extra),
             **speaker_inputs(config, extra, data),
             **({"by_size": chosen[experiment]} if chosen[experiment] else {}),
-            **({"tuning": args.settings} if args.settings else {}),
+            **tuning_inputs(args.settings),
         }
         finals.append((experiment, inputs))
         for fold in folds:

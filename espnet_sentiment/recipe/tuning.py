@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.files import read_json, sha256_of
@@ -20,6 +20,7 @@ from espnet_sentiment.recipe.tune_ranges import (
 RECORD = "tuning.json"  # of an experiment, and of each of its folds
 ALGORITHM = 1
 STAMP = ".tuning.json"  # of the experiment's
+KEYS = ("valid", "valid_loss")  # of a fold's record: Worth's parts, one a setting
 
 
 def settings_of(args: argparse.Namespace, exp: Path) -> list[Setting]:
@@ -47,6 +48,11 @@ def settings_of(args: argparse.Namespace, exp: Path) -> list[Setting]:
     return draw_settings(args.tune_ranges, args.tune, args.tune_seed)
 
 
+def tuning_inputs(settings: Sequence[Setting]) -> dict[str, Any]:
+    """Return what a fold's choice depends on beside its training, for its stamp."""
+    return {"tuning": {"settings": settings, "ties": "valid_loss"}} if settings else {}
+
+
 def drawn_by(args: argparse.Namespace) -> dict[str, Any]:
     """Return what settings are drawn by: the file's name and ranges, and the seed.
 
@@ -64,33 +70,49 @@ def drawn_by(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def best_score(history: Mapping[str, Any], criterion: Sequence[str]) -> float | None:
-    """Return what a training is worth: the criterion in the best of its epochs.
+class Worth(NamedTuple):
+    """What a training is worth in validation; None where no epoch has a value."""
+
+    score: float | None
+    """The criterion in the best of its epochs."""
+    loss: float | None
+    """The validation loss there, of equally good epochs the least. On one speaker's
+    utterances many settings have the same accuracy."""
+
+
+def worth_of(history: Mapping[str, Any], criterion: Sequence[str]) -> Worth:
+    """Return what a training is worth.
 
     Args:
         history: ``history.json``.
         criterion: ``best_model_criterion``, ``("valid", "ua", "max")``.
-
-    Returns:
-        None where no epoch has a value.
     """
     phase, name, mode = criterion
-    known = [value for value in history[f"{phase}_{name}"] if value is not None]
-    return (max if mode == "max" else min)(known, default=None)
+    scores, losses = history[f"{phase}_{name}"], history["valid_loss"]
+    worths = [Worth(*pair) for pair in zip(scores, losses, strict=True)]
+    return worths[choose(worths, mode)] if worths else Worth(None, None)
 
 
-def choose(scores: Sequence[float | None], mode: str) -> int:
-    """Return the index of the best score; of equal ones the earlier.
+def choose(worths: Sequence[Worth], mode: str) -> int:
+    """Return the index of the best: of equal scores the least loss, then the earlier.
+
+    The order of the settings decides last, for the first, the recipe's own, may have
+    been found with tested speakers in view.
 
     Args:
-        scores: One a setting; None is worse than any.
+        worths: One a setting; None is worse than any number.
         mode: ``max`` or ``min``.
     """
-    sign = 1 if mode == "max" else -1
-    return max(
-        range(len(scores)),
-        key=lambda i: float("-inf") if (s := scores[i]) is None else sign * s,
-    )
+
+    def rank(index: int) -> tuple[float, float]:
+        score, loss = worths[index]
+        sign = 1 if mode == "max" else -1
+        return (
+            float("-inf") if score is None else sign * score,
+            float("-inf") if loss is None else -loss,
+        )
+
+    return max(range(len(worths)), key=rank)
 
 
 def summary(
@@ -107,7 +129,7 @@ def summary(
     """
     criterion = next(iter(folds.values()))["criterion"]
     means = [
-        _mean(fold["valid"][index] for fold in folds.values())
+        Worth(*(_mean(fold[key][index] for fold in folds.values()) for key in KEYS))
         for index in range(len(settings))
     ]
     best = choose(means, criterion[2])
@@ -121,7 +143,11 @@ def summary(
                 "setting": index + 1,
                 "options": setting,
                 "valid": {name: fold["valid"][index] for name, fold in folds.items()},
-                "valid_mean": means[index],
+                "valid_mean": means[index].score,
+                "valid_loss": {
+                    n: fold["valid_loss"][index] for n, fold in folds.items()
+                },
+                "valid_loss_mean": means[index].loss,
                 "chosen_by": [n for n, f in folds.items() if f["chosen"] == index + 1],
             }
             for index, setting in enumerate(settings)

@@ -157,7 +157,7 @@ def tuning_report(results: Mapping) -> list[str]:
     }
     rows = []
     for row in found["settings"]:
-        mean = row["valid_mean"]
+        means = [row["valid_mean"], row.get("valid_loss_mean")]  # None in older ones
         values = [row["options"].get(g, {}).get(key, "") for g, key in sorted(tuned)]
         rows.append(
             [
@@ -165,16 +165,17 @@ def tuning_report(results: Mapping) -> list[str]:
                 if row["options"]
                 else f"{row['setting']} (the recipe's)",
                 *values,
-                "" if mean is None else f"{mean:.4f}",
+                *("" if mean is None else f"{mean:.4f}" for mean in means),
                 ", ".join(row["chosen_by"]),
             ]
         )
     names = [f"{group}.{key}" for group, key in sorted(tuned)]
+    measures = [f"{phase} {name}, mean", "valid loss, mean"]
     return [
         "## Tuning\n",
-        "Each fold chose by its own validation utterances; only what it chose was "
-        f"tested ({found['file']}).\n",
-        markdown(["setting", *names, f"{phase} {name}, mean", "chosen by fold"], rows),
+        "Each fold chose by its own validation utterances, of equal settings that of "
+        f"the lower loss; only what it chose was tested ({found['file']}).\n",
+        markdown(["setting", *names, *measures, "chosen by fold"], rows),
     ]
 
 

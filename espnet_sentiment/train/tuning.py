@@ -29,11 +29,12 @@ from espnet_sentiment.recipe.tune_ranges import (
     setting_text,
 )
 from espnet_sentiment.recipe.tuning import (
+    KEYS,
     RECORD,
-    best_score,
     choose,
     record_of,
     summary,
+    worth_of,
 )
 from espnet_sentiment.tasks.divergence import Diverged
 from espnet_sentiment.train.train_fold import task_defaults
@@ -113,7 +114,7 @@ def tune(
             trials = [stage.stamp.parent for *_, stage in jobs]
             record = choice(trials, criteria[of_fold[0]])
             chosen.append((of_fold, trials, record))
-            # One that others were chosen before, by other ranges, has been thinned.
+            # One that was not chosen before has been thinned.
             if not holds_model(trials[k := record["chosen"] - 1]):
                 again.append(jobs[k])
         train_those(again)
@@ -168,11 +169,11 @@ def choice(trials: Sequence[Path], criterion: Sequence[str]) -> dict[str, Any]:
         criterion: By which epochs are selected.
     """
     histories = [read_json(folder / HISTORY) for folder in trials]
-    valid = [best_score(history, criterion) for history in histories]
+    worths = [worth_of(history, criterion) for history in histories]
     return {
         "criterion": list(criterion),
-        "valid": valid,
-        "chosen": choose(valid, criterion[2]) + 1,
+        **dict(zip(KEYS, zip(*worths, strict=True), strict=True)),
+        "chosen": choose(worths, criterion[2]) + 1,
         "histories": histories,
     }
 

@@ -107,11 +107,12 @@ function tuningSection() {
   };
   section("tuning", t("tuning.title"),
     el("p", {}, t("tuning.what", {file: found.file})),
-    table("", [t("tuning.setting"), ...keys, t("tuning.mean", {measure: `${phase} ${measure}`}), t("tuning.chosen")],
+    table("", [t("tuning.setting"), ...keys, t("tuning.mean", {measure: `${phase} ${measure}`}),
+      t("tuning.mean", {measure: "valid loss"}), t("tuning.chosen")],
       found.settings.map((row) => [
         Object.keys(row.options).length ? row.setting : t("tuning.own", {setting: row.setting}),
         ...keys.map((name) => value(row.options, name)),
-        row.valid_mean === null ? "" : row.valid_mean.toFixed(4), row.chosen_by.join(", ")])));
+        ...[row.valid_mean, row.valid_loss_mean].map((mean) => mean?.toFixed(4) ?? ""), row.chosen_by.join(", ")])));
 }
 
 function layersSection() {
