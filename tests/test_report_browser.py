@@ -221,7 +221,7 @@ def test_references_tuning_and_degraded_recordings_are_tables(
     ):
         assert line in text
     text = page.inner_text("#tuning")
-    assert "optim_conf.lr" in text and "1 (the recipe's)\t\t0.5000\t1" in text
+    assert "optim_conf.lr" in text and "1 (the recipe's)\t\t0.5000\t0.7000\t1" in text
     assert "2\t0.01\t\t" in text
     text = page.inner_text("#robustness")
     for name in ("clean", "mu-law, 8 bit, 8 kHz", "white noise, 0 dB"):

@@ -173,8 +173,8 @@ def tuning_report(results: Mapping) -> list[str]:
     measures = [f"{phase} {name}, mean", "valid loss, mean"]
     return [
         "## Tuning\n",
-        "Each fold chose by its own validation utterances, of equal settings that of "
-        f"the lower loss; only what it chose was tested ({found['file']}).\n",
+        "Each fold chose by its own validation utterances, among equal settings "
+        f"by the loss; only what it chose was tested ({found['file']}).\n",
         markdown(["setting", *names, *measures, "chosen by fold"], rows),
     ]
 
