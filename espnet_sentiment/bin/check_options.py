@@ -29,6 +29,7 @@ from espnet_sentiment.recipe.tune_ranges import (
     Setting,
     add_tune_arguments,
     check_ensemble,
+    tuning_inputs,
 )
 from espnet_sentiment.train.tracking import without_tracking
 
@@ -66,13 +67,11 @@ def main(argv=None) -> None:
             rnnt_options(config, Path(args.asr), extra)
     extra = split_options("--sentiment_args", args.sentiment_args)
     settings: list[Setting] = []
-    tried: dict[str, Any] = {}
     if args.tune:
         # It imports NumPy, which runs without it need not wait for.
-        from espnet_sentiment.recipe.tuning import settings_of, tuning_inputs
+        from espnet_sentiment.recipe.tuning import settings_of
 
         settings = settings_of(args, Path(args.exp))
-        tried = tuning_inputs(settings)
     check_ensemble(args.tune_ranges, settings, args.final)
     for sentiment in map(Path, args.sentiment):
         transcripts_name(sentiment, args.transcripts)
@@ -81,7 +80,7 @@ def main(argv=None) -> None:
         asked: dict[str, Any] = {
             "config": config,
             "sentiment_args": without_tracking(extra),
-            **tried,
+            **tuning_inputs(settings),
         }
         if has_begun(Path(args.exp), f"*_{sentiment.stem}*/fold*/{DONE}", asked):
             continue

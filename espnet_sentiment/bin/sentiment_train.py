@@ -57,6 +57,7 @@ from espnet_sentiment.recipe.tune_ranges import (
     add_tune_arguments,
     check_ensemble,
     setting_options,
+    tuning_inputs,
 )
 from espnet_sentiment.recipe.tuning import (
     RECORD,
@@ -64,7 +65,6 @@ from espnet_sentiment.recipe.tuning import (
     record_of,
     record_stage,
     settings_of,
-    tuning_inputs,
 )
 from espnet_sentiment.train.tracking import without_tracking
 

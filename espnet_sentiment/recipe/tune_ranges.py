@@ -108,6 +108,11 @@ def setting_text(setting: Mapping[str, Mapping[str, Any]]) -> str:
     return ", ".join(values) or "the recipe's own"
 
 
+def tuning_inputs(settings: Sequence[Setting]) -> dict[str, Any]:
+    """Return what a fold's choice depends on beside its training, for its stamp."""
+    return {"tuning": {"settings": settings, "ties": "valid_loss"}} if settings else {}
+
+
 def check_ensemble(path: PathLike, settings: Sequence[Setting], final: str) -> None:
     """Check that folds which choose different settings can be joined if they are to be.
 

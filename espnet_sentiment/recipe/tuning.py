@@ -48,11 +48,6 @@ def settings_of(args: argparse.Namespace, exp: Path) -> list[Setting]:
     return draw_settings(args.tune_ranges, args.tune, args.tune_seed)
 
 
-def tuning_inputs(settings: Sequence[Setting]) -> dict[str, Any]:
-    """Return what a fold's choice depends on beside its training, for its stamp."""
-    return {"tuning": {"settings": settings, "ties": "valid_loss"}} if settings else {}
-
-
 def drawn_by(args: argparse.Namespace) -> dict[str, Any]:
     """Return what settings are drawn by: the file's name and ranges, and the seed.
 
