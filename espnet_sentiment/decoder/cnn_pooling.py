@@ -65,11 +65,7 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
         )
         self.strides = tuple(strides)
         size = sizes[-1]
-        self.rnn = (
-            BiLSTM(size, hidden_size, rnn_layers, mixed_lengths=True)
-            if rnn_layers
-            else None
-        )
+        self.rnn = None
         if rnn_layers:
             self.rnn = BiLSTM(size, hidden_size, rnn_layers, mixed_lengths=True)
             size = self.rnn.output_size()
