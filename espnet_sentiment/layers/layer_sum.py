@@ -17,17 +17,21 @@ class WeightedLayerSum(torch.nn.Module):
         n_layers: Number of layers L; with 1 the input passes unchanged.
     """
 
+    one: torch.Tensor
+
     def __init__(self, n_layers: int):
         super().__init__()
         self.n_layers = n_layers
         if n_layers > 1:
             self.logits = torch.nn.Parameter(torch.zeros(n_layers))
+        else:  # a buffer, for it goes to the model's device
+            self.register_buffer("one", torch.ones(1), persistent=False)
 
     @property
     def weights(self) -> torch.Tensor:
         """Weights (L,), summing to one."""
         if self.n_layers == 1:
-            return torch.ones(1)
+            return self.one
         return (SPEED * self.logits).softmax(dim=0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
