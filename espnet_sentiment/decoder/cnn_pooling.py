@@ -8,6 +8,7 @@ from typeguard import typechecked
 from espnet_sentiment.decoder.abs_sentiment_decoder import AbsSentimentDecoder
 from espnet_sentiment.layers.bilstm import BiLSTM
 from espnet_sentiment.layers.dropout import Dropout
+from espnet_sentiment.layers.one_line import OneLine
 from espnet_sentiment.layers.padding import pad_mask
 from espnet_sentiment.layers.pooling import POOLINGS, check_pooling
 
@@ -63,7 +64,7 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
                 sizes, channels, kernel_sizes, strides, strict=False
             )
         )
-        self.strides = tuple(strides)
+        self.kernel_sizes, self.strides = tuple(kernel_sizes), tuple(strides)
         size = sizes[-1]
         self.rnn = None
         if rnn_layers:
@@ -73,13 +74,21 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
 
     def forward(self, hs_pad: torch.Tensor, hlens: torch.Tensor) -> torch.Tensor:
         """Map frames (B, T, D) of lengths (B,) to logits (B, n_classes)."""
+        line = None
+        if self.training and hs_pad.device.type == "cpu":  # half of it may be padding
+            line = OneLine(hlens, self.kernel_sizes, self.strides)
+            hs_pad = line.line_up(hs_pad)
         x, lengths = self.dropout(hs_pad).transpose(1, 2), hlens
-        for conv, stride in zip(self.convs, self.strides, strict=True):
+        for layer, conv in enumerate(self.convs):
             # Frames beyond an utterance look like the zeros beyond the batch.
-            x = x.masked_fill(pad_mask(lengths, x.size(2))[:, None], 0.0)
-            x = self.dropout(conv(x).relu())
-            lengths = (lengths - 1) // stride + 1
+            beyond = (
+                ~line.valid(layer) if line else pad_mask(lengths, x.size(2))[:, None]
+            )
+            x = self.dropout(conv(x.masked_fill(beyond, 0.0)).relu())
+            lengths = (lengths - 1) // self.strides[layer] + 1
         x = x.transpose(1, 2)
+        if line:
+            x = line.batch(x)
         if self.rnn is not None:
             x = self.dropout(self.rnn(x, lengths))
         return self.output(POOLINGS[self.pooling](x, lengths))
