@@ -69,6 +69,44 @@ def test_gradients_reach_every_parameter(decoder, batch):
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize("lengths", [[7, 1, 13, 4], [1], [2, 2], [600, 3, 64, 65, 8]])
+@pytest.mark.parametrize("rnn_layers", [0, 1])
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+@pytest.mark.parametrize(
+    "kernel_sizes, strides",
+    [
+        ((5, 5, 5), (2, 2, 2)),
+        ((9, 1, 3), (1, 3, 2)),
+        ((1, 1), (4, 4)),
+        ((3, 7), (5, 1)),
+    ],
+)
+def test_convolutions_train_on_what_the_padded_batch_gives(
+    kernel_sizes, strides, pooling, rnn_layers, lengths
+):
+    torch.manual_seed(SEED + 4)
+    decoder = CNNPoolingDecoder(
+        CLASSES,
+        D,
+        channels=[8] * len(strides),
+        kernel_sizes=kernel_sizes,
+        strides=strides,
+        pooling=pooling,
+        rnn_layers=rnn_layers,
+    ).double()
+    x = torch.randn(len(lengths), max(lengths) + 3, D, dtype=torch.float64)
+    for row, length in enumerate(lengths):
+        x[row, length:] = 1e3
+    found = []
+    for training in (True, False):
+        decoder.train(training).zero_grad()
+        logits = decoder(x, torch.tensor(lengths))
+        logits.square().sum().backward()
+        gradients = [parameter.grad.clone() for parameter in decoder.parameters()]
+        found.append((logits.detach(), *gradients))
+    torch.testing.assert_close(*found)
+
+
 def test_score_equals_forward_on_one_utterance(decoder, batch):
     x = batch[0][0, :5]
     scores, state = decoder.score(ys=None, state=None, x=x)

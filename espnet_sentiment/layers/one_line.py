@@ -62,7 +62,7 @@ class OneLine:
         return line.index_put((self.valid(0),), x[inside])[None]
 
     def batch(self, x: torch.Tensor) -> torch.Tensor:
-        """Make a padded batch (B, T', C) again of what the last layer gave (1, N', C)."""
+        """Make a padded batch (B, T', C) of what the last layer gave (1, N', C)."""
         lengths = self.lengths
         for stride in self.strides:
             lengths = (lengths - 1) // stride + 1
