@@ -47,8 +47,7 @@ def main() -> None:
     random.seed(0)
     sizes = frames(args.corpus)
     decoder = CNNPoolingDecoder(4, DIM)
-    ratios, totals = [], []
-    share = []
+    totals, share = [], []
     for _ in range(RUNS):
         random.shuffle(sizes)
         taken = {True: 0.0, False: 0.0}
@@ -60,7 +59,7 @@ def main() -> None:
                 decoder.train(in_line)
                 taken[in_line] += seconds(decoder, x, lengths)
         totals.append(taken)
-        ratios.append(taken[False] / taken[True])
+    ratios = [taken[False] / taken[True] for taken in totals]
     line, padded = (statistics.median(t[key] for t in totals) for key in (True, False))
     print(
         f"{len(sizes)} utterances, {statistics.mean(share):.0%} of a batch is padding: "

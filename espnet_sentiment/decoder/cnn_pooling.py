@@ -81,9 +81,10 @@ class CNNPoolingDecoder(AbsSentimentDecoder):
         x, lengths = self.dropout(hs_pad).transpose(1, 2), hlens
         for layer, conv in enumerate(self.convs):
             # Frames beyond an utterance look like the zeros beyond the batch.
-            beyond = (
-                ~line.valid(layer) if line else pad_mask(lengths, x.size(2))[:, None]
-            )
+            if line:
+                beyond = ~line.valid[layer]
+            else:
+                beyond = pad_mask(lengths, x.size(2))[:, None]
             x = self.dropout(conv(x.masked_fill(beyond, 0.0)).relu())
             lengths = (lengths - 1) // self.strides[layer] + 1
         x = x.transpose(1, 2)
