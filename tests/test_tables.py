@@ -29,7 +29,12 @@ from espnet_sentiment.scoring.predictions import write_answers
 from espnet_sentiment.scoring.references import Scored
 from espnet_sentiment.scoring.results import score
 from espnet_sentiment.scoring.self_training import SELF_TRAINED
-from espnet_sentiment.scoring.significance import compare, holm, permutation_p
+from espnet_sentiment.scoring.significance import (
+    compare,
+    holm,
+    permutation_p,
+    said_least,
+)
 from espnet_sentiment.scoring.tables import REGRESSION, SPEAKER
 
 # Two folds of eight speakers, who say two each; 24 of anger and 8 of neutral.
@@ -137,6 +142,33 @@ def test_models_that_err_on_the_same_utterances_do_not_differ():
 def test_p_values_are_corrected_for_their_number():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "n_tests", "least"),
+    [(9, 21, "0.082"), (4, 1, "0.125"), (3, 9, "1.000"), (10, 21, None), (6, 1, None)],
+)
+def test_least_p_is_of_speakers_that_all_say_the_same(n_groups, n_tests, least):
+    groups = [str(n) for n in range(n_groups)]
+    p = permutation_p(np.ones(n_groups), ["a"] * n_groups, groups)["wa"]
+    (lowest, *_) = holm([p] + [1.0] * (n_tests - 1))
+    assert (lowest >= 0.05) == (least is not None)
+    said = said_least(n_groups, "speakers", n_tests)
+    assert len(said) == (least is not None)
+    for line in said:
+        assert least == f"{lowest:.3f}" and f"no p can be below {least}:" in line
+        assert line.startswith(f"With {n_groups} speakers and ")
+
+
+def test_tables_say_that_too_few_speakers_show_nothing(corpus):
+    corpus.add("whisper_base", "rnn_attention", UTTS)
+    corpus.add("whisper_base", "mlp_pooling", UTTS[:2])
+    assert "no p can be below" not in corpus.write()
+    four = {utt: f"{utt[:2]}{int(utt[3:]) % 2}" for utt in UTTS}
+    write_table(corpus.data_dir / "utt2spk", four)
+    (corpus.data_dir / "spk2utt").unlink()
+    said = "With 4 speakers and one tested row no p can be below 0.125:"
+    assert corpus.write().count(said) == 2  # below Table 2 and below Table 3
 
 
 def test_table_2_groups_models_by_input_features_beside_the_papers_rows(corpus):

@@ -23,7 +23,7 @@ from espnet_sentiment.report.options import add_report_arguments, check_report_a
 from espnet_sentiment.report.page import SCRIPTS, TEMPLATE
 from espnet_sentiment.report.write import ctm_path, recognised_text, write_report
 
-ALGORITHM = 5
+ALGORITHM = 6
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from espnet_sentiment.report.references import References
     from espnet_sentiment.scoring.models import Model
 
-ALGORITHM = 8
+ALGORITHM = 9
 
 
 def get_parser() -> argparse.ArgumentParser:

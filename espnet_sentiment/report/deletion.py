@@ -16,7 +16,7 @@ import numpy as np
 from espnet_sentiment.core.chance import seed_of
 from espnet_sentiment.scoring.intervals import mean_ci95
 from espnet_sentiment.scoring.sample import sample_text
-from espnet_sentiment.scoring.significance import holm, mean_p
+from espnet_sentiment.scoring.significance import holm, mean_p, said_least
 from espnet_sentiment.scoring.tables import markdown
 
 # Samples (n_variants, N) -> posteriors (n_variants, n_classes).
@@ -212,12 +212,14 @@ def summarize(
 
 def deletion_text(found: Mapping) -> str:
     """Write what ``deletion.json`` holds as Markdown: two tables, what they mean."""
+    least = said_least(found["n_groups"], found["groups"], len(KINDS) - 1)
     return (
         f"{deletion_table(found)}\n"
         f"{sample_text(found)}; by how much the posterior of the predicted class "
         f"falls. 95 %: jackknife over {found['n_groups']} {found['groups']}. p: "
         "two-sided paired permutation test against most attention, corrected for the "
         "rows (Holm).\n"
+        f"{''.join(least)}"
     )
 
 

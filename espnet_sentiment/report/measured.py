@@ -7,6 +7,7 @@ from typing import Any
 
 from espnet_sentiment.core.files import hash_file, read_json
 from espnet_sentiment.recipe.experiment import predictions_hash
+from espnet_sentiment.scoring.significance import least_p
 
 MEASURED = ("deletion", "robustness")  # commands, and names of their files
 Say = Callable[[str], None]
@@ -97,7 +98,8 @@ def _read(
             f"espnet-sentiment {name} {folder} again"
         )
         return None
-    return {k: v for k, v in found.items() if k != "utterances"}
+    shown = {k: v for k, v in found.items() if k != "utterances"}
+    return {**shown, "least_p": least_p(found["n_groups"], len(found["summary"]) - 1)}
 
 
 def _plot(key: str, path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from espnet_sentiment.scoring.cells import (
     Record,
     correct,
     have_votes,
+    least_notes,
     model_cells,
     p_text,
     score_and_interval,
@@ -73,16 +74,16 @@ def ablation_records(
         if len(rows) < 2:
             continue
         table = {"encoder": encoder, "tag": tag}
-        records += correct(
-            [
-                {
-                    **table,
-                    **_cells(config, rows.get(config), rows.get(BASE), speakers, notes),
-                }
-                for config in TABLE3
-            ]
-        )
-    return records, notes
+        cells = [
+            {
+                **table,
+                **_cells(config, rows.get(config), rows.get(BASE), speakers, notes),
+            }
+            for config in TABLE3
+        ]
+        records += correct(cells)
+        notes += least_notes(cells)
+    return records, list(dict.fromkeys(notes))
 
 
 def _cells(

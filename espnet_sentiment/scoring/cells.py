@@ -4,7 +4,7 @@ A record is a row of a table's CSV file by column: plain numbers, scores in perc
 nothing where there is none. The Markdown tables are made of the same records.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from espnet_sentiment.core.errors import DataError
 from espnet_sentiment.core.escape import markdown_text
@@ -15,6 +15,7 @@ from espnet_sentiment.scoring.significance import (
     compare_answers,
     holm,
     p_shown,
+    said_least,
 )
 from espnet_sentiment.scoring.tables import (
     VOTES_COLUMNS,
@@ -175,6 +176,15 @@ def correct(records: list[Record]) -> list[Record]:
             record[f"{key}_p_holm"] = f"{p:.4g}"
             record[p_text(key)] = p_shown(p)
     return records
+
+
+def least_notes(records: Sequence[Record]) -> list[str]:
+    """Say that corrected rows can show nothing, where their speakers are too few."""
+    tested = [record["p_over"] for record in records if "p_over" in record]
+    if not tested:
+        return []
+    few, groups = min((over.split() for over in tested), key=lambda over: int(over[0]))
+    return said_least(int(few), groups, len(tested))
 
 
 def score_and_interval(record: Mapping[str, str], key: str) -> list[str]:

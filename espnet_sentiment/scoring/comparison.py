@@ -9,7 +9,12 @@ import numpy as np
 from espnet_sentiment.core.escape import markdown_text
 from espnet_sentiment.scoring.evaluation import group_table
 from espnet_sentiment.scoring.intervals import said_over
-from espnet_sentiment.scoring.significance import holm, p_shown, permutation_p
+from espnet_sentiment.scoring.significance import (
+    holm,
+    p_shown,
+    permutation_p,
+    said_least,
+)
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
@@ -172,9 +177,7 @@ def _odds(models: Sequence[Mapping[str, Any]]) -> list[str]:
                 "count in no score; the test is on what both have answered."
             )
     tests = [model["test"] for model in models if model["test"]]
-    few = min((test["n_groups"] for test in tests), default=0)
-    if tests and few < 6:
-        said.append(
-            f"With {few} {tests[0]['groups']}, no p can be below {2 ** (1 - few):.2g}."
-        )
-    return [f"{markdown_text(line)}\n" for line in said]
+    if tests:
+        few = min(tests, key=lambda test: test["n_groups"])
+        said += said_least(few["n_groups"], few["groups"], len(tests))
+    return [f"{markdown_text(line.rstrip())}\n" for line in said]

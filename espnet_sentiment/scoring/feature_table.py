@@ -17,6 +17,7 @@ from espnet_sentiment.scoring.cells import (
     Record,
     correct,
     have_votes,
+    least_notes,
     model_cells,
     p_text,
     regression_test_cells,
@@ -112,7 +113,7 @@ def feature_records(
         if scores is not None:
             records.append(_reference(name, scores))
         records += _paper_records(name)
-    return correct(records), notes
+    return correct(records), [*least_notes(records), *notes]
 
 
 def references_markdown(references: Mapping[str, Any]) -> str:

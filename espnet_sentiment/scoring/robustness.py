@@ -8,7 +8,12 @@ import numpy as np
 from espnet_sentiment.data.conditions import TITLES
 from espnet_sentiment.scoring.metrics import summarize
 from espnet_sentiment.scoring.sample import sample_text
-from espnet_sentiment.scoring.significance import holm, permutation_p
+from espnet_sentiment.scoring.significance import (
+    holm,
+    p_shown,
+    permutation_p,
+    said_least,
+)
 from espnet_sentiment.scoring.tables import interval, markdown, percent
 
 CLEAN = "clean"
@@ -63,11 +68,13 @@ def robustness_text(found: Mapping[str, Any]) -> str:
         for key in KEYS:
             p = row.get(f"{key}_p_holm")
             line += [percent(row[key]), interval(row[f"{key}_ci95"])]
-            line.append("" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
+            line.append("" if p is None else p_shown(p))
         lines.append([*line, percent(row["macro_f1"])])
+    least = said_least(found["n_groups"], found["groups"], len(lines) - 1)
     return (
         f"{markdown([*header, 'macro F1 (%)'], lines)}\n"
         f"{sample_text(found)}. 95 %: jackknife over "
         f"{found['n_groups']} {found['groups']}. p: two-sided paired permutation test "
         "against the clean recordings over these, corrected for the rows (Holm).\n"
+        f"{''.join(least)}"
     )

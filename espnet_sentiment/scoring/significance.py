@@ -4,7 +4,8 @@ If they did not, each speaker's results could as well be those of the other mode
 exchanging the two for all utterances of a speaker changes a difference no more than
 chance. A speaker's utterances stay together, since they are right or wrong together;
 all seeds that both models have count, as a mean for every utterance. Few speakers are
-permuted in all ways, many at random; with five, no p is below 0.06.
+permuted in all ways, many at random; with five, no p is below 0.06, and of several
+rows none below as many times that (``said_least``).
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from espnet_sentiment.scoring.predictions import Answers
 from espnet_sentiment.scoring.speaker_groups import speaker_groups
 
 RESAMPLES = 9999  # of as many and more ways to exchange
+LEVEL = 0.05  # below which a difference is said to be shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +172,37 @@ def holm(p: Sequence[float]) -> list[float]:
     from statsmodels.stats.multitest import multipletests
 
     return multipletests(p, method="holm")[1].tolist()
+
+
+def least_p(n_groups: int, n_tests: int) -> float | None:
+    """Return the least p of a table that can show nothing, None of one that can.
+
+    Of two sides it is that of the two of ``2 ** n_groups`` ways to exchange that differ
+    most; Holm multiplies it by the number of tests.
+
+    Args:
+        n_groups: How many were exchanged, of the test that had the fewest.
+        n_tests: How many p-values were corrected together.
+    """
+    least = n_tests * 2.0 ** (1 - n_groups)
+    return None if least < LEVEL else min(1.0, least)
+
+
+def said_least(n_groups: int, groups: str, n_tests: int) -> list[str]:
+    """Say that a table can show nothing, where it cannot: a line, or none.
+
+    Args:
+        n_groups: As of :func:`least_p`.
+        groups: What they are, see :func:`speaker_groups`.
+        n_tests: As of :func:`least_p`.
+    """
+    if (least := least_p(n_groups, n_tests)) is None:
+        return []
+    rows = "one tested row" if n_tests == 1 else f"{n_tests} tested rows"
+    return [
+        f"With {n_groups} {groups} and {rows} no p can be below "
+        f"{p_shown(least)}: the table can show no difference at {LEVEL}.\n"
+    ]
 
 
 def p_shown(p: float) -> str:

@@ -200,7 +200,7 @@ function deletionSection() {
   });
   section("deletion", t("deletion.title"),
     el("p", {}, t("deletion.test", {utterances: found.n_utterances, draws: found.n_draws, groups: found.n_groups})),
-    ...sampleNote(found),
+    ...sampleNote(found), ...leastNote(found),
     ...Object.entries(tests).map(([test, [what, area]]) =>
       table("", [what, ...shares, area, t("deletion.ci95"), t("deletion.p"),
         t("deletion.energy"), t("deletion.attended")], rowsOf(test))));
@@ -210,6 +210,12 @@ function deletionSection() {
 function sampleNote(found) {
   if (!found.per_speaker) return [];
   return [el("p", {}, t("sample.note", {utterances: found.n_utterances, tested: found.n_tested, n: found.per_speaker}))];
+}
+
+// That so few speakers can show nothing, where that is so.
+function leastNote(found) {
+  if (found.least_p === null) return [];
+  return [el("p", {}, t("least.note", {groups: found.n_groups, p: found.least_p.toFixed(3)}))];
 }
 
 // Scores on degraded recordings, in the order of the table that the test writes.
@@ -236,7 +242,7 @@ function robustnessSection() {
   });
   section("robustness", t("robustness.title"),
     el("p", {}, t("robustness.test", {utterances: found.n_utterances, groups: found.n_groups})),
-    ...sampleNote(found),
+    ...sampleNote(found), ...leastNote(found),
     el("div", {class: "side"},
       table("", [t("robustness.recordings"), t("column.wa"), t("deletion.ci95"), t("deletion.p"),
         t("column.ua"), t("deletion.ci95"), t("deletion.p"), t("robustness.f1")], rows),
