@@ -15,8 +15,9 @@ corpus_help="EmoDB
 emodb=
 all_classes=false
 folds=speaker
-# Such a small corpus has few steps per epoch and is soon learned by heart: twenty times the
-# paper's learning rate, weight decay and dropout: of four settings the best on validation speakers.
+# Such a small corpus has few steps per epoch and is soon learned by heart: twenty times the paper's
+# learning rate, and weight decay and dropout, which it does not name: of four settings the best
+# on the validation speakers of rnn_attention, though not of every model (RESULTS.md).
 recipe_args="--optim_conf lr=0.00208 --optim_conf weight_decay=0.000778 --decoder_conf dropout=0.263"
 
 settle_options() {
