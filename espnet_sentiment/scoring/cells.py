@@ -183,8 +183,8 @@ def least_notes(records: Sequence[Record]) -> list[str]:
     tested = [record["p_over"] for record in records if "p_over" in record]
     if not tested:
         return []
-    few, groups = min((over.split() for over in tested), key=lambda over: int(over[0]))
-    return said_least(int(few), groups, len(tested))
+    most, groups = max((over.split() for over in tested), key=lambda over: int(over[0]))
+    return said_least(int(most), groups, len(tested))
 
 
 def score_and_interval(record: Mapping[str, str], key: str) -> list[str]:

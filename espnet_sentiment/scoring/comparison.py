@@ -178,6 +178,6 @@ def _odds(models: Sequence[Mapping[str, Any]]) -> list[str]:
             )
     tests = [model["test"] for model in models if model["test"]]
     if tests:
-        few = min(tests, key=lambda test: test["n_groups"])
-        said += said_least(few["n_groups"], few["groups"], len(tests))
+        most = max(tests, key=lambda test: test["n_groups"])
+        said += said_least(most["n_groups"], most["groups"], len(tests))
     return [f"{markdown_text(line.rstrip())}\n" for line in said]

@@ -181,7 +181,7 @@ def least_p(n_groups: int, n_tests: int) -> float | None:
     most; Holm multiplies it by the number of tests.
 
     Args:
-        n_groups: How many were exchanged, of the test that had the fewest.
+        n_groups: How many were exchanged, of the test that had the most.
         n_tests: How many p-values were corrected together.
     """
     least = n_tests * 2.0 ** (1 - n_groups)
