@@ -348,6 +348,9 @@ def test_the_base_model_is_the_papers_on_the_encoder_with_most_seeds(corpus):
     corpus.add("whisper", "rnn_attention_tuned", [])
     corpus.add("whisper", "rnn_attention_no_specaug", [])
     assert base().name == "whisper/rnn_attention_tuned"
+    hears = corpus.add("whisper", "rnn_attention_speaker_tuned", []) / "results.json"
+    write_json(hears, {**json.loads(hears.read_text()), "normalisation": SPEAKER})
+    assert base().name == "whisper/rnn_attention_tuned"  # as the paper's, no speakers
     corpus.add("whisper", "rnn_attention", [])
     corpus.add("hubert", "rnn_attention", [])
     assert base().name == "hubert/rnn_attention"

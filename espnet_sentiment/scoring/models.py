@@ -277,8 +277,8 @@ def choose_base(
     """Choose the model that the others are compared with.
 
     By default the paper's base model on the pre-trained encoder with most seeds, the
-    first by name of several, one of ASR before others; one with a tag only where there
-    is none without.
+    first by name of several, one of ASR before others; one normalised by speaker only
+    where all are, and one with a tag only where all have one.
 
     Args:
         models: All models.
@@ -307,6 +307,8 @@ def choose_base(
         key=lambda model: (
             model.encoder != encoder,
             model.features != E2E_ASR,
+            # Normalised by speaker, as the paper's is not.
+            model.title != model.sentiment,
             model.sentiment != BASE,
             -len(model.runs),
             model.name,
