@@ -158,6 +158,9 @@ def test_least_p_is_of_speakers_that_all_say_the_same(n_groups, n_tests, least):
     for line in said:
         assert least == f"{lowest:.3f}" and f"no p can be below {least}:" in line
         assert line.startswith(f"With {n_groups} speakers and ")
+        needed = int(re.search(r"; (\d+) speakers could", line)[1])
+        assert said_least(needed - 1, "speakers", n_tests)
+        assert not said_least(needed, "speakers", n_tests)
 
 
 def test_tables_say_that_too_few_speakers_show_nothing(corpus):

@@ -106,7 +106,8 @@ class References:
             if heard and not metadata.seconds:
                 seconds = {utt: float(x[-1]) for utt, x in heard.items()}
                 metadata = dataclasses.replace(metadata, seconds=seconds)
-            with tqdm(total=3 * len(folds), desc="references", unit="fold") as bar:
+            parts = 1 + bool(data.text) + bool(heard)
+            with tqdm(total=parts * len(folds), desc="references", unit="fold") as bar:
                 if found := scoring.from_metadata(tested, metadata, bar.update):
                     rows[found[0]] = found[1]
                 if told := scoring.from_text(tested, data.text, bar.update):

@@ -10,6 +10,7 @@ rows none below as many times that (``said_least``).
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -199,9 +200,10 @@ def said_least(n_groups: int, groups: str, n_tests: int) -> list[str]:
     if (least := least_p(n_groups, n_tests)) is None:
         return []
     rows = "one tested row" if n_tests == 1 else f"{n_tests} tested rows"
+    needed = next(n for n in count(n_groups) if least_p(n, n_tests) is None)
     return [
-        f"With {n_groups} {groups} and {rows} no p can be below "
-        f"{p_shown(least)}: the table can show no difference at {LEVEL}.\n"
+        f"With {n_groups} {groups} and {rows} no p can be below {p_shown(least)}: "
+        f"the table can show no difference at {LEVEL}; {needed} {groups} could.\n"
     ]
 
 
