@@ -212,7 +212,7 @@ def summarize(
 
 def deletion_text(found: Mapping) -> str:
     """Write what ``deletion.json`` holds as Markdown: two tables, what they mean."""
-    least = said_least(found["n_groups"], found["groups"], len(KINDS) - 1)
+    least = said_least(found["n_groups"], found["groups"], len(found["summary"]) - 1)
     return (
         f"{deletion_table(found)}\n"
         f"{sample_text(found)}; by how much the posterior of the predicted class "

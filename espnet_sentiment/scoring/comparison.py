@@ -177,7 +177,8 @@ def _odds(models: Sequence[Mapping[str, Any]]) -> list[str]:
                 "count in no score; the test is on what both have answered."
             )
     tests = [model["test"] for model in models if model["test"]]
+    least = []
     if tests:
         most = max(tests, key=lambda test: test["n_groups"])
-        said += said_least(most["n_groups"], most["groups"], len(tests))
-    return [f"{markdown_text(line.rstrip())}\n" for line in said]
+        least = said_least(most["n_groups"], most["groups"], len(tests))
+    return [*(f"{markdown_text(line)}\n" for line in said), *least]

@@ -70,7 +70,7 @@ def robustness_text(found: Mapping[str, Any]) -> str:
             line += [percent(row[key]), interval(row[f"{key}_ci95"])]
             line.append("" if p is None else p_shown(p))
         lines.append([*line, percent(row["macro_f1"])])
-    least = said_least(found["n_groups"], found["groups"], len(lines) - 1)
+    least = said_least(found["n_groups"], found["groups"], len(found["summary"]) - 1)
     return (
         f"{markdown([*header, 'macro F1 (%)'], lines)}\n"
         f"{sample_text(found)}. 95 %: jackknife over "
